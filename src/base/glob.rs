@@ -1,0 +1,275 @@
+//! The one glob dialect of wf. Pure.
+//!
+//! Patterns are relative to the repository's root (`./x`: to a folder handed in); `*` and `?` do not cross `/`; `**` is
+//! a whole segment or an error; `{a,b}` and `[a-z]` work; dotfiles match like others; letters match their own case
+//! only, on every system; a later `!p` subtracts; a set of nothing but `!p` is an error.
+
+use super::RepoPath;
+use std::sync::Arc;
+
+/// Why a list of patterns is no glob set.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct GlobError {
+    /// Which pattern of the list, from 0.
+    pub index: usize,
+    /// What is wrong, for people.
+    pub message: String,
+    /// What would be right, if that is known.
+    pub hint: Option<String>,
+}
+
+/// An ordered list of patterns: a path is in the set if the last pattern that matches it has no `!`. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct GlobSet {
+    patterns: Arc<[Pattern]>,
+    dir: RepoPath,
+}
+
+#[derive(Debug)]
+struct Pattern {
+    text: String,
+    negated: bool,
+    relative: bool,
+    /// The pattern without `!` and `./`.
+    body: String,
+    /// Its leading segments without wildcards: a cheap first look.
+    root: Vec<u8>,
+    matcher: globset::GlobMatcher,
+}
+
+impl GlobSet {
+    /// Compiles patterns in order; `./x` patterns are relative to `dir`.
+    ///
+    /// # Errors
+    /// Every pattern that is wrong, not just the first.
+    pub fn parse<S: AsRef<str>>(patterns: &[S], dir: &RepoPath) -> Result<Self, Vec<GlobError>> {
+        let (mut compiled, mut errors) = (Vec::with_capacity(patterns.len()), Vec::new());
+        for (index, text) in patterns.iter().enumerate() {
+            match Pattern::parse(text.as_ref()) {
+                Ok(pattern) => compiled.push(pattern),
+                Err((message, hint)) => errors.push(GlobError { index, message, hint }),
+            }
+        }
+        if errors.is_empty() && !compiled.is_empty() && compiled.iter().all(|p| p.negated) {
+            errors.push(GlobError {
+                index: 0,
+                message: "only `!` patterns: they subtract, and there is nothing to subtract from".into(),
+                hint: Some("put `\"**\"` before them".into()),
+            });
+        }
+        if errors.is_empty() { Ok(Self { patterns: compiled.into(), dir: dir.clone() }) } else { Err(errors) }
+    }
+
+    /// The same patterns with `./x` relative to another folder; compiles nothing.
+    pub fn at(&self, dir: &RepoPath) -> Self {
+        Self { patterns: Arc::clone(&self.patterns), dir: dir.clone() }
+    }
+
+    /// Is the path in the set?
+    pub fn is_match(&self, path: &RepoPath) -> bool {
+        self.matching(path).is_some()
+    }
+
+    /// The pattern that puts the path in the set.
+    pub fn matching(&self, path: &RepoPath) -> Option<&str> {
+        let last = self.patterns.iter().rev().find(|p| p.is_match(path, &self.dir))?;
+        (!last.negated).then_some(&last.text)
+    }
+
+    /// The patterns as they were written.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.patterns.iter().map(|p| p.text.as_str())
+    }
+
+    /// For each pattern without `!`: the deepest path that everything it matches is at or below.
+    pub fn roots(&self) -> impl Iterator<Item = RepoPath> {
+        self.patterns.iter().filter(|p| !p.negated).map(|p| p.root(&self.dir))
+    }
+
+    /// May some path be in both sets? Errs towards yes; subtractions are not looked at.
+    pub fn may_overlap(&self, other: &GlobSet) -> bool {
+        let positive = |set: &GlobSet| -> Vec<String> {
+            let dir = set.dir.to_string();
+            let full =
+                |p: &Pattern| if p.relative && !dir.is_empty() { format!("{dir}/{}", p.body) } else { p.body.clone() };
+            set.patterns.iter().filter(|p| !p.negated).map(full).collect()
+        };
+        let (ours, theirs) = (positive(self), positive(other));
+        ours.iter().any(|a| theirs.iter().any(|b| may_overlap(a, b)))
+    }
+}
+
+/// Two sets are equal when they were written the same and sit at the same folder.
+impl PartialEq for GlobSet {
+    fn eq(&self, other: &Self) -> bool {
+        self.dir == other.dir && self.texts().eq(other.texts())
+    }
+}
+
+impl Eq for GlobSet {}
+
+impl serde::Serialize for GlobSet {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.texts())
+    }
+}
+
+type Refusal = (String, Option<String>);
+
+impl Pattern {
+    fn parse(text: &str) -> Result<Self, Refusal> {
+        let (negated, rest) = text.strip_prefix('!').map_or((false, text), |rest| (true, rest));
+        let (relative, rest) = rest.strip_prefix("./").map_or((false, rest), |rest| (true, rest));
+        let relative = relative || rest == ".";
+        let rest = if rest == "." || (relative && rest.is_empty()) { "**" } else { rest };
+        let body = if rest.ends_with('/') { format!("{rest}**") } else { rest.to_owned() };
+        if body.is_empty() {
+            return Err(("an empty pattern matches nothing".into(), Some("`\"**\"` matches every file".into())));
+        }
+        if let Some(inside) = body.strip_prefix('/') {
+            let hint = format!("patterns are relative to the repository's root: write `{inside}`");
+            return Err((format!("`{text}` is absolute"), Some(hint)));
+        }
+        for segment in body.split('/') {
+            if segment == ".." || segment == "." || segment.is_empty() {
+                let hint =
+                    "patterns name files inside the repository, from its root; `./x` is relative to the step's folder";
+                return Err((format!("`{text}` has the segment `{segment}`"), Some(hint.into())));
+            }
+            if segment.contains("**") && segment != "**" {
+                let fixed = body.replacen(segment, &segment.replacen("**", "**/*", 1).replace("**/**", "**/*"), 1);
+                return Err((
+                    format!("`**` in `{text}` is only part of a segment"),
+                    Some(format!("did you mean `{fixed}`?")),
+                ));
+            }
+        }
+        let last = body.rsplit('/').next().unwrap_or(&body);
+        // A name without wildcards may be a folder; who watches a folder means what is in it.
+        let source = if is_literal(last) { format!("{{{body},{body}/**}}") } else { body.clone() };
+        let matcher = globset::GlobBuilder::new(&source)
+            .literal_separator(true)
+            .backslash_escape(true)
+            .empty_alternates(true)
+            .build()
+            .map_err(|error| (format!("`{text}` is not a pattern: {}", error.kind()), None))?
+            .compile_matcher();
+        Ok(Self { text: text.to_owned(), negated, relative, matcher, root: literal_root(&body).into(), body })
+    }
+
+    fn is_match(&self, path: &RepoPath, dir: &RepoPath) -> bool {
+        use std::os::unix::ffi::OsStrExt;
+        let bytes = if self.relative { path.below(dir) } else { Some(path.as_bytes()) };
+        bytes.is_some_and(|bytes| {
+            bytes.starts_with(&self.root) && self.matcher.is_match(std::ffi::OsStr::from_bytes(bytes))
+        })
+    }
+
+    fn root(&self, dir: &RepoPath) -> RepoPath {
+        let base = if self.relative { dir.clone() } else { RepoPath::root() };
+        base.join(&self.root).unwrap_or(base)
+    }
+}
+
+fn is_literal(segment: &str) -> bool {
+    !segment.contains(['*', '?', '[', '{', '\\', '}', ']'])
+}
+
+fn literal_root(body: &str) -> String {
+    let literal: Vec<_> = body.split('/').take_while(|segment| is_literal(segment)).collect();
+    literal.join("/")
+}
+
+fn may_overlap(a: &str, b: &str) -> bool {
+    let (mut left, mut right) = (a.split('/'), b.split('/'));
+    loop {
+        match (left.next(), right.next()) {
+            // A literal end may be a folder that holds the other.
+            (None, _) | (_, None) => return true,
+            (Some(x), Some(y)) if [x, y].iter().any(|s| s.contains(['{', '[', '\\']) || *s == "**") => return true,
+            (Some(x), Some(y)) if is_literal(x) && is_literal(y) && x != y => return false,
+            (Some(x), Some(y)) if !wildcards_may_meet(x.as_bytes(), y.as_bytes()) => return false,
+            _ => {}
+        }
+    }
+}
+
+/// Can some text match both? `*` and `?` only.
+fn wildcards_may_meet(a: &[u8], b: &[u8]) -> bool {
+    match (a, b) {
+        ([], []) => true,
+        ([b'*', rest @ ..], other) | (other, [b'*', rest @ ..]) => {
+            wildcards_may_meet(rest, other)
+                || other.split_first().is_some_and(|(_, tail)| wildcards_may_meet_star(rest, other, tail))
+        }
+        ([x, xs @ ..], [y, ys @ ..]) => (x == y || *x == b'?' || *y == b'?') && wildcards_may_meet(xs, ys),
+        _ => false,
+    }
+}
+
+fn wildcards_may_meet_star(rest: &[u8], other: &[u8], tail: &[u8]) -> bool {
+    // `*` swallows one more of `other`; two stars in a row collapse, so that this ends.
+    if other.first() == Some(&b'*') && rest.is_empty() {
+        return true;
+    }
+    let mut again = Vec::with_capacity(rest.len() + 1);
+    again.push(b'*');
+    again.extend_from_slice(rest);
+    wildcards_may_meet(&again, tail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(patterns: &[&str]) -> GlobSet {
+        GlobSet::parse(patterns, &RepoPath::from("svc/api")).unwrap()
+    }
+
+    #[test]
+    fn the_dialect() {
+        let cases: &[(&[&str], &[&str], &[&str])] = &[
+            (&["*.rs"], &["a.rs", ".rs"], &["src/a.rs", "a.RS"]),
+            (&["**/*.rs"], &["a.rs", "src/x/a.rs", ".hidden/a.rs"], &["a.rsx"]),
+            (&["src/**"], &["src/a", "src/a/b/.c"], &["src", "srcs/a"]),
+            (&["src/"], &["src/a/b"], &["src2/a"]),
+            (&["src"], &["src", "src/a/b"], &["srcs", "a/src"]),
+            (&["a/**/b"], &["a/b", "a/x/y/b", "a/b/c"], &["a/xb"]),
+            (&["{docs,README.md}/*", "[a-c]?.txt"], &["docs/x", "ab.txt"], &["docs/x/y", "da.txt", "abc.txt"]),
+            (&["**", "!docs/**", "docs/code.rs"], &["a", "docs/code.rs"], &["docs/a"]),
+            (&["./src/*.ts"], &["svc/api/src/a.ts"], &["src/a.ts", "svc/api/src/x/a.ts", "svc/api2/src/a.ts"]),
+            (&["."], &["svc/api/x/y"], &["svc/x"]),
+        ];
+        for (patterns, yes, no) in cases {
+            let set = set(patterns);
+            for path in *yes {
+                assert!(set.is_match(&RepoPath::from(*path)), "{patterns:?} should match {path}");
+            }
+            for path in *no {
+                assert!(!set.is_match(&RepoPath::from(*path)), "{patterns:?} should not match {path}");
+            }
+        }
+        assert!(set(&["**/*.txt"]).is_match(&RepoPath::from_bytes(b"a/\xff\n.txt")));
+    }
+
+    #[test]
+    fn every_wrong_pattern_is_told() {
+        let wrong = ["src/**.rs", "/abs", "../up", "", "a[", "x//y"];
+        let errors = GlobSet::parse(&wrong, &RepoPath::root()).unwrap_err();
+        assert_eq!(errors.len(), wrong.len());
+        assert_eq!(errors[0].hint.as_deref(), Some("did you mean `src/**/*.rs`?"));
+        assert!(GlobSet::parse(&["!docs/**"], &RepoPath::root()).unwrap_err()[0].message.contains("only `!`"));
+    }
+
+    #[test]
+    fn overlap_errs_towards_yes() {
+        let overlap = |a: &str, b: &str| set(&[a]).may_overlap(&set(&[b]));
+        assert!(!overlap("target/a/**", "target/b/**"));
+        assert!(!overlap("out/*.js", "out/*.css"));
+        assert!(!overlap("./dist", "dist"));
+        for (a, b) in [("dist", "dist/x.js"), ("**/*.js", "dist/a.css"), ("a/*b*", "a/*c*"), ("out/a*", "out/*b")] {
+            assert!(overlap(a, b), "{a} {b}");
+        }
+    }
+}

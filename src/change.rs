@@ -1,0 +1,136 @@
+//! What differs from the base, as plain data. Pure.
+//!
+//! Does not know: git. `git` fills these types, `classify` reads them.
+
+use crate::base::RepoPath;
+use serde::{Deserialize, Serialize};
+
+/// How one path differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// New since the base.
+    Added,
+    /// Content differs.
+    Modified,
+    /// Gone since the base.
+    Deleted,
+    /// Moved from `from`, perhaps edited too.
+    Renamed,
+    /// Same content, other mode, or another kind of file (a symlink became a file).
+    TypeChanged,
+    /// A submodule points at another commit or is dirty.
+    Submodule,
+    /// A merge conflict is open on it.
+    Conflicted,
+}
+
+/// Where a difference was seen; several may hold at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Where {
+    /// Between the base commit and HEAD.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub committed: bool,
+    /// Between HEAD and the index.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub staged: bool,
+    /// Between the index and the working tree.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unstaged: bool,
+    /// In the working tree, unknown to git and not ignored.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untracked: bool,
+}
+
+/// One file that differs from the base.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ChangedFile {
+    /// Its path now (for a deletion: its path then).
+    pub path: RepoPath,
+    /// Where it was renamed from. Both sides count as changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<RepoPath>,
+    /// How it differs.
+    pub status: Status,
+    /// Where that was seen.
+    #[serde(rename = "where")]
+    pub seen: Where,
+    /// Git's file mode before and after (octal, as 0o100644); 0 where there is no file.
+    pub modes: (u32, u32),
+}
+
+/// What the change is measured against.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Base {
+    /// A commit, and how it was found.
+    Commit {
+        /// Its full object name.
+        commit: String,
+        /// How wf came to it.
+        how: BaseHow,
+    },
+    /// Only what is staged counts (`--staged`); measured against HEAD.
+    Staged {
+        /// HEAD's object name, none before the first commit.
+        head: Option<String>,
+    },
+    /// None: everything runs.
+    None,
+}
+
+/// How the base commit was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "kebab-case")]
+pub enum BaseHow {
+    /// `--base REF` or `base:` in the configuration, as it was written.
+    Asked {
+        /// The revision.
+        reference: String,
+    },
+    /// The merge base of HEAD and the default branch.
+    MergeBase {
+        /// The default branch's reference name.
+        branch: String,
+    },
+    /// The newest ancestor with a recorded green run (on the default branch itself).
+    GreenAncestor {
+        /// The run that was green.
+        run: String,
+    },
+}
+
+/// Everything that differs from the base, sorted by path, each path once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeSet {
+    /// What it is measured against.
+    pub base: Base,
+    /// HEAD's object name; none before the first commit or outside git.
+    pub head: Option<String>,
+    /// The branch, if HEAD is on one.
+    pub branch: Option<String>,
+    /// Is HEAD on the default branch (or is there no telling)?
+    pub on_default_branch: bool,
+    /// The files.
+    pub files: Vec<ChangedFile>,
+    /// Files and folders that git ignores or was told to assume unchanged: no diff can speak for them. A folder stands for
+    /// everything below it.
+    pub unseen: Vec<RepoPath>,
+}
+
+impl ChangeSet {
+    /// No base, nothing known.
+    pub fn unknown() -> Self {
+        Self { base: Base::None, head: None, branch: None, on_default_branch: true, files: vec![], unseen: vec![] }
+    }
+
+    /// Is the working tree exactly HEAD?
+    pub fn is_clean(&self) -> bool {
+        self.head.is_some() && self.files.iter().all(|f| f.seen == Where { committed: true, ..Where::default() })
+    }
+
+    /// Every changed path, both sides of renames, in order, with repetitions possible.
+    pub fn paths(&self) -> impl Iterator<Item = &RepoPath> {
+        self.files.iter().flat_map(|file| std::iter::once(&file.path).chain(&file.from))
+    }
+}

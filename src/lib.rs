@@ -1,0 +1,27 @@
+//! wf: a git-aware CI pipeline accelerator.
+//!
+//! The map, from the ground up; a module may use what stands above it in this list, never what stands below.
+//! `docs/ARCHITECTURE.md` has the reasons, `tests/tidy.rs` holds the layers.
+//!
+//! * vocabulary (pure): [`base`], [`event`], [`change`]
+//! * deciding (pure): [`config`], [`workspace`], [`graph`], [`classify`], [`plan`], [`schedule`]
+//! * telling (pure until a sink writes): [`report`]
+//! * acting: [`git`], [`exec`], [`history`], [`template`]
+//! * driving: [`engine`], [`cli`]
+
+pub mod base;
+pub mod change;
+pub mod classify;
+pub mod cli;
+pub mod config;
+pub mod engine;
+pub mod event;
+pub mod exec;
+pub mod git;
+pub mod graph;
+pub mod history;
+pub mod plan;
+pub mod report;
+pub mod schedule;
+pub mod template;
+pub mod workspace;
