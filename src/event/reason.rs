@@ -238,6 +238,8 @@ pub enum WarningCode {
     WrongSkip,
     /// Another run holds the worktree; this one waits.
     Waiting,
+    /// Something about folders and manifests of a monorepo.
+    Expansion,
     /// Anything to do with reading `.wf/`.
     State,
 }
