@@ -1,6 +1,7 @@
 //! Writing a run's event log.
 
-use super::{RunRef, StateDir, open, runs};
+use super::facts::Fold;
+use super::{RunRef, StateDir, open, recorded, runs};
 use crate::base::RunId;
 use crate::event::Event;
 use std::fs::File;
@@ -21,6 +22,7 @@ pub struct LogWriter {
     file: File,
     pending: Vec<u8>,
     gave_up: bool,
+    fold: Fold,
 }
 
 impl LogWriter {
@@ -37,7 +39,7 @@ impl LogWriter {
         open::folder(&run.out())?;
         let file = open::create(&run.log())?;
         file.lock()?;
-        Ok(Self { run, file, pending: Vec::with_capacity(BUFFER), gave_up: false })
+        Ok(Self { run, file, pending: Vec::with_capacity(BUFFER), gave_up: false, fold: Fold::default() })
     }
 
     /// The run and its places.
@@ -62,6 +64,7 @@ impl LogWriter {
         }
         serde_json::to_writer(&mut self.pending, event)?;
         self.pending.push(b'\n');
+        self.fold.apply(event);
         if self.pending.len() >= BUFFER { self.flush() } else { Ok(()) }
     }
 
@@ -83,12 +86,28 @@ impl LogWriter {
         self.pending.drain(..written);
         result
     }
+
+    /// Ends the log: writes the rest, and leaves the run's facts beside it so that nobody needs to read it again.
+    ///
+    /// # Errors
+    /// When the log cannot be written. Facts that cannot be written are no error; they can be had from the log.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.flush()?;
+        if let Some(rows) = std::mem::take(&mut self.fold).rows()
+            && let Ok(text) = recorded::text_of(&rows, &self.run.id)
+        {
+            let _ = open::whole(&recorded::facts_path(&self.run), &text, true);
+        }
+        Ok(())
+    }
 }
 
 impl Drop for LogWriter {
     fn drop(&mut self) {
         // Whoever wants to know calls `flush`; this only keeps a panic from losing the last lines.
         let _ = self.flush();
+        // Closing would do, were it not for a child that another thread is just forking, which has the file open too.
+        let _ = self.file.unlock();
     }
 }
 
