@@ -6,7 +6,7 @@
 use super::folders::{self, FolderGlobs};
 use super::links::Links;
 use super::{ExpandError, Tree, Warning, needs_tree, opaque};
-use crate::base::{GlobSet, RepoPath, Span, StepId, suggest};
+use crate::base::{Digest, GlobSet, RepoPath, Span, StepId, suggest};
 use crate::config::Workflow;
 use crate::config::model::{Need, StepSpec};
 use crate::graph::{GraphError, Inputs, Step, StepGraph};
@@ -44,6 +44,7 @@ pub fn expand(workflow: &Workflow, tree: &Tree<'_>) -> Result<Expansion, Vec<Exp
         workflow,
         instances,
         all: Arc::new(all),
+        rules: Digest::of_json(&workflow.categories),
         links,
         errors,
         warnings,
@@ -127,6 +128,8 @@ struct Making<'a> {
     by_id: HashMap<&'a str, usize>,
     instances: Instances,
     all: Arc<BTreeSet<RepoPath>>,
+    /// Of the category rules: what `ignore` means.
+    rules: Digest,
     links: Links,
     opaque: BTreeMap<RepoPath, &'static str>,
     errors: Vec<ExpandError>,
@@ -272,6 +275,7 @@ impl Making<'_> {
             after: self.find(&spec.after, folder),
             inputs,
             ignore: spec.ignore.clone(),
+            ignore_rules: (!spec.ignore.is_empty()).then_some(self.rules),
             unwatched: rules.map(|rule| rule.pattern.as_str().to_owned()).collect(),
             outputs: at(&spec.outputs),
             writes: at(&spec.writes),
