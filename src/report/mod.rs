@@ -4,8 +4,11 @@
 //! handed in.
 
 pub mod clean;
+pub mod frame;
 mod json;
+pub mod live;
 pub mod look;
+pub mod metrics;
 mod narrator;
 pub mod output;
 mod plain;
@@ -66,6 +69,8 @@ pub struct SinkOptions {
     pub zone: jiff::tz::TimeZone,
     /// The run's folder, where step output is.
     pub run_dir: PathBuf,
+    /// Where `current_run.json` and `history.jsonl` are kept; none keeps none.
+    pub state_dir: Option<PathBuf>,
     /// Where JUnit goes.
     pub junit: Option<PathBuf>,
     /// Every skipped step and every start is named, however many.
@@ -89,10 +94,19 @@ impl SinkOptions {
 pub fn sinks(options: &SinkOptions) -> Vec<Box<dyn Sink>> {
     let stdout = || Box::new(io::stdout()) as Box<dyn io::Write>;
     let mut sinks: Vec<Box<dyn Sink>> = vec![];
+    let live = options.stderr_terminal && !options.ci && !options.dumb;
     if options.json {
         sinks.push(Box::new(json::Json::new(stdout())));
+        if live && !options.stdout_terminal {
+            sinks.push(Box::new(live::Live::new(Box::new(io::sink()), options, false)));
+        }
+    } else if live {
+        sinks.push(Box::new(live::Live::new(stdout(), options, true)));
     } else {
         sinks.push(Box::new(plain::Plain::new(stdout(), options)));
+    }
+    if let Some(state_dir) = &options.state_dir {
+        sinks.push(Box::new(metrics::Metrics::new(state_dir.clone(), options.run_dir.clone())));
     }
     sinks
 }
