@@ -52,6 +52,8 @@ pub enum Kind {
     Environment,
     /// Us.
     Internal,
+    /// Nobody: the reader of our output went away. Ends quietly.
+    BrokenPipe,
 }
 
 /// What went wrong, and what to do next.
@@ -88,6 +90,7 @@ impl Failure {
             Kind::Usage => Exit::Usage,
             Kind::Environment => Exit::Environment,
             Kind::Internal => Exit::Internal,
+            Kind::BrokenPipe => Exit::Passed,
         }
     }
 }

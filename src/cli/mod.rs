@@ -1,7 +1,9 @@
 //! The only module that knows clap, argv, environment variables and exit codes.
 
+pub mod context;
 pub mod failure;
 
+pub use context::{Context, Env};
 pub use failure::{Exit, Failure, Kind};
 
 use std::ffi::OsString;

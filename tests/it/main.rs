@@ -1,0 +1,5 @@
+//! Tests of the whole: real repositories, real files, the real binary. One test binary, so that there is one link.
+
+mod git_base;
+mod git_changes;
+mod git_repo;
