@@ -6,8 +6,10 @@
 pub mod clean;
 pub mod frame;
 mod json;
+pub mod junit;
 pub mod live;
 pub mod look;
+pub mod markdown;
 pub mod metrics;
 mod narrator;
 pub mod output;
@@ -104,6 +106,9 @@ pub fn sinks(options: &SinkOptions) -> Vec<Box<dyn Sink>> {
         sinks.push(Box::new(live::Live::new(stdout(), options, true)));
     } else {
         sinks.push(Box::new(plain::Plain::new(stdout(), options)));
+    }
+    if let Some(path) = &options.junit {
+        sinks.push(Box::new(junit::Junit::new(path.clone(), options.run_dir.clone())));
     }
     if let Some(state_dir) = &options.state_dir {
         sinks.push(Box::new(metrics::Metrics::new(state_dir.clone(), options.run_dir.clone())));
