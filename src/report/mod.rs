@@ -4,7 +4,9 @@
 //! handed in.
 
 pub mod clean;
+pub mod document;
 pub mod frame;
+pub mod graph;
 mod json;
 pub mod junit;
 pub mod live;
@@ -17,6 +19,8 @@ mod plain;
 #[cfg(test)]
 mod story;
 pub mod summary;
+pub mod text;
+pub mod usage;
 pub mod view;
 
 pub use look::Look;
