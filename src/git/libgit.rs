@@ -5,6 +5,7 @@
 use super::delta::Delta as Difference;
 use super::error::GitError;
 use crate::base::RepoPath;
+use crate::change::Unseen;
 use git2::{Delta, Diff, DiffFindOptions, DiffOptions, ObjectType, Oid, Repository};
 use std::path::Path;
 
@@ -19,7 +20,7 @@ pub(super) struct Worktree {
     /// Files git does not know and does not ignore.
     pub untracked: Vec<Difference>,
     /// What no diff can speak for.
-    pub unseen: Vec<RepoPath>,
+    pub unseen: Vec<Unseen>,
 }
 
 /// HEAD's commit; none before the first.
@@ -109,7 +110,10 @@ pub(super) fn worktree(repo: &Repository) -> Result<Worktree, GitError> {
         for entry in index.iter().filter(hidden) {
             let path = RepoPath::from_bytes(&entry.path);
             blind.insert(path.clone());
-            found.unseen.push(path);
+            // What a sparse checkout leaves out is not there to be watched.
+            if repo.workdir().is_some_and(|root| path.under(root).symlink_metadata().is_ok()) {
+                found.unseen.push(Unseen { path, folder: false, assumed: true });
+            }
         }
         for delta in diff.deltas() {
             let Some(mut difference) = difference(&delta) else { continue };
@@ -117,7 +121,10 @@ pub(super) fn worktree(repo: &Repository) -> Result<Worktree, GitError> {
                 continue;
             }
             match delta.status() {
-                Delta::Ignored => found.unseen.push(difference.path),
+                Delta::Ignored => {
+                    let folder = delta.new_file().path_bytes().is_some_and(|path| path.ends_with(b"/"));
+                    found.unseen.push(Unseen { path: difference.path, folder, assumed: false });
+                }
                 Delta::Untracked => {
                     difference.modes.0 = 0;
                     if delta.new_file().path_bytes().is_some_and(|path| path.ends_with(b"/")) {
@@ -137,7 +144,7 @@ pub(super) fn worktree(repo: &Repository) -> Result<Worktree, GitError> {
                 }
             }
         }
-        found.unseen.sort();
+        found.unseen.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(found)
     };
     diff().map_err(GitError::doing("comparing the index with the working tree"))

@@ -12,7 +12,7 @@ pub use base::{BaseQuery, Resolved};
 pub use error::{GitError, NoBase};
 
 use crate::base::RepoPath;
-use crate::change::ChangedFile;
+use crate::change::{ChangedFile, Unseen};
 use delta::{Layer, Merge};
 use git2::{ErrorCode, Oid, Repository, RepositoryOpenFlags};
 use std::collections::BTreeSet;
@@ -32,8 +32,8 @@ pub enum Mode {
 pub struct Changes {
     /// Every changed path once, sorted.
     pub files: Vec<ChangedFile>,
-    /// Ignored files and folders, assume-unchanged and skip-worktree entries: see [`crate::change::ChangeSet::unseen`].
-    pub unseen: Vec<RepoPath>,
+    /// Ignored files and folders, and tracked ones that git was told not to look at.
+    pub unseen: Vec<Unseen>,
 }
 
 /// A repository with a working tree. Reads what is on disk at each call; nothing is kept between calls.

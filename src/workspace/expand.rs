@@ -6,7 +6,7 @@
 use super::folders::{self, FolderGlobs};
 use super::links::{self, Links};
 use super::{ExpandError, Tree, Warning, manifest, needs_tree};
-use crate::base::{GlobSet, RepoPath, Span, StepId, suggest};
+use crate::base::{Digest, GlobSet, RepoPath, Span, StepId, suggest};
 use crate::config::Workflow;
 use crate::config::model::{Need, StepSpec};
 use crate::graph::{GraphError, Inputs, Step, StepGraph};
@@ -42,6 +42,7 @@ pub fn expand(workflow: &Workflow, tree: &Tree<'_>) -> Result<Expansion, Vec<Exp
         workflow,
         instances,
         all: Arc::new(all),
+        rules: Digest::of_json(&workflow.categories),
         links,
         errors,
         warnings,
@@ -140,6 +141,8 @@ struct Making<'a> {
     by_id: HashMap<&'a str, usize>,
     instances: Instances,
     all: Arc<BTreeSet<RepoPath>>,
+    /// Of the category rules: what `ignore` means.
+    rules: Digest,
     links: Links,
     opaque: BTreeMap<RepoPath, &'static str>,
     errors: Vec<ExpandError>,
@@ -288,6 +291,7 @@ impl Making<'_> {
             after: self.find(&spec.after, folder),
             inputs,
             ignore: spec.ignore.clone(),
+            ignore_rules: (!spec.ignore.is_empty()).then_some(self.rules),
             unwatched: rules.map(|rule| rule.pattern.as_str().to_owned()).collect(),
             outputs: at(&spec.outputs),
             writes: at(&spec.writes),
