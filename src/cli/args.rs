@@ -54,20 +54,6 @@ pub enum Command {
     Changes(ChangesArgs),
     /// Draw the steps and what they wait for
     Graph(GraphArgs),
-    /// Check the configuration
-    Check(super::check::CheckArgs),
-    /// Write a configuration that fits this repository
-    Init(super::init::InitArgs),
-    /// Show the resolved configuration, or its schema
-    Config(super::config::ConfigArgs),
-    /// Watch a run that another process makes
-    Status(super::status::StatusArgs),
-    /// Tell a finished run again, from its log
-    Report(super::report::ReportArgs),
-    /// List recorded runs
-    History(super::history::HistoryArgs),
-    /// Remove old runs
-    Clean(super::clean::CleanArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page

@@ -11,7 +11,7 @@ pub fn run(args: &GraphArgs, cx: &Context) -> Result<Exit, Failure> {
     let ready = prepared::prepare(&args.decide, cx)?;
     let steps = ready.prepared.plan.steps();
     let drawing = match args.format {
-        GraphFormat::Text => graph::text(&steps),
+        GraphFormat::Text => graph::text(&steps, &cx.look()),
         GraphFormat::Dot => graph::dot(&steps),
         GraphFormat::Mermaid => graph::mermaid(&steps),
     };

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::failure::{Failure, Kind};
 use crate::base::RepoPath;
-use crate::config::{self, Layer, Loaded, Override, Source, Workflow, variables};
+use crate::config::{self, Layer, Loaded, Override, Source, Workflow};
 use crate::git::{GitError, Repo};
 use crate::history::{ChosenBy, StateDir, StateError};
 use crate::workspace;
@@ -68,7 +68,7 @@ impl Context {
         };
         let name = found.as_ref().map_or_else(|| "detected pipeline".into(), |path| self.relative(path));
         let user = self.user_file()?;
-        let mut overrides = variables::overrides(
+        let mut overrides = config::overrides_from_env(
             self.env.0.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?))),
         );
         overrides.extend(flags);

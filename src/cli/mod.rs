@@ -4,23 +4,16 @@
 
 mod args;
 pub mod changes;
-pub mod check;
-pub mod clean;
-pub mod config;
 pub mod context;
 pub mod explain;
 pub mod failure;
 pub mod graph;
-pub mod history;
-pub mod init;
 pub mod load;
 pub mod plan;
 pub mod prepared;
-pub mod report;
 pub mod request;
 pub mod run;
 pub mod shell;
-pub mod status;
 
 pub use context::{Context, Env};
 pub use failure::{Exit, Failure, Kind};
@@ -33,7 +26,7 @@ use std::io::Write as _;
 /// Runs one command line to its end.
 pub fn main(argv: Vec<OsString>) -> Exit {
     // The guard is this same binary; it must be running before anything else is set up.
-    if argv.get(1).is_some_and(|word| word == OsStr::new(crate::exec::guard::WORD)) {
+    if argv.get(1).is_some_and(|word| word == OsStr::new(crate::exec::guard::COMMAND)) {
         return if crate::exec::guard::main().is_ok() { Exit::Passed } else { Exit::Environment };
     }
     let cli = match Cli::try_parse_from(argv) {
@@ -54,7 +47,6 @@ fn dispatch(cli: Cli, cx: &Context) -> Result<Exit, Failure> {
     let command = match cli.command {
         Some(command) => command,
         None if cli.show_graph => Command::Graph(args::GraphArgs::default()),
-        None if cli.init_config => Command::Init(init::InitArgs::default()),
         None => return shell::help(cx),
     };
     match command {
@@ -64,13 +56,6 @@ fn dispatch(cli: Cli, cx: &Context) -> Result<Exit, Failure> {
         Command::Explain(args) => explain::run(&args, cx),
         Command::Changes(args) => changes::run(&args, cx),
         Command::Graph(args) => graph::run(&args, cx),
-        Command::Check(args) => check::run(&args, cx),
-        Command::Init(args) => init::run(&args, cx),
-        Command::Config(args) => config::run(&args, cx),
-        Command::Status(args) => status::run(&args, cx),
-        Command::Report(args) => report::run(&args, cx),
-        Command::History(args) => history::run(&args, cx),
-        Command::Clean(args) => clean::run(&args, cx),
         Command::Completions(args) => shell::completions(&args, cx),
         Command::Man => shell::man(cx),
     }

@@ -6,7 +6,7 @@ use super::failure::{Exit, Failure};
 use super::prepared::{self, Ready};
 use crate::engine::{self, Clock, Finished, Run};
 use crate::exec::mask::Masker;
-use crate::exec::{Executor, Setup};
+use crate::exec::{Executor, Setup, secret};
 use crate::history::lock::{Attempt, Holder, WorktreeLock};
 use crate::history::{self, LogWriter, RunRef, StateDir};
 use crate::report::{self, Sink, SinkOptions};
@@ -30,6 +30,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
     let masker = masker(&ready, cx);
     let setup = Setup::new(cx.exe.clone(), masker.clone());
     let options = options(args, &ready, cx);
+    let state_root = state.root().to_owned();
     let finished = engine::run(
         Run {
             request: &ready.request,
@@ -37,7 +38,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
             id,
             log,
             clock,
-            sinks: Box::new(move |run| sinks(options, run)),
+            sinks: Box::new(move |run| sinks(options, run, state_root)),
             masker,
             env: engine::inherited(&cx.env.0, cx.env.get("GIT_DIR").is_some()),
             sample: cx.env.flag("WORKFLOW_MONITOR_RESOURCES"),
@@ -94,8 +95,8 @@ fn hold(
 }
 
 fn masker(ready: &Ready, cx: &Context) -> Masker {
-    let declared = &ready.request.settings.secrets;
-    Masker::of_environment(&cx.env.0, declared)
+    let env: Vec<_> = cx.env.0.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    Masker::new(secret::values(&env, &ready.request.settings.secrets))
 }
 
 /// Chance for the jitter of retries; nothing else depends on it.
@@ -120,18 +121,19 @@ fn options(args: &RunArgs, ready: &Ready, cx: &Context) -> SinkOptions {
         github: cx.env.flag("GITHUB_ACTIONS"),
         zone: jiff::tz::TimeZone::system(),
         run_dir: PathBuf::new(),
+        state_dir: None,
         junit: args.junit.as_ref().map(|path| cx.cwd.join(path)),
         verbose: args.verbose,
     }
 }
 
-fn sinks(options: SinkOptions, run: &RunRef) -> Vec<Box<dyn Sink>> {
-    report::sinks(&SinkOptions { run_dir: run.dir.clone(), ..options })
+fn sinks(options: SinkOptions, run: &RunRef, state: PathBuf) -> Vec<Box<dyn Sink>> {
+    report::sinks(&SinkOptions { run_dir: run.dir.clone(), state_dir: Some(state), ..options })
 }
 
 /// Old runs go after the run, when nobody waits for them. Failing to is worth a line, no more.
 fn tidy_up(state: &StateDir, cx: &Context) {
-    if let Err(error) = history::prune_default(state) {
+    if let Err(error) = history::prune(state, &history::Limits::default(), jiff::Timestamp::now()) {
         cx.say(&format!("warning: old runs could not be removed: {error}"));
     }
 }

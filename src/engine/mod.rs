@@ -12,5 +12,6 @@ mod run;
 mod telling;
 
 pub use clock::Clock;
+pub use job::inherited;
 pub use prepare::{Inputs, PrepareError, Prepared, prepare};
 pub use run::{Finished, Run, Sinks, run};

@@ -14,7 +14,7 @@ use crate::exec::mask::Masker;
 use crate::exec::{Ended, Progress, RunStep, StopHow};
 use crate::history::{LogWriter, RunRef};
 use crate::plan::RunRequest;
-use crate::report::Sink;
+use crate::report::{RunView, Sink};
 use crate::schedule::{self, Capacity, Effect, Input, Rules, Scheduler};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -75,7 +75,12 @@ pub fn run<R: RunStep + 'static>(run: Run<'_>, runner: impl FnOnce() -> R) -> st
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
-    runtime.block_on(local.run_until(async { looping.drive(Rc::new(runner())).await }))
+    runtime.block_on(local.run_until(async {
+        let runner = Rc::new(runner());
+        let finished = looping.drive(Rc::clone(&runner)).await;
+        runner.close().await;
+        finished
+    }))
 }
 
 struct Loop {
@@ -125,7 +130,7 @@ impl Loop {
             sample,
             profile,
         };
-        let mut telling = Telling::new(clock, log, sinks(&place), masker);
+        let mut telling = Telling::new(clock, log, sinks(&place), RunView::knowing(known.clone()), masker);
         telling.tell(EventKind::RunStarted(Box::new(started)));
         telling.tell(changes(&prepared));
         prepared.notes.iter().for_each(|note| telling.tell(note.clone()));

@@ -23,8 +23,8 @@ pub struct Telling {
 
 impl Telling {
     /// Begins with an open log.
-    pub fn new(clock: Clock, log: LogWriter, sinks: Vec<Box<dyn Sink>>, masker: Masker) -> Self {
-        Self { clock, seq: 0, log, view: RunView::default(), sinks, masker, broken: None, fallbacks: 0 }
+    pub fn new(clock: Clock, log: LogWriter, sinks: Vec<Box<dyn Sink>>, view: RunView, masker: Masker) -> Self {
+        Self { clock, seq: 0, log, view, sinks, masker, broken: None, fallbacks: 0 }
     }
 
     /// The fold so far.

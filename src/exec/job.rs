@@ -120,4 +120,6 @@ pub struct Ended {
 pub trait RunStep {
     /// Runs one attempt to its end. Never fails: a job that cannot be started has an outcome too.
     fn run(&self, job: Job, stop: StopSignal, out: OutputSink) -> impl Future<Output = Ended>;
+    /// No attempt follows; lets go of everything.
+    fn close(&self) -> impl Future<Output = ()>;
 }
