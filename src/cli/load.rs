@@ -130,6 +130,21 @@ impl Context {
         }
     }
 
+    /// The same without reading the configuration: what is recorded can be listed and removed whatever state that is in.
+    pub fn state_place_here(&self) -> Result<(PathBuf, ChosenBy), Failure> {
+        if let Some(dir) = self.env.get("WF_STATE_DIR") {
+            return Ok((self.cwd.join(dir), ChosenBy::Person));
+        }
+        let root = match self.discover() {
+            Ok(repo) => repo.main_root().to_owned(),
+            Err(_) => match self.find_config(None)? {
+                Some(path) => path.parent().unwrap_or(&self.cwd).to_owned(),
+                None => self.cwd.clone(),
+            },
+        };
+        Ok((root.join(".wf"), ChosenBy::Default))
+    }
+
     /// The state folder for looking only.
     pub fn state_for_reading(&self, config: &LoadedConfig) -> Result<StateDir, StateError> {
         let (place, by) = self.state_place(config);

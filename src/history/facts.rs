@@ -133,7 +133,9 @@ pub struct Fold {
 impl Fold {
     /// Takes the next event.
     pub fn apply(&mut self, event: &Event) {
-        self.wall_ms = event.at_ms;
+        if self.status.is_none() {
+            self.wall_ms = event.at_ms;
+        }
         match &event.kind {
             EventKind::RunStarted(head) => self.head = Some(head.clone()),
             EventKind::Planned { steps, .. } => {
@@ -149,6 +151,11 @@ impl Fold {
             }
             _ => {}
         }
+    }
+
+    /// Has the run said how it ended?
+    pub fn has_ended(&self) -> bool {
+        self.status.is_some()
     }
 
     fn finished(&mut self, at_ms: Millis, end: &StepFinished) {

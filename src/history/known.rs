@@ -3,7 +3,6 @@
 use super::facts::Row;
 use super::{Recorded, StateDir};
 use crate::base::RunId;
-use crate::event::FallbackCode;
 use crate::verdict::{Known, Verdict};
 use std::collections::btree_map::Entry;
 
@@ -11,8 +10,8 @@ use std::collections::btree_map::Entry;
 /// in none of these runs has no estimate.
 const DURATIONS: usize = 4 << 20;
 
-/// What is known about a base, and what could not be read.
-pub fn known(state: &StateDir, base: Option<&str>) -> (Known, Vec<(FallbackCode, String)>) {
+/// What is known about a base, and what could not be read, one sentence each.
+pub fn known(state: &StateDir, base: Option<&str>) -> (Known, Vec<String>) {
     let mut recorded = Recorded::load(state);
     (recorded.known(base), recorded.problems)
 }
@@ -53,7 +52,7 @@ impl Recorded {
                 }
                 Err(error) => {
                     let what = format!("facts of run {} are damaged: {error}", run.facts.run);
-                    self.problems.push((FallbackCode::HistoryUnreadable, what));
+                    self.problems.push(what);
                 }
             }
         }
@@ -132,7 +131,7 @@ mod tests {
 
     fn passed_at_c(state: &StateDir) -> Vec<(String, bool)> {
         let (known, problems) = known(state, Some("c"));
-        assert_eq!(problems, []);
+        assert_eq!(problems, [""; 0]);
         known.at_base.iter().map(|(step, verdict)| (step.to_string(), verdict.passed)).collect()
     }
 
@@ -240,7 +239,7 @@ mod tests {
         std::fs::create_dir(folder.log()).unwrap();
         let (known, problems) = known(&state, Some("c"));
         assert!(known.at_base[&id("s")].passed);
-        let words: Vec<_> = problems.iter().map(|(_, words)| words.as_str()).collect();
+        let words = problems;
         assert_eq!(words.len(), 3, "{words:?}");
         assert!(words[0].contains(&folder.id.0) && words[0].contains("not a regular file"), "{words:?}");
         assert!(words[1].contains(&broken.id.0) && words[1].contains(":1: "), "{words:?}");

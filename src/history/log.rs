@@ -87,11 +87,12 @@ impl LogWriter {
         result
     }
 
-    /// Ends the log: writes the rest, and leaves the run's facts beside it so that nobody needs to read it again.
+    /// Ends the log: writes the rest, and leaves the run's facts beside it so that nobody needs to read it again. Dropping
+    /// a writer that has seen the run's end does the same, but tells nobody of errors.
     ///
     /// # Errors
     /// When the log cannot be written. Facts that cannot be written are no error; they can be had from the log.
-    pub fn finish(mut self) -> io::Result<()> {
+    pub fn finish(&mut self) -> io::Result<()> {
         self.flush()?;
         if let Some(rows) = std::mem::take(&mut self.fold).rows()
             && let Ok(text) = recorded::text_of(&rows, &self.run.id)
@@ -104,8 +105,8 @@ impl LogWriter {
 
 impl Drop for LogWriter {
     fn drop(&mut self) {
-        // Whoever wants to know calls `flush`; this only keeps a panic from losing the last lines.
-        let _ = self.flush();
+        // Whoever wants to know of errors calls `finish`; this keeps a panic from losing the last lines.
+        let _ = if self.fold.has_ended() { self.finish() } else { self.flush() };
         // Closing would do, were it not for a child that another thread is just forking, which has the file open too.
         let _ = self.file.unlock();
     }
@@ -161,6 +162,7 @@ mod tests {
             }
             let run = writer.run().clone();
             writer.finish().unwrap();
+            drop(writer);
             proptest::prop_assert_eq!(&read_log(&run.log()).unwrap(), &events);
             let left = std::fs::read(recorded::facts_path(&run)).unwrap();
             std::fs::remove_file(recorded::facts_path(&run)).unwrap();

@@ -15,6 +15,8 @@ use std::time::Duration;
 const SEGMENT: u64 = 4 << 20;
 /// So many segments are kept.
 const SEGMENTS: usize = 4;
+/// `history.jsonl` is halved when it is longer.
+const HISTORY: u64 = 8 << 20;
 const PARKED: &str = ".gone-";
 
 /// What is kept.
@@ -70,7 +72,16 @@ pub fn prune(state: &StateDir, limits: &Limits, now: jiff::Timestamp) -> io::Res
     }
     settle(state)?;
     drop_old_segments(state)?;
+    shorten_history(state)?;
     Ok(done)
+}
+
+/// Prunes with the limits that everybody has, now.
+///
+/// # Errors
+/// As [`prune`].
+pub fn prune_default(state: &StateDir) -> io::Result<Pruned> {
+    prune(state, &Limits::default(), jiff::Timestamp::now())
 }
 
 /// What [`prune`] would take now. Nothing is written.
@@ -232,6 +243,19 @@ fn drop_old_segments(state: &StateDir) -> io::Result<()> {
     all[..old].iter().try_for_each(std::fs::remove_file)
 }
 
+/// Keeps the newer part of `history.jsonl` once it is long. It is derived: a line that a run adds in this very moment may
+/// be lost to it.
+fn shorten_history(state: &StateDir) -> io::Result<()> {
+    let path = state.history();
+    if !path.symlink_metadata().is_ok_and(|meta| meta.is_file() && meta.len() > HISTORY) {
+        return Ok(());
+    }
+    let text = read_file(&path)?;
+    let newer = &text[text.len() / 2..];
+    let start = memchr::memchr(b'\n', newer).map_or(newer.len(), |at| at + 1);
+    open::whole(&path, &newer[start..], true)
+}
+
 /// Writes the facts of runs that ended without leaving any (wf was killed), so that their logs are read only once more.
 /// A log that cannot be read is told by those who need it, and a file that cannot be written is tried again next time.
 fn settle(state: &StateDir) -> io::Result<()> {
@@ -351,7 +375,8 @@ mod tests {
     #[test]
     fn a_killed_run_is_settled_and_everything_can_be_cleaned() {
         let (_dir, state) = state();
-        let killed = write(&state, DAY, events(Outcome::Passed)).run().clone();
+        let unfinished = events(Outcome::Passed)[..3].to_vec();
+        let killed = write(&state, DAY, unfinished).run().clone();
         assert!(!facts_path(&killed).exists());
         prune(&state, &Limits::default(), day(1)).unwrap();
         let settled = std::fs::read(facts_path(&killed)).unwrap();
@@ -364,6 +389,17 @@ mod tests {
         assert_eq!(clean_all(&state, false).unwrap().runs.len(), 1);
         assert_eq!(ids(&state), [live.run().id.clone()]);
         assert_eq!(Recorded::load(&state).runs.len(), 1, "no facts are left");
+    }
+
+    #[test]
+    fn the_history_for_people_does_not_grow_for_ever() {
+        let (_dir, state) = state();
+        let line = format!("{{\"workflow_id\":\"{}\"}}\n", "x".repeat(1_000));
+        std::fs::write(state.history(), line.repeat(9_000)).unwrap();
+        prune(&state, &Limits::default(), day(1)).unwrap();
+        let left = std::fs::read_to_string(state.history()).unwrap();
+        assert!(left.len() < 5_000_000 && left.len() > 4_000_000);
+        assert!(left.lines().all(|left| left == line.trim_end()), "only whole lines");
     }
 
     #[test]

@@ -6,7 +6,6 @@
 use super::facts::{Fold, Row, RunFacts};
 use super::{LogError, LogReader, RunRef, StateDir, block, open, runs};
 use crate::base::RunId;
-use crate::event::FallbackCode;
 use std::collections::HashSet;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -17,8 +16,8 @@ use std::sync::Arc;
 pub struct Recorded {
     /// Newest first.
     pub runs: Vec<RecordedRun>,
-    /// What is recorded and cannot be used, with words for people.
-    pub problems: Vec<(FallbackCode, String)>,
+    /// What is recorded and cannot be used, one sentence each: `FallbackCode::HistoryUnreadable`.
+    pub problems: Vec<String>,
 }
 
 /// One recorded run.
@@ -55,7 +54,7 @@ impl Recorded {
     }
 
     fn problem(&mut self, path: &Path, error: &io::Error) {
-        self.problems.push((FallbackCode::HistoryUnreadable, format!("cannot read {}: {error}", path.display())));
+        self.problems.push(format!("cannot read {}: {error}", path.display()));
     }
 
     fn take_folder(&mut self, run: RunRef) {
@@ -70,7 +69,7 @@ impl Recorded {
             // Just created, or pruned since the folder was listed.
             Ok(None) => {}
             Err(error) => {
-                self.problems.push((FallbackCode::HistoryUnreadable, format!("{}; {}", words(&error), error.hint())));
+                self.problems.push(format!("{}; {}", words(&error), error.hint()));
             }
         }
     }
@@ -83,12 +82,12 @@ impl Recorded {
         };
         if block::format(&text) != Some(super::facts::FORMAT) {
             let what = format!("{} is no file of facts that this wf reads; it is left alone", path.display());
-            return self.problems.push((FallbackCode::HistoryUnreadable, what));
+            return self.problems.push(what);
         }
         let (blocks, bad) = block::blocks(&text);
         if bad > 0 {
             let what = format!("{}: {bad} of {} runs are damaged", path.display(), blocks.len() + bad);
-            self.problems.push((FallbackCode::HistoryUnreadable, what));
+            self.problems.push(what);
         }
         let (text, have) =
             (Arc::new(text), self.runs.iter().map(|run| run.facts.run.clone()).collect::<HashSet<RunId>>());

@@ -123,10 +123,9 @@ pub(super) fn skip(proven: bool) -> Decision {
 
 /// Writes a whole log of a run named for this time.
 pub(super) fn record(state: &StateDir, unix_ms: u64, kinds: Vec<EventKind>) -> RunRef {
-    let run = write(state, unix_ms, kinds);
-    let place = run.run().clone();
-    run.finish().unwrap();
-    place
+    let mut writer = write(state, unix_ms, kinds);
+    writer.finish().unwrap();
+    writer.run().clone()
 }
 
 /// The same without an end: the writer still lives.

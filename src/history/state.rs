@@ -12,7 +12,7 @@ pub const FORMAT: u32 = 1;
 pub enum ChosenBy {
     /// Nobody: it is `.wf` in the worktree, where a repository could have put a symlink. Symlinks are refused.
     Default,
-    /// A person, with `WF_DIR`. Symlinks on the way are theirs.
+    /// A person, with `WF_STATE_DIR`. Symlinks on the way are theirs.
     Person,
 }
 
@@ -64,19 +64,20 @@ impl StateError {
     pub fn hint(&self) -> String {
         match self {
             Self::Newer { path, .. } => format!(
-                "update wf, or let this version keep its state elsewhere: WF_DIR=<folder>; nothing in {} was touched",
+                "update wf, or let this version keep its state elsewhere: WF_STATE_DIR=<folder>; nothing in {} was touched",
                 path.display()
             ),
             Self::NotAFormat { path, .. } => {
                 format!("if the folder is wf's, delete {} and it is written again", path.display())
             }
             Self::Symlink { path } => {
-                format!("remove {}, or name the folder it should be: WF_DIR=<folder>", path.display())
+                format!("remove {}, or name the folder it should be: WF_STATE_DIR=<folder>", path.display())
             }
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                "free some space (`wf clean` removes old runs), or keep the state elsewhere: WF_DIR=<folder>".into()
+                "free some space (`wf clean` removes old runs), or keep the state elsewhere: WF_STATE_DIR=<folder>"
+                    .into()
             }
-            Self::Io { .. } => "make it writable, or keep the state elsewhere: WF_DIR=<folder>".into(),
+            Self::Io { .. } => "make it writable, or keep the state elsewhere: WF_STATE_DIR=<folder>".into(),
         }
     }
 }
@@ -216,7 +217,8 @@ mod tests {
             let error = StateDir::open(dir.path(), ChosenBy::Default).unwrap_err();
             assert_eq!(matches!(error, StateError::Newer { found: 2, .. }), newer, "{error}");
             assert!(
-                !error.to_string().contains('\u{1b}') && error.hint().contains(if newer { "WF_DIR" } else { "delete" })
+                !error.to_string().contains('\u{1b}')
+                    && error.hint().contains(if newer { "WF_STATE_DIR" } else { "delete" })
             );
             assert_eq!(names(dir.path()), ["format"]);
         }
