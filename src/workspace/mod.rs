@@ -8,6 +8,7 @@ mod expand;
 mod folders;
 mod links;
 mod manifest;
+mod opaque;
 mod problem;
 #[cfg(test)]
 mod tests;
