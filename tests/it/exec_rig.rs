@@ -2,7 +2,9 @@
 
 use std::ffi::OsString;
 use std::future::Future;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use wf::base::StepId;
@@ -77,7 +79,7 @@ impl Rig {
         let (log, (out, mut news)) = (job.log.clone(), mpsc::unbounded_channel());
         let ended =
             tokio::time::timeout(Duration::from_secs(60), self.executor.run(job, self.stop.subscribe(), out)).await;
-        let raw = std::fs::read(log).unwrap_or_default();
+        let raw = if log.is_file() { std::fs::read(log).unwrap_or_default() } else { vec![] };
         let mut told = vec![];
         while let Ok((_, progress)) = news.try_recv() {
             told.push(progress);
@@ -108,4 +110,59 @@ pub fn eventually(what: &str, mut so: impl FnMut() -> bool) {
         assert!(Instant::now() < until, "never: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Not a test: a process that runs steps, for the tests that kill it. They tell it what to run.
+#[test]
+#[ignore = "a process for other tests"]
+fn host() {
+    let Ok(script) = std::env::var("WF_TEST_SCRIPT") else { return };
+    block_on(async {
+        let rig = Rig::with(|setup| setup.log_cap_bytes = 1 << 20);
+        let one = rig.job("one", &["sh", "-c", &script]);
+        let two = rig.job("two", &["sh", "-c", &script]);
+        let (one, two) = tokio::join!(rig.run(one), rig.run(two));
+        println!("ENDED {:?} {:?} {:?}", one.ended.outcome, two.ended.outcome, one.news);
+        let again = rig.run(rig.job("again", &["sh", "-c", "echo again"])).await;
+        println!("PEAK {}", peak_kib());
+        println!("AGAIN {:?}", again.ended.outcome);
+    });
+}
+
+/// A process of its own that runs steps as wf does.
+pub struct Host(pub Child);
+
+impl Host {
+    #[expect(clippy::disallowed_methods, reason = "a wf of its own, to be killed")]
+    pub fn start(script: &str) -> Self {
+        let me = std::env::current_exe().expect("a path");
+        let child = Command::new(me)
+            .args(["--exact", "exec_rig::host", "--ignored", "--nocapture"])
+            .env("WF_TEST_SCRIPT", script)
+            .stdout(Stdio::piped())
+            .spawn();
+        Self(child.expect("it starts"))
+    }
+
+    /// All it prints until it ends.
+    pub fn lines(&mut self) -> Vec<String> {
+        BufReader::new(self.0.stdout.take().expect("a pipe")).lines().map_while(Result::ok).collect()
+    }
+
+    pub fn pid(&self) -> i32 {
+        i32::try_from(self.0.id()).expect("a pid")
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse().unwrap_or(0)
 }
