@@ -87,6 +87,18 @@ impl GlobSet {
         self.patterns.iter().filter(|p| !p.negated).map(|p| p.root(&self.dir))
     }
 
+    /// Is a path that git ignores meant by this set? Patterns mean what git tracks or would track, unless they name an
+    /// ignored place outright (`.env`, `dist/**`), or match an ignored file by more than its folder (`src/*.gen.rs`).
+    pub fn means_ignored(&self, path: &RepoPath, folder: bool) -> bool {
+        self.patterns.iter().filter(|p| !p.negated).any(|p| {
+            let root = p.root(&self.dir);
+            let named = !root.is_root() && root.is_in(path);
+            let last = p.body.rsplit('/').next().unwrap_or_default();
+            let specific = !folder && last != "**" && last != "*" && !is_literal(last);
+            named || (specific && p.is_match(path, &self.dir) && self.is_match(path))
+        })
+    }
+
     /// May some path be in both sets? Errs towards yes; subtractions are not looked at.
     pub fn may_overlap(&self, other: &GlobSet) -> bool {
         let positive = |set: &GlobSet| -> Vec<String> {

@@ -284,10 +284,11 @@ pub enum Kind {
 }
 
 /// `run_on`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunOn {
     /// Ordinary: when what it waits for passed.
+    #[default]
     Success,
     /// When something it waits for failed, or anything if it waits for nothing.
     Failure,

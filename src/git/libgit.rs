@@ -1,0 +1,218 @@
+//! What wf asks of libgit2, as plain data.
+//!
+//! Does not know: layers, bases, the `git` command. Never calls `diff_tree_to_workdir`, which hashes every file.
+
+use super::delta::Delta as Difference;
+use super::error::GitError;
+use crate::base::RepoPath;
+use crate::change::Unseen;
+use git2::{Delta, Diff, DiffFindOptions, DiffOptions, ObjectType, Oid, Repository};
+use std::path::Path;
+
+/// Above this many possible pairs only identical files are paired as renames: libgit2 compares contents.
+const INEXACT_RENAMES: usize = 200;
+
+/// The working tree against the index.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Worktree {
+    /// Tracked files that differ.
+    pub changed: Vec<Difference>,
+    /// Files git does not know and does not ignore.
+    pub untracked: Vec<Difference>,
+    /// What no diff can speak for.
+    pub unseen: Vec<Unseen>,
+}
+
+/// HEAD's commit; none before the first.
+pub(super) fn head(repo: &Repository) -> Result<Option<Oid>, GitError> {
+    match repo.head().and_then(|head| head.peel_to_commit()) {
+        Ok(commit) => Ok(Some(commit.id())),
+        Err(error) if matches!(error.code(), git2::ErrorCode::UnbornBranch | git2::ErrorCode::NotFound) => Ok(None),
+        Err(error) => Err(GitError::doing("reading HEAD")(error)),
+    }
+}
+
+/// The branch that HEAD is on.
+pub(super) fn branch(repo: &Repository) -> Option<String> {
+    let head = repo.find_reference("HEAD").ok()?;
+    let target = head.symbolic_target_bytes()?;
+    Some(String::from_utf8_lossy(target.strip_prefix(b"refs/heads/")?).into_owned())
+}
+
+/// The commit that a revision names, and the full reference name if it is a reference.
+pub(super) fn commit_of(repo: &Repository, revision: &str) -> Option<(Oid, Option<String>)> {
+    let (object, reference) = repo.revparse_ext(revision).ok()?;
+    let commit = object.peel(ObjectType::Commit).ok()?;
+    let name = reference.and_then(|reference| {
+        let reference = reference.resolve().unwrap_or(reference);
+        reference.name().ok().map(str::to_owned)
+    });
+    Some((commit.id(), name))
+}
+
+/// The best common ancestor; none for unrelated histories.
+pub(super) fn merge_base(repo: &Repository, one: Oid, two: Oid) -> Result<Option<Oid>, GitError> {
+    match repo.merge_base(one, two) {
+        Ok(base) => Ok(Some(base)),
+        Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
+        Err(error) => Err(GitError::doing("looking for the merge base")(error)),
+    }
+}
+
+/// The commits reachable from `from`, children before parents, newest first.
+pub(super) fn ancestors(repo: &Repository, from: Oid) -> Result<git2::Revwalk<'_>, GitError> {
+    let walk = || {
+        let mut walk = repo.revwalk()?;
+        walk.set_sorting(git2::Sort::TOPOLOGICAL | git2::Sort::TIME)?;
+        walk.push(from)?;
+        Ok(walk)
+    };
+    walk().map_err(GitError::doing("walking the history"))
+}
+
+/// The tree of a commit, as an object name.
+pub(super) fn tree_of(repo: &Repository, commit: Oid) -> Result<Oid, GitError> {
+    repo.find_commit(commit).map(|commit| commit.tree_id()).map_err(GitError::doing("reading a commit"))
+}
+
+/// What differs between two commits.
+pub(super) fn committed(repo: &Repository, base: Oid, head: Oid) -> Result<Vec<Difference>, GitError> {
+    let diff = || {
+        let (old, new) = (repo.find_commit(base)?.tree()?, repo.find_commit(head)?.tree()?);
+        let mut diff = repo.diff_tree_to_tree(Some(&old), Some(&new), Some(&mut options()))?;
+        pair_renames(&mut diff)?;
+        Ok(diff.deltas().filter_map(|delta| difference(&delta)).collect())
+    };
+    diff().map_err(GitError::doing("comparing the base with HEAD"))
+}
+
+/// What differs between HEAD (none: nothing committed yet) and the index.
+pub(super) fn staged(repo: &Repository, head: Option<Oid>) -> Result<Vec<Difference>, GitError> {
+    let diff = || {
+        let tree = head.map(|head| repo.find_commit(head)?.tree()).transpose()?;
+        let mut diff = repo.diff_tree_to_index(tree.as_ref(), Some(&repo.index()?), Some(&mut options()))?;
+        pair_renames(&mut diff)?;
+        Ok(diff.deltas().filter_map(|delta| difference(&delta)).collect())
+    };
+    diff().map_err(GitError::doing("comparing HEAD with the index"))
+}
+
+/// What differs between the index and the working tree.
+pub(super) fn worktree(repo: &Repository) -> Result<Worktree, GitError> {
+    let diff = || {
+        let index = repo.index()?;
+        let mut options = options();
+        options.include_untracked(true).recurse_untracked_dirs(true).include_ignored(true);
+        options.include_unreadable_as_untracked(true);
+        let diff = repo.diff_index_to_workdir(Some(&index), Some(&mut options))?;
+        let mut found = Worktree::default();
+        let mut blind = std::collections::HashSet::new();
+        for entry in index.iter().filter(hidden) {
+            let path = RepoPath::from_bytes(&entry.path);
+            blind.insert(path.clone());
+            // What a sparse checkout leaves out is not there to be watched.
+            if repo.workdir().is_some_and(|root| path.under(root).symlink_metadata().is_ok()) {
+                found.unseen.push(Unseen { path, folder: false, assumed: true });
+            }
+        }
+        for delta in diff.deltas() {
+            let Some(mut difference) = difference(&delta) else { continue };
+            if blind.contains(&difference.path) || is_state(&difference.path) {
+                continue;
+            }
+            match delta.status() {
+                Delta::Ignored => {
+                    let folder = delta.new_file().path_bytes().is_some_and(|path| path.ends_with(b"/"));
+                    found.unseen.push(Unseen { path: difference.path, folder, assumed: false });
+                }
+                Delta::Untracked => {
+                    difference.modes.0 = 0;
+                    if delta.new_file().path_bytes().is_some_and(|path| path.ends_with(b"/")) {
+                        difference.modes.1 = super::delta::GITLINK; // a repository inside, which git does not track
+                    }
+                    found.untracked.push(difference);
+                }
+                _ => {
+                    let full = repo.workdir().map(|root| difference.path.under(root));
+                    if let (Delta::Modified, Some(full)) = (delta.status(), full)
+                        && difference.modes.0 != difference.modes.1
+                    {
+                        let now = Oid::hash_file(ObjectType::Blob, full);
+                        difference.same_content = now.is_ok_and(|now| now == delta.old_file().id());
+                    }
+                    found.changed.push(difference);
+                }
+            }
+        }
+        found.unseen.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(found)
+    };
+    diff().map_err(GitError::doing("comparing the index with the working tree"))
+}
+
+/// Was git told not to look at this entry? (assume-unchanged, skip-worktree)
+fn hidden(entry: &git2::IndexEntry) -> bool {
+    const ASSUME_UNCHANGED: u16 = 0x8000;
+    const SKIP_WORKTREE: u16 = 0x4000;
+    entry.flags & ASSUME_UNCHANGED != 0 || entry.flags_extended & SKIP_WORKTREE != 0
+}
+
+/// wf's own folder never counts.
+pub(super) fn is_state(path: &RepoPath) -> bool {
+    path.is_in(&RepoPath::from(".wf"))
+}
+
+/// The bytes of a file at a commit; none if there is no such file.
+pub(super) fn blob(repo: &Repository, commit: Oid, path: &RepoPath) -> Result<Option<Vec<u8>>, GitError> {
+    use std::os::unix::ffi::OsStrExt;
+    let read = || {
+        let tree = repo.find_commit(commit)?.tree()?;
+        let entry = match tree.get_path(Path::new(std::ffi::OsStr::from_bytes(path.as_bytes()))) {
+            Ok(entry) => entry,
+            Err(error) if error.code() == git2::ErrorCode::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if entry.kind() != Some(ObjectType::Blob) {
+            return Ok(None);
+        }
+        Ok(Some(repo.find_blob(entry.id())?.content().to_vec()))
+    };
+    read().map_err(GitError::doing("reading a file of a commit"))
+}
+
+fn options() -> DiffOptions {
+    let mut options = DiffOptions::new();
+    options.skip_binary_check(true).include_typechange(true);
+    options
+}
+
+fn pair_renames(diff: &mut Diff<'_>) -> Result<(), git2::Error> {
+    let count = |status| diff.deltas().filter(|delta| delta.status() == status).count();
+    let (added, deleted) = (count(Delta::Added), count(Delta::Deleted));
+    if added == 0 || deleted == 0 {
+        return Ok(());
+    }
+    let mut find = DiffFindOptions::new();
+    find.renames(true).exact_match_only(added.max(deleted) > INEXACT_RENAMES);
+    diff.find_similar(Some(&mut find))
+}
+
+fn difference(delta: &git2::DiffDelta<'_>) -> Option<Difference> {
+    let (old, new) = (delta.old_file(), delta.new_file());
+    let mode = |file: &git2::DiffFile<'_>| u32::from(file.mode());
+    let path = |file: &git2::DiffFile<'_>| file.path_bytes().map(RepoPath::from_bytes);
+    let (old_path, new_path) = (path(&old), path(&new));
+    let modes = match delta.status() {
+        Delta::Unmodified => return None,
+        Delta::Added | Delta::Copied => (0, mode(&new)),
+        Delta::Deleted => (mode(&old), 0),
+        _ => (mode(&old), mode(&new)),
+    };
+    Some(Difference {
+        path: new_path.or_else(|| old_path.clone())?,
+        from: old_path.filter(|_| delta.status() == Delta::Renamed),
+        modes,
+        conflicted: delta.status() == Delta::Conflicted,
+        same_content: delta.status() == Delta::Modified && !old.id().is_zero() && old.id() == new.id(),
+    })
+}
