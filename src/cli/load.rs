@@ -112,7 +112,8 @@ impl Context {
     fn user_file(&self) -> Result<Option<Source>, Failure> {
         let folder = self.env.get("XDG_CONFIG_HOME").map(PathBuf::from);
         let folder = folder.or_else(|| Some(PathBuf::from(self.env.get("HOME")?).join(".config")));
-        let Some(path) = folder.map(|folder| folder.join("wf").join("config.yaml")).filter(|path| path.is_file()) else {
+        let Some(path) = folder.map(|folder| folder.join("wf").join("config.yaml")).filter(|path| path.is_file())
+        else {
             return Ok(None);
         };
         let text = read(&path)?;

@@ -32,3 +32,4 @@ pub use load::{Loaded, load};
 pub use model::Workflow;
 pub use schema::{SCHEMA_PATH, schema_comment, schema_json};
 pub use source::{Layer, Origin, Override, Source};
+pub use variables::overrides_from_env;

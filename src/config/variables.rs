@@ -15,7 +15,7 @@ pub fn variable(key: &str) -> String {
 
 /// The settings among these variables. Empty ones and other `WF_…` variables say nothing. `WF_JOBS` wins over
 /// `MAX_PARALLEL_JOBS`.
-pub fn overrides<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<Override> {
+pub fn overrides_from_env<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<Override> {
     let mut found = Vec::new();
     for (name, value) in variables.into_iter().filter(|(_, value)| !value.trim().is_empty()) {
         let key = SETTINGS.iter().map(|key| key.about.name).find(|key| variable(key) == name);
@@ -43,7 +43,8 @@ mod tests {
             ("WF_OUTPUT", ""),
             ("JOBS", "9"),
         ];
-        let found: Vec<_> = overrides(variables).into_iter().map(|o| format!("{}={}", o.key, o.value)).collect();
+        let found: Vec<_> =
+            overrides_from_env(variables).into_iter().map(|o| format!("{}={}", o.key, o.value)).collect();
         assert_eq!(found, ["jobs=8", "jobs=2", "smart_execution=observe"]);
     }
 }

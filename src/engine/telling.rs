@@ -37,7 +37,10 @@ impl Telling {
         self.fallbacks += usize::from(matches!(kind, EventKind::Fallback { .. }));
         let flush = matches!(
             kind,
-            EventKind::StepFinished(_) | EventKind::Interrupted { .. } | EventKind::Planned { .. } | EventKind::RunFinished { .. }
+            EventKind::StepFinished(_)
+                | EventKind::Interrupted { .. }
+                | EventKind::Planned { .. }
+                | EventKind::RunFinished { .. }
         );
         let event = masked(&self.masker, Event { seq: self.seq, at_ms: self.clock.now(), kind });
         self.seq += 1;
