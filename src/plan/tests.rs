@@ -324,7 +324,7 @@ fn manual_and_deploy_run_only_when_asked_for() {
         }
     }
     world().with(|w| w.request.filter.steps = vec!["deploy".into()]).because("deploy");
-    world().with(|w| drop(w.request.manual.insert("release".into()))).because("publish");
+    world().with(|w| w.request.manual = BTreeSet::from(["release".into()])).because("publish");
 }
 
 #[test]
