@@ -67,12 +67,11 @@ fn entries(found: &Detected) -> Vec<Entry<'_>> {
                     && !project.folder.is_root()
                     && !entry.folders[0].is_root()
             };
-            match entries.iter_mut().find(same) {
-                Some(entry) => entry.folders.push(&project.folder),
-                None => {
-                    let folders = vec![&project.folder];
-                    entries.push(Entry { id: String::new(), kind: project.kind, draft, folders });
-                }
+            if let Some(entry) = entries.iter_mut().find(same) {
+                entry.folders.push(&project.folder);
+            } else {
+                let folders = vec![&project.folder];
+                entries.push(Entry { id: String::new(), kind: project.kind, draft, folders });
             }
         }
     }
