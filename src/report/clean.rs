@@ -45,8 +45,11 @@ pub fn line(bytes: &[u8], colors: Colors) -> String {
                 column += stop;
             }
             c if c.is_control() => {}
-            // Letters that change the direction of others can make a line look like another.
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' => out.push('\u{fffd}'),
+            // Letters that change the direction of others can make a line look like another; the last two are no
+            // characters at all, and not allowed in XML.
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{fffe}' | '\u{ffff}' => {
+                out.push('\u{fffd}');
+            }
             c => {
                 out.push(c);
                 column += 1;

@@ -4,14 +4,23 @@
 //! handed in.
 
 pub mod clean;
+pub mod document;
+pub mod frame;
+pub mod graph;
 mod json;
+pub mod junit;
+pub mod live;
 pub mod look;
+pub mod markdown;
+pub mod metrics;
 mod narrator;
 pub mod output;
 mod plain;
 #[cfg(test)]
 mod story;
 pub mod summary;
+pub mod text;
+pub mod usage;
 pub mod view;
 
 pub use look::Look;
@@ -66,6 +75,8 @@ pub struct SinkOptions {
     pub zone: jiff::tz::TimeZone,
     /// The run's folder, where step output is.
     pub run_dir: PathBuf,
+    /// Where `current_run.json` and `history.jsonl` are kept; none keeps none.
+    pub state_dir: Option<PathBuf>,
     /// Where JUnit goes.
     pub junit: Option<PathBuf>,
     /// Every skipped step and every start is named, however many.
@@ -89,10 +100,22 @@ impl SinkOptions {
 pub fn sinks(options: &SinkOptions) -> Vec<Box<dyn Sink>> {
     let stdout = || Box::new(io::stdout()) as Box<dyn io::Write>;
     let mut sinks: Vec<Box<dyn Sink>> = vec![];
+    let live = options.stderr_terminal && !options.ci && !options.dumb;
     if options.json {
         sinks.push(Box::new(json::Json::new(stdout())));
+        if live && !options.stdout_terminal {
+            sinks.push(Box::new(live::Live::new(Box::new(io::sink()), options, false)));
+        }
+    } else if live {
+        sinks.push(Box::new(live::Live::new(stdout(), options, true)));
     } else {
         sinks.push(Box::new(plain::Plain::new(stdout(), options)));
+    }
+    if let Some(path) = &options.junit {
+        sinks.push(Box::new(junit::Junit::new(path.clone(), options.run_dir.clone())));
+    }
+    if let Some(state_dir) = &options.state_dir {
+        sinks.push(Box::new(metrics::Metrics::new(state_dir.clone(), options.run_dir.clone())));
     }
     sinks
 }

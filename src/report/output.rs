@@ -2,7 +2,7 @@
 
 use super::clean::{self, Colors};
 use crate::base::StepId;
-use crate::event::frame;
+use crate::event::{StepFinished, frame};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -21,12 +21,32 @@ pub struct Tail {
 }
 
 impl Tail {
+    /// As plain text, with a word about what is left out.
+    pub fn text(&self) -> String {
+        let (lines, _) = self.lines(usize::MAX, Colors::Drop);
+        let mut text = lines.join("\n");
+        if self.left_out > 0 {
+            text = format!("… {} before this\n{text}", super::look::bytes(self.left_out));
+        }
+        text
+    }
+
     /// The last `most` lines, cleaned for showing, and how many lines of what was read come before them.
     pub fn lines(&self, most: usize, colors: Colors) -> (Vec<String>, usize) {
         let all: Vec<&[u8]> = lines(&self.bytes).collect();
         let from = all.len().saturating_sub(most);
         (all[from..].iter().map(|l| clean::line(l, colors)).collect(), from)
     }
+}
+
+/// The end of what an attempt printed; none when it printed nothing or cannot be read, which the text in its place says.
+pub fn of(run_dir: &Path, end: &StepFinished, most: usize) -> Option<Tail> {
+    let log = end.log.as_ref()?;
+    let read = match inside(run_dir, log) {
+        Some(path) => tail(&path, most).map_err(|error| format!("{}: {error}", path.display())),
+        None => Err(format!("{log}: outside the run's folder")),
+    };
+    Some(read.unwrap_or_else(|error| Tail { bytes: format!("(cannot show {error})").into_bytes(), left_out: 0 }))
 }
 
 /// Where an attempt's output is, by the convention of the run's folder.

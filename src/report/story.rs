@@ -268,6 +268,7 @@ pub fn options(run_dir: &Path, mode: OutputMode) -> SinkOptions {
         github: false,
         zone: jiff::tz::TimeZone::UTC,
         run_dir: run_dir.to_owned(),
+        state_dir: None,
         junit: None,
         verbose: false,
     }

@@ -186,11 +186,14 @@ fn time(view: &RunView, out: &mut Out<'_>) {
     out.line(Tone::Strong, "time", &what);
     if totals.skipped_witnessed + totals.skipped_trusted > 0 {
         let saved = view.saved();
-        let unknown = match saved.unknown {
-            0 => String::new(),
-            n => format!("; how long {} would have taken is unknown", look::count(n, "skipped step")),
+        let unknown = look::count(saved.unknown, "skipped step");
+        let what = match (saved.ms, saved.unknown) {
+            (ms, 0) => format!("{} of step time against a full run", look::time(ms)),
+            (0, _) => format!("nobody knows how long {unknown} would have taken"),
+            (ms, _) => {
+                format!("{} of step time against a full run, not counting {unknown} of unknown length", look::time(ms))
+            }
         };
-        let what = format!("{} of step time against a full run{unknown}", look::time(saved.ms));
         out.line(Tone::Strong, "saved", &what);
     }
 }
