@@ -54,6 +54,10 @@ pub enum Command {
     Changes(ChangesArgs),
     /// Draw the steps and what they wait for
     Graph(GraphArgs),
+    /// List recorded runs
+    History(super::history::HistoryArgs),
+    /// Remove old runs
+    Clean(super::clean::CleanArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page

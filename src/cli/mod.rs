@@ -4,10 +4,12 @@
 
 mod args;
 pub mod changes;
+pub mod clean;
 pub mod context;
 pub mod explain;
 pub mod failure;
 pub mod graph;
+pub mod history;
 pub mod load;
 pub mod plan;
 pub mod prepared;
@@ -56,6 +58,8 @@ fn dispatch(cli: Cli, cx: &Context) -> Result<Exit, Failure> {
         Command::Explain(args) => explain::run(&args, cx),
         Command::Changes(args) => changes::run(&args, cx),
         Command::Graph(args) => graph::run(&args, cx),
+        Command::History(args) => history::run(&args, cx),
+        Command::Clean(args) => clean::run(&args, cx),
         Command::Completions(args) => shell::completions(&args, cx),
         Command::Man => shell::man(cx),
     }
