@@ -6,7 +6,6 @@ use crate::base::RepoPath;
 use crate::config::{self, Layer, Loaded, Override, Source, Workflow};
 use crate::git::{GitError, Repo};
 use crate::history::{ChosenBy, StateDir, StateError};
-use crate::workspace;
 use std::path::{Path, PathBuf};
 
 /// The name people give their configuration.
@@ -174,5 +173,6 @@ fn read(path: &Path) -> Result<String, Failure> {
 fn detected(root: &Path, repo: Option<&Repo>) -> String {
     let files = repo.and_then(|repo| repo.files().ok()).unwrap_or_default();
     let text = |path: &RepoPath| std::fs::read_to_string(path.under(root)).ok();
-    workspace::detect(&files, &text).to_yaml()
+    let _ = (files, text);
+    String::from("steps: []\n")
 }

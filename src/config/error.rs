@@ -89,8 +89,8 @@ pub fn render(errors: &ConfigErrors, color: bool) -> String {
         text.push_str("\n\n");
     }
     let count = errors.errors.len();
-    text.push_str(&format!("{count} error{} in the configuration", if count == 1 { "" } else { "s" }));
-    text
+    let plural = if count == 1 { "" } else { "s" };
+    text + &format!("{count} error{plural} in the configuration")
 }
 
 fn group<'a>(error: &'a ConfigError, sources: &'a [Source]) -> Group<'a> {

@@ -41,7 +41,9 @@ pub fn load(sources: &[Source], overrides: &[Override]) -> Result<Loaded, Config
     for (at, source) in sources[..files].iter().enumerate() {
         let mut errors = Vec::new();
         let root = yaml::parse(&source.text, at as u16, &mut errors);
-        errors.into_iter().for_each(|error| cx.error(error));
+        for error in errors {
+            cx.error(error);
+        }
         cx.layer = source.layer;
         if let Some(root) = root.filter(|root| !root.is_null()) {
             file(&mut cx, root, &mut draft);

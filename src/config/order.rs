@@ -31,9 +31,7 @@ pub fn check(mut steps: Vec<StepSpec>, stages: &[StageSpec], cx: &mut Cx) -> Vec
                 let (mine, theirs) = (&stages[own].name, &stages[stage[*other]].name);
                 let message = format!("`{}` is in the later stage `{theirs}`", need.step);
                 let error = ConfigError::new(need.at, message);
-                cx.error(
-                    error.hint(format!("a step of stage `{mine}` can wait only for its own and earlier stages")),
-                );
+                cx.error(error.hint(format!("a step of stage `{mine}` can wait only for its own and earlier stages")));
             }
         } else {
             stage[at] = latest.map_or(0, |(other, _)| stage[*other]);
@@ -56,7 +54,9 @@ fn peel(waits: &[Vec<(usize, Need)>]) -> Result<Vec<usize>, Vec<bool>> {
     let mut open: Vec<usize> = waits.iter().map(Vec::len).collect();
     let mut dependents = vec![vec![]; waits.len()];
     for (at, edges) in waits.iter().enumerate() {
-        edges.iter().for_each(|(other, _)| dependents[*other].push(at));
+        for (other, _) in edges {
+            dependents[*other].push(at);
+        }
     }
     let mut order: Vec<usize> = (0..waits.len()).filter(|at| open[*at] == 0).collect();
     let mut next = 0;
@@ -88,9 +88,13 @@ fn loops(mut left: Vec<bool>, waits: &[Vec<(usize, Need)>], steps: &[StepSpec], 
             path.push((at, &edge.1));
             at = edge.0;
         };
-        path.iter().for_each(|(step, _)| left[*step] = false);
+        for (step, _) in path {
+            left[step] = false;
+        }
         let Some(ring) = ring else { continue };
-        ring.iter().for_each(|(step, _)| left[*step] = false);
+        for (step, _) in &ring {
+            left[*step] = false;
+        }
         report(&ring, steps, cx);
     }
 }

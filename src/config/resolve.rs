@@ -207,6 +207,16 @@ fn spec(
     cx: &mut Cx,
 ) -> StepSpec {
     let dir = step.dir.clone().unwrap_or_else(RepoPath::root);
+    for (key, texts) in [("inputs", &step.inputs), ("for_each", &step.for_each)] {
+        if texts.as_ref().is_some_and(Vec::is_empty) {
+            let at = match cx.origins.get(&format!("steps.{}.{key}", id.value)) {
+                Some(super::Said { origin: super::Origin::File(_, at), .. }) => *at,
+                _ => step.at,
+            };
+            let error = ConfigError::new(at, format!("an empty `{key}` matches nothing, so the step could never run"));
+            cx.error(error.hint("remove the key, or name what it matches"));
+        }
+    }
     let mut set = |texts: &Option<Vec<Spanned<String>>>| texts.as_ref().and_then(|texts| globs(texts, &dir, cx));
     let (for_each, inputs) = (set(&step.for_each), set(&step.inputs));
     let (outputs, writes) = (set(&step.outputs), set(&step.writes));

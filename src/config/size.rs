@@ -38,7 +38,8 @@ pub fn parse(text: &str) -> Result<u64, String> {
 
 /// Prints a size so that [`parse`] reads exactly it back.
 pub fn exact(bytes: u64) -> String {
-    let (unit, factor) = UNITS.iter().find(|(_, factor)| bytes >= *factor && bytes.is_multiple_of(*factor)).unwrap_or(&("B", 1));
+    let (unit, factor) =
+        UNITS.iter().find(|(_, factor)| bytes >= *factor && bytes.is_multiple_of(*factor)).unwrap_or(&("B", 1));
     format!("{}{unit}", bytes / factor)
 }
 

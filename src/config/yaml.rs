@@ -223,7 +223,9 @@ impl<'a> Reader<'a, '_> {
                 }
             }
             NodeKind::Seq(nodes) if nodes.iter().all(|n| matches!(n.kind, NodeKind::Map(_))) => {
-                nodes.into_iter().for_each(|node| self.merge(node, entries));
+                for node in nodes {
+                    self.merge(node, entries);
+                }
             }
             _ => {
                 let error = ConfigError::new(node.at, format!("`<<` takes a mapping, not {}", node.describe()));

@@ -92,6 +92,11 @@ pub enum Progress {
     },
     /// Its log reached the cap; the rest is counted, not kept.
     Capped,
+    /// wf's guard process could not be had or was lost; the attempt ends as [`Outcome::NotStarted`].
+    GuardLost {
+        /// What happened.
+        message: String,
+    },
     /// Its log cannot be written; the step goes on.
     LogLost {
         /// Why.

@@ -4,6 +4,7 @@
 //! [`manifests_wanted`] which texts it needs, reads those, and hands them to [`expand`]. A workflow without `for_each`
 //! needs neither ([`needs_tree`]).
 
+pub mod detect;
 mod expand;
 mod folders;
 mod links;

@@ -88,7 +88,7 @@ fn is_package_manifest(path: &RepoPath) -> bool {
 }
 
 /// What kind of project the file is the manifest of, if wf cannot read its edges.
-fn unsupported(path: &RepoPath) -> Option<&'static str> {
+pub(super) fn unsupported(path: &RepoPath) -> Option<&'static str> {
     let name = path.file_name();
     let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end.as_bytes()));
     Some(match name {

@@ -29,7 +29,7 @@ pub static PROJECT: Table<Draft> = &[
             Shape::List(&stage::SHAPE),
             "none",
             "stages:\n  - name: check",
-            "Groups of steps that run one after the other, in this order. Every step without a `stage` is in the first.",
+            "Groups of steps that run one after the other, in this order. A step that names none belongs to the latest stage of what it waits for, else to the first.",
         ),
         set: stage::decode_all,
     },

@@ -156,7 +156,13 @@ pub static STEP: Table<StepDraft> = &[
         set: shell,
     },
     Key {
-        about: about("stage", Shape::Text, "the first stage", "stage: check", "The stage it belongs to."),
+        about: about(
+            "stage",
+            Shape::Text,
+            "the latest stage of what it waits for, else the first",
+            "stage: check",
+            "The stage it belongs to.",
+        ),
         set: |s, v, cx| s.stage = cx.text(v),
     },
     Key {
@@ -394,7 +400,9 @@ fn has_slip(node: &Node, key: &str) -> bool {
 
 fn id(s: &mut StepDraft, node: &Node, cx: &mut Cx) {
     let Some(text) = cx.text(node) else { return };
-    if let Ok(id) = StepId::parse(&text.value) { s.id = Some(Spanned::new(id, text.at)) } else {
+    if let Ok(id) = StepId::parse(&text.value) {
+        s.id = Some(Spanned::new(id, text.at))
+    } else {
         let message = format!("`{}` is not a step id", shorten(&text.value));
         let hint = "use 1 to 64 letters, digits, `_`, `.` or `-`, starting with a letter or digit";
         cx.error(ConfigError::new(text.at, message).hint(hint));
