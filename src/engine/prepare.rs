@@ -5,7 +5,7 @@ use crate::base::{Digest, RepoPath};
 use crate::change::{Base, ChangeSet};
 use crate::classify::{self, Classification};
 use crate::config::Workflow;
-use crate::event::{EventKind, WarningCode};
+use crate::event::{EventKind, FallbackCode, WarningCode};
 use crate::git::{GitError, NoBase, Repo};
 use crate::graph::{GraphError, Step, StepGraph};
 use crate::history::{self, StateDir};
@@ -100,8 +100,8 @@ pub fn prepare(inputs: &Inputs<'_>) -> Result<Prepared, PrepareError> {
         Some(state) => history::known(state, base_commit(&change).as_deref()),
         None => (Known::default(), vec![]),
     };
-    for (code, message) in unreadable {
-        notes.push(change::fallback(code, &message, None));
+    for message in unreadable {
+        notes.push(change::fallback(FallbackCode::HistoryUnreadable, &message, None));
     }
     let contexts: Vec<Digest> =
         graph.steps().iter().map(|step| context(step, &workflow.settings.secrets, inputs.env)).collect();
