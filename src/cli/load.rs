@@ -4,8 +4,10 @@ use super::context::Context;
 use super::failure::{Failure, Kind};
 use crate::base::RepoPath;
 use crate::config::{self, Layer, Loaded, Override, Source, Workflow};
+use crate::engine;
 use crate::git::{GitError, Repo};
 use crate::history::{ChosenBy, StateDir, StateError};
+use crate::workspace;
 use std::path::{Path, PathBuf};
 
 /// The name people give their configuration.
@@ -63,7 +65,7 @@ impl Context {
         };
         let text = match &found {
             Some(path) => read(path)?,
-            None => detected(&root, repo.as_ref().ok()),
+            None => detected(&root, repo.as_ref().ok())?,
         };
         let name = found.as_ref().map_or_else(|| "detected pipeline".into(), |path| self.relative(path));
         let user = self.user_file()?;
@@ -170,9 +172,13 @@ fn read(path: &Path) -> Result<String, Failure> {
 }
 
 /// The pipeline that fits what is here, as text, so that it goes the same way as every other.
-fn detected(root: &Path, repo: Option<&Repo>) -> String {
-    let files = repo.and_then(|repo| repo.files().ok()).unwrap_or_default();
+fn detected(root: &Path, repo: Option<&Repo>) -> Result<String, Failure> {
+    let files = repo.and_then(|repo| repo.files().ok()).unwrap_or_else(|| engine::walk(root));
     let text = |path: &RepoPath| std::fs::read_to_string(path.under(root)).ok();
-    let _ = (files, text);
-    String::from("steps: []\n")
+    let found = workspace::detect::detect(&files, &text, &[]);
+    if found.is_empty() {
+        let failure = Failure::usage(format!("there is no {CONFIG_NAME} here, and nothing that wf knows how to check"));
+        return Err(failure.hint("`wf init --template feature` writes a configuration to start from"));
+    }
+    Ok(found.to_yaml())
 }

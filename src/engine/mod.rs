@@ -13,5 +13,5 @@ mod telling;
 
 pub use clock::Clock;
 pub use job::inherited;
-pub use prepare::{Inputs, PrepareError, Prepared, prepare};
+pub use prepare::{Inputs, PrepareError, Prepared, prepare, walk};
 pub use run::{Finished, Run, Sinks, run};

@@ -143,7 +143,7 @@ fn list_files(inputs: &Inputs<'_>, workflow: &Workflow, notes: &mut Vec<EventKin
 }
 
 /// Without git every file counts.
-fn walk(root: &Path) -> Vec<RepoPath> {
+pub fn walk(root: &Path) -> Vec<RepoPath> {
     use std::os::unix::ffi::OsStrExt;
     let hidden = |entry: &walkdir::DirEntry| entry.depth() > 0 && [".git", ".wf"].iter().any(|n| entry.file_name() == *n);
     let entries = walkdir::WalkDir::new(root).sort_by_file_name().into_iter().filter_entry(|entry| !hidden(entry));
