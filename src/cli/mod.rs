@@ -2,6 +2,10 @@
 
 pub mod context;
 pub mod failure;
+pub mod look;
+pub mod recorded;
+pub mod report;
+pub mod status;
 
 pub use context::{Context, Env};
 pub use failure::{Exit, Failure, Kind};
