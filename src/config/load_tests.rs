@@ -1,3 +1,5 @@
+//! Whole configurations: what they load to, and every error of them at once. Pure.
+
 use super::*;
 use crate::config::render;
 
