@@ -54,6 +54,10 @@ pub enum Command {
     Changes(ChangesArgs),
     /// Draw the steps and what they wait for
     Graph(GraphArgs),
+    /// Check the configuration
+    Check(super::check::CheckArgs),
+    /// Show the resolved configuration, or its schema
+    Config(super::config::ConfigArgs),
     /// List recorded runs
     History(super::history::HistoryArgs),
     /// Remove old runs

@@ -98,7 +98,7 @@ fn the_ancestors_keys_mean_the_same() {
                - {id: build, run: make, ignore: [assets, docs]}\n  - {id: unit, run: cargo test, kind: test}\n";
     let (old, new) = (load(&[project(old)], &[]).unwrap(), load(&[project(new)], &[]).unwrap());
     let warned: Vec<_> = old.warnings.iter().map(|warning| warning.key.as_str()).collect();
-    assert_eq!(warned, ["optimizations.ml_optimize", "optimizations.ai_cache"]);
+    assert_eq!(warned, ["ml_optimize", "optimizations.ai_cache"]);
     let mut was = unplaced(old.workflow.clone());
     assert!(std::mem::take(&mut was.settings.ml_optimize));
     assert_eq!(was, unplaced(new.workflow));

@@ -50,7 +50,7 @@ pub fn show(workflow: &Workflow) -> Item {
         entry("base", workflow.base.clone().map_or(Item::Unsaid("the default branch"), Item::Text)),
         entry("auto", plain(settings.auto)),
         entry("strict", plain(settings.strict)),
-        entry("optimizations", Item::Map(vec![entry("ml_optimize", plain(settings.ml_optimize))])),
+        entry("ml_optimize", plain(settings.ml_optimize)),
         entry("impact", Item::Map(vec![entry("code_files", plain(workflow.impact.code_files))])),
         entry("categories", categories(workflow)),
     ];
