@@ -249,6 +249,29 @@ fn anchors_and_merge_keys_work_within_a_budget() {
 }
 
 #[test]
+fn anchors_may_stand_at_the_top_and_line_ends_do_not_matter() {
+    let text = "x-env: &env {A: '1'}\nsteps:\n  - {id: a, run: x, env: *env}\n";
+    let unix = load(&[project(text)], &[]).unwrap().workflow;
+    assert_eq!(unix.steps[0].env.len(), 1);
+    let dos = load(&[project(&format!("\u{feff}{}", text.replace('\n', "\r\n")))], &[]).unwrap().workflow;
+    assert_eq!(unplaced(unix), unplaced(dos));
+    assert_eq!(
+        errors("jobs: é\r\nbase: é\r\nstrict: é\r\n"),
+        ["1:7 `é` is not a whole number", "3:9 `é` is not a boolean"]
+    );
+    assert_eq!(errors("steps: [{id: a, run: x, x-a: 1}]"), ["1:25 a step has no key `x-a`"]);
+}
+
+#[test]
+fn ten_thousand_steps_are_read_in_linear_time() {
+    let mut text = String::from("steps:\n  - {id: s0, run: x}\n");
+    for n in 1..10_000 {
+        text += &format!("  - {{id: s{n}, run: x, needs: [s{}], after: [s{}]}}\n", n - 1, n / 2);
+    }
+    assert_eq!(load(&[project(&text)], &[]).unwrap().workflow.steps.len(), 10_000);
+}
+
+#[test]
 fn categories_are_extended_and_cut() {
     let text = "categories:\n  code: [README.md]\n  docs: {remove: [CHANGELOG.md], add: ['notes/**']}\n  proto: ['**/*.proto']\n";
     let workflow = load(&[project(text)], &[]).unwrap().workflow;
@@ -430,7 +453,7 @@ mod random {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(128))]
+        #![proptest_config(ProptestConfig::with_cases(40))]
 
         #[test]
         fn any_configuration_is_shown_as_it_is_read(text in document()) {
