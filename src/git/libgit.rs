@@ -165,8 +165,13 @@ pub(super) fn recheck<'a>(
 /// Was git told not to look at this entry? (assume-unchanged, skip-worktree)
 fn hidden(entry: &git2::IndexEntry) -> bool {
     const ASSUME_UNCHANGED: u16 = 0x8000;
+    entry.flags & ASSUME_UNCHANGED != 0 || skipped(entry)
+}
+
+/// Is it outside the sparse checkout?
+pub(super) fn skipped(entry: &git2::IndexEntry) -> bool {
     const SKIP_WORKTREE: u16 = 0x4000;
-    entry.flags & ASSUME_UNCHANGED != 0 || entry.flags_extended & SKIP_WORKTREE != 0
+    entry.flags_extended & SKIP_WORKTREE != 0
 }
 
 /// wf's own folder never counts.

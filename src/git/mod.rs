@@ -22,7 +22,8 @@ use crate::base::RepoPath;
 use crate::change::ChangedFile;
 use delta::{Delta, Layer, Merge};
 use git2::{ErrorCode, Oid, Repository, RepositoryOpenFlags};
-use std::collections::BTreeSet;
+use index::Index;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use worktree::{Look, Worktree};
@@ -182,13 +183,25 @@ impl Repo {
     /// # Errors
     /// Something cannot be read.
     pub fn changes(&self, base: Option<&str>, mode: Mode) -> Result<Changes, GitError> {
-        let read = self.read(base, mode)?;
-        let mut merge = Merge::default();
-        merge.add(Layer::Committed, read.committed);
-        merge.add(Layer::Staged, read.staged);
-        merge.add(Layer::Unstaged, read.worktree.changed);
-        merge.add(Layer::Untracked, read.worktree.untracked);
-        Ok(Changes { files: merge.finish(), unseen: read.worktree.unseen })
+        Ok(self.read(base, mode)?.changes())
+    }
+
+    /// Every file that is here and not ignored, tracked or not, sorted. Submodules and repositories inside count as one.
+    ///
+    /// # Errors
+    /// The working tree cannot be read.
+    pub fn files(&self) -> Result<Vec<RepoPath>, GitError> {
+        self.read(None, Mode::All)?.files(self)
+    }
+
+    /// Both of the above for the price of one.
+    ///
+    /// # Errors
+    /// Something cannot be read.
+    pub fn changes_and_files(&self, base: Option<&str>) -> Result<(Changes, Vec<RepoPath>), GitError> {
+        let read = self.read(base, Mode::All)?;
+        let files = read.files(self)?;
+        Ok((read.changes(), files))
     }
 
     fn read(&self, base: Option<&str>, mode: Mode) -> Result<Read, GitError> {
@@ -214,13 +227,17 @@ impl Repo {
                 (Ok(Some(head)), Some(base)) => libgit::committed(&self.lib, base, *head),
                 _ => Ok(vec![]),
             };
-            let staged = receive
-                .recv()
-                .ok()
-                .map(|index| index?.map(|index| libgit::staged(&self.lib, head?, &index)).transpose());
+            let staged = match receive.recv() {
+                Ok(Ok(Some(index))) => head.and_then(|head| {
+                    let staged = libgit::staged(&self.lib, head, &index)?;
+                    Ok(Some((index, staged)))
+                }),
+                Ok(Ok(None)) | Err(_) => Ok(None),
+                Ok(Err(error)) => Err(error),
+            };
             (committed, staged)
         });
-        let (committed, Some(staged)) = (committed?, staged.transpose()?.flatten()) else {
+        let (committed, Some((index, staged))) = (committed?, staged?) else {
             return self.read_slowly(base, mode);
         };
         let worktree = match (mode, seen) {
@@ -228,7 +245,7 @@ impl Repo {
             (Mode::All, Some(seen)) => seen.settle(&self.lib)?,
             (Mode::All, None) => libgit::worktree(&self.lib)?,
         };
-        Ok(Read { committed, staged, worktree })
+        Ok(Read { committed, staged, worktree, index: Some(index) })
     }
 
     /// With libgit2 alone, for what wf's own reader does not understand.
@@ -240,22 +257,7 @@ impl Repo {
         };
         let staged = libgit::staged_slowly(&self.lib, head)?;
         let worktree = if mode == Mode::All { libgit::worktree(&self.lib)? } else { Worktree::default() };
-        Ok(Read { committed, staged, worktree })
-    }
-
-    /// Every file that is here and not ignored, tracked or not, sorted. Submodules and repositories inside count as one.
-    ///
-    /// # Errors
-    /// The working tree cannot be read.
-    pub fn files(&self) -> Result<Vec<RepoPath>, GitError> {
-        let index = self.lib.index().map_err(GitError::doing("reading the index"))?;
-        let mut files: BTreeSet<RepoPath> = index.iter().map(|entry| RepoPath::from_bytes(&entry.path)).collect();
-        let worktree = libgit::worktree(&self.lib)?;
-        for gone in worktree.changed.iter().filter(|delta| delta.modes.1 == 0) {
-            files.remove(&gone.path);
-        }
-        files.extend(worktree.untracked.into_iter().map(|delta| delta.path));
-        Ok(files.into_iter().collect())
+        Ok(Read { committed, staged, worktree, index: None })
     }
 
     /// The bytes of a file as it was at a commit; none if it was not there (or was a folder or a submodule).
@@ -281,6 +283,45 @@ struct Read {
     committed: Vec<Delta>,
     staged: Vec<Delta>,
     worktree: Worktree,
+    /// None if only libgit2 could read it.
+    index: Option<Arc<Index>>,
+}
+
+impl Read {
+    fn changes(self) -> Changes {
+        let mut merge = Merge::default();
+        merge.add(Layer::Committed, self.committed);
+        merge.add(Layer::Staged, self.staged);
+        merge.add(Layer::Unstaged, self.worktree.changed);
+        merge.add(Layer::Untracked, self.worktree.untracked);
+        Changes { files: merge.finish(), unseen: self.worktree.unseen }
+    }
+
+    fn files(&self, repo: &Repo) -> Result<Vec<RepoPath>, GitError> {
+        // An entry outside the sparse checkout may or may not be there.
+        let here = |path: &RepoPath, skipped: bool| !skipped || path.under(&repo.root).symlink_metadata().is_ok();
+        let mut files: Vec<RepoPath> = if let Some(index) = &self.index {
+            let path = |entry: &index::Entry| (RepoPath::from_bytes(index.path(entry)), entry.skip_worktree());
+            index
+                .entries
+                .iter()
+                .map(path)
+                .filter(|(path, skipped)| here(path, *skipped))
+                .map(|(path, _)| path)
+                .collect()
+        } else {
+            let index = repo.lib.index().map_err(GitError::doing("reading the index"))?;
+            let path = |entry: git2::IndexEntry| (RepoPath::from_bytes(&entry.path), libgit::skipped(&entry));
+            index.iter().map(path).filter(|(path, skipped)| here(path, *skipped)).map(|(path, _)| path).collect()
+        };
+        let gone: HashSet<&RepoPath> =
+            self.worktree.changed.iter().filter(|delta| delta.modes.1 == 0).map(|delta| &delta.path).collect();
+        files.retain(|path| !gone.contains(path));
+        files.extend(self.worktree.untracked.iter().map(|delta| delta.path.clone()));
+        files.sort_unstable();
+        files.dedup();
+        Ok(files)
+    }
 }
 
 fn oid(name: &str) -> Result<Oid, GitError> {

@@ -2,4 +2,5 @@
 
 mod git_base;
 mod git_changes;
+mod git_random;
 mod git_repo;
