@@ -146,7 +146,7 @@ fn edit(git: &Scratch, dice: &mut Dice, log: &mut Vec<String>) {
         }
         _ => run(&["reset", "--quiet"]),
     }
-    log.push(format!("{what} {one:?} {two:?}"));
+    log.push(format!("{what} {one:?} {}", two.to_string_lossy().escape_debug()));
 }
 
 fn split(output: &[u8]) -> Paths {

@@ -2,5 +2,6 @@
 
 mod git_base;
 mod git_changes;
+mod git_formats;
 mod git_random;
 mod git_repo;
