@@ -112,7 +112,7 @@ pub(super) fn worktree(repo: &Repository) -> Result<Worktree, GitError> {
             blind.insert(path.clone());
             // What a sparse checkout leaves out is not there to be watched.
             let here = || repo.workdir().is_some_and(|root| path.under(root).symlink_metadata().is_ok());
-            if !sparse || entry.flags & ASSUME_UNCHANGED != 0 || here() {
+            if !(sparse && skipped(&entry)) || here() {
                 found.unseen.push(Unseen { path, folder: false, assumed: true });
             }
         }
@@ -175,8 +175,13 @@ const ASSUME_UNCHANGED: u16 = 0x8000;
 
 /// Was git told not to look at this entry? (assume-unchanged, skip-worktree)
 fn hidden(entry: &git2::IndexEntry) -> bool {
+    entry.flags & ASSUME_UNCHANGED != 0 || skipped(entry)
+}
+
+/// Is it outside the sparse checkout?
+pub(super) fn skipped(entry: &git2::IndexEntry) -> bool {
     const SKIP_WORKTREE: u16 = 0x4000;
-    entry.flags & ASSUME_UNCHANGED != 0 || entry.flags_extended & SKIP_WORKTREE != 0
+    entry.flags_extended & SKIP_WORKTREE != 0
 }
 
 /// wf's own folder never counts.

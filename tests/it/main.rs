@@ -7,4 +7,6 @@ mod exec_rig;
 mod exec_run;
 mod git_base;
 mod git_changes;
+mod git_formats;
+mod git_random;
 mod git_repo;
