@@ -64,6 +64,9 @@ struct Guard {
     ended: UnixStream,
     base: spawn::Base,
     steps: Vec<Step>,
+    own: kin::Own,
+    /// Strays that any of several steps may have left: number and beginning. They stay until the end.
+    nobodys: Vec<(i32, u64)>,
     /// Processes that may stay: number and beginning.
     kept: Vec<(i32, u64)>,
     inbox: Vec<u8>,
@@ -107,6 +110,8 @@ impl Guard {
             ended,
             base: spawn::Base::default(),
             steps: vec![],
+            own: kin::Own::default(),
+            nobodys: vec![],
             kept: vec![],
             inbox: vec![],
             files: VecDeque::new(),
@@ -120,11 +125,17 @@ impl Guard {
             if ended {
                 self.reap();
             }
-            if socket && let Some(over) = self.listen()? {
-                break over;
+            if socket {
+                // A message that cannot be read is the end too: wf would wait for answers for ever.
+                match self.listen() {
+                    Ok(None) => {}
+                    Ok(Some(over)) => break over,
+                    Err(_) => break Over::Lost,
+                }
             }
         };
-        self.kill_all(matches!(over, Over::Shutdown));
+        let names = self.kill_all(matches!(over, Over::Shutdown));
+        self.say(&Reply::Swept { id: 0, names });
         Ok(())
     }
 
@@ -216,13 +227,7 @@ impl Guard {
                     let _ = kill_process_group(step.leader, signal);
                 }
             }
-            Request::Kill { id } => {
-                if let Some(step) = self.steps.iter().find(|step| step.id == id && step.runs) {
-                    let below = kin::descendants(step.leader);
-                    let _ = kill_process_group(step.leader, Signal::KILL);
-                    below.iter().for_each(kill);
-                }
-            }
+            Request::Kill { id } => self.kill(id),
             Request::Sweep { id, keep } => {
                 let names = self.sweep(id, &keep);
                 self.say(&Reply::Swept { id, names });
@@ -235,6 +240,17 @@ impl Guard {
         }
     }
 
+    /// Kills an attempt's group, and what has left the group but not yet its parents.
+    fn kill(&self, id: u32) {
+        if let Some(step) = self.steps.iter().find(|step| step.id == id && step.runs) {
+            let below = kin::descendants(step.leader);
+            let _ = kill_process_group(step.leader, Signal::KILL);
+            for kin in &below {
+                kill_one(kin);
+            }
+        }
+    }
+
     /// Waits for every child that has ended, and tells wf about leaders.
     fn reap(&mut self) {
         let mut noise = [0u8; 64];
@@ -244,7 +260,7 @@ impl Guard {
             self.steps[at].runs = false;
             let left = self.left_something(at);
             let id = self.steps[at].id;
-            if !left {
+            if !left && !self.steps[at].swept {
                 self.steps.swap_remove(at);
             }
             self.say(&Reply::Exited { id, end: child.end, left });
@@ -262,7 +278,7 @@ impl Guard {
         reply.write(&mut self.outbox);
         let mut rest = self.outbox.as_slice();
         while !rest.is_empty() {
-            match rustix::net::send(self.socket, rest, SendFlags::NOSIGNAL) {
+            match rustix::net::send(self.socket, rest, SendFlags::empty()) {
                 Ok(sent) => rest = &rest[sent..],
                 Err(rustix::io::Errno::INTR) => {}
                 Err(_) => return,
@@ -270,13 +286,18 @@ impl Guard {
         }
     }
 
-    /// Kills all descendants, again and again, until none is left. Those that may stay are spared if wf ended well.
-    fn kill_all(&mut self, spare: bool) {
+    /// Kills all descendants, again and again, until none is left, and names them. Those that may stay are spared if wf
+    /// ended well.
+    fn kill_all(&mut self, spare: bool) -> Vec<Vec<u8>> {
+        let mut names: Vec<Vec<u8>> = vec![];
         for round in 0u32.. {
             let (mut alive, mut refused) = (0, 0);
             for kin in self.all_but_kept(spare) {
                 alive += 1;
                 refused += u32::from(!kill_one(&kin));
+                if !names.contains(&kin.name) {
+                    names.push(kin.name);
+                }
             }
             #[cfg(not(target_os = "linux"))]
             for step in self.steps.iter().filter(|step| step.runs) {
@@ -284,15 +305,12 @@ impl Guard {
             }
             // Nothing is left, or only what belongs to somebody else and cannot be killed.
             if alive == 0 || (alive == refused && round > PATIENCE_ROUNDS) {
-                return;
+                break;
             }
             self.breathe();
         }
+        names
     }
-}
-
-fn kill(process: &kin::Process) {
-    kill_one(process);
 }
 
 /// Kills exactly this process; says whether that was allowed.
