@@ -251,9 +251,7 @@ async fn hunt() {
         if strays.is_empty() {
             return;
         }
-        for at in 0..strays.len() {
-            strays.extend(Pid::from_raw(strays[at].pid).map(kin::descendants).unwrap_or_default());
-        }
+        strays.extend(kin::descendants(&strays.iter().map(|kin| kin.pid).collect::<Vec<_>>()));
         for pid in strays.iter().filter_map(|kin| Pid::from_raw(kin.pid)) {
             let _ = kill_process(pid, Signal::KILL);
         }

@@ -59,7 +59,7 @@ impl Executor {
     pub async fn shutdown(&self) -> Vec<String> {
         let client = self.0.client.lock().unwrap_or_else(PoisonError::into_inner).take();
         match client {
-            Some(client) => client.shutdown().await,
+            Some(client) => client.shutdown().await.iter().map(|name| self.0.setup.masker.text(name)).collect(),
             None => vec![],
         }
     }
@@ -82,7 +82,11 @@ impl Executor {
         if asked.is_some() {
             return nothing(Outcome::Stopped, started);
         }
-        let not_started = |message: String| nothing(Outcome::NotStarted { message }, started);
+        let masker = &self.0.setup.masker;
+        let not_started = |message: String| {
+            let message = masker.text(&message);
+            nothing(Outcome::NotStarted { message }, started)
+        };
         let program = match lookup::program(job) {
             Ok(program) => program,
             Err(message) => return not_started(message),
@@ -114,9 +118,14 @@ impl Executor {
         let result = attempt.run(replies, stop).await;
         leash.ended = true;
         match result {
-            Ok(ended) => ended,
+            Ok(mut ended) => {
+                for name in &mut ended.leaked {
+                    *name = masker.text(name);
+                }
+                ended
+            }
             Err(Broken::Refused(errno)) => {
-                let message = lookup::refusal(errno, job, &program);
+                let message = masker.text(&lookup::refusal(errno, job, &program));
                 attempt.report(Outcome::NotStarted { message })
             }
             Err(Broken::GuardLost) => {

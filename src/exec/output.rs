@@ -70,7 +70,7 @@ impl<'a> Output<'a> {
             pipes: [pipe(stdout, Stream::Stdout), pipe(stderr, Stream::Stderr)],
             capture: Capture::new(job.log.clone(), setup.log_cap_bytes),
             tail: Tail::default(),
-            phases: Phases::new(job.profile, started),
+            phases: Phases::new(job.profile, started, setup.masker.clone()),
             news_at: None,
             quiet_at: None,
             told_bytes: 0,

@@ -105,11 +105,11 @@ fn split(list: &[u8]) -> Vec<i32> {
     list.split(u8::is_ascii_whitespace).filter_map(number).collect()
 }
 
-/// All that descends from `root`, parents before children, without `root`.
-pub fn descendants(root: Pid) -> Vec<Process> {
+/// All that descends from any of `roots`, parents before children, without the roots themselves.
+pub fn descendants(roots: &[i32]) -> Vec<Process> {
     let everyone: Vec<Process> = numbers(1).into_iter().filter_map(read).collect();
     let mut found: Vec<Process> = Vec::new();
-    let mut parents = vec![root.as_raw_nonzero().get()];
+    let mut parents = roots.to_vec();
     while let Some(parent) = parents.pop() {
         // A number cannot come twice: everybody has one parent; but /proc is read while it changes.
         for kin in everyone.iter().filter(|kin| kin.parent == parent) {

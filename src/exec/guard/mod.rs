@@ -33,7 +33,8 @@ pub const COMMAND: &str = "__guard";
 /// # Errors
 /// The system does not know where wf is.
 pub fn executable() -> io::Result<std::path::PathBuf> {
-    if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
+    let running = std::path::Path::new("/proc/self/exe");
+    if running.exists() { Ok(running.to_owned()) } else { std::env::current_exe() }
 }
 
 /// The longest wait for something that does not die, such as a process in uninterruptible sleep.
@@ -148,11 +149,11 @@ impl Guard {
         }
     }
 
-    /// Waits a moment, or until a child ends, and takes in who has ended.
-    fn breathe(&mut self) {
+    /// Waits a moment, or until a child ends, and takes in who has ended. Is there any child left?
+    fn breathe(&mut self) -> bool {
         let _ =
             poll(&mut [PollFd::new(&self.ended, PollFlags::IN)], Some(&Timespec { tv_sec: 0, tv_nsec: 10_000_000 }));
-        self.reap();
+        self.reap()
     }
 
     /// Reads what wf wants and does it.
@@ -225,6 +226,8 @@ impl Guard {
                 if let (Some(signal), Some(step)) = (signal, self.steps.iter().find(|step| step.id == id && step.runs))
                 {
                     let _ = kill_process_group(step.leader, signal);
+                    // A process that is stopped could not react to it.
+                    let _ = kill_process_group(step.leader, Signal::CONT);
                 }
             }
             Request::Kill { id } => self.kill(id),
@@ -243,7 +246,7 @@ impl Guard {
     /// Kills an attempt's group, and what has left the group but not yet its parents.
     fn kill(&self, id: u32) {
         if let Some(step) = self.steps.iter().find(|step| step.id == id && step.runs) {
-            let below = kin::descendants(step.leader);
+            let below = kin::descendants(&[step.leader.as_raw_nonzero().get()]);
             let _ = kill_process_group(step.leader, Signal::KILL);
             for kin in &below {
                 kill_one(kin);
@@ -251,11 +254,16 @@ impl Guard {
         }
     }
 
-    /// Waits for every child that has ended, and tells wf about leaders.
-    fn reap(&mut self) {
+    /// Waits for every child that has ended, and tells wf about leaders. Is there any child left?
+    fn reap(&mut self) -> bool {
         let mut noise = [0u8; 64];
         while self.ended.read(&mut noise).is_ok_and(|got| got == noise.len()) {}
-        while let Ok(Some(child)) = reap::next() {
+        let any_left = loop {
+            let child = match reap::next() {
+                Ok(Some(child)) => child,
+                Ok(None) => break true,
+                Err(_) => break false,
+            };
             let Some(at) = self.steps.iter().position(|step| step.runs && step.leader == child.pid) else { continue };
             self.steps[at].runs = false;
             let left = self.left_something(at);
@@ -264,12 +272,13 @@ impl Guard {
                 self.steps.swap_remove(at);
             }
             self.say(&Reply::Exited { id, end: child.end, left });
-        }
+        };
         // Steps whose leader is gone and whose strays have now ended too.
         while let Some(at) = (0..self.steps.len()).find(|at| self.is_clear(*at)) {
             let step = self.steps.swap_remove(at);
             self.say(&Reply::Clear { id: step.id });
         }
+        any_left
     }
 
     /// Answers wf. If wf is gone, the end of the socket tells so in a moment.
@@ -290,7 +299,9 @@ impl Guard {
     /// ended well.
     fn kill_all(&mut self, spare: bool) -> Vec<Vec<u8>> {
         let mut names: Vec<Vec<u8>> = vec![];
-        for round in 0u32.. {
+        // Rounds in a row that found nothing that could be killed.
+        let mut calm = 0;
+        loop {
             let (mut alive, mut refused) = (0, 0);
             for kin in self.all_but_kept(spare) {
                 alive += 1;
@@ -303,8 +314,10 @@ impl Guard {
             for step in self.steps.iter().filter(|step| step.runs) {
                 alive += u32::from(kill_process_group(step.leader, Signal::KILL).is_ok());
             }
-            // Nothing is left, or only what belongs to somebody else and cannot be killed.
-            if alive == 0 || (alive == refused && round > PATIENCE_ROUNDS) {
+            calm = if alive == refused { calm + 1 } else { 0 };
+            // Everything descends from a child. If there are children: they may stay, or they belong to somebody else and
+            // cannot be killed, or one has come while `/proc` was read.
+            if !self.reap() || (calm > 1 && alive == 0 && spare) || calm > PATIENCE_ROUNDS {
                 break;
             }
             self.breathe();

@@ -6,7 +6,7 @@
 use super::kin::{self, Process};
 use super::wire::Reply;
 use super::{Guard, kill_one};
-use rustix::process::{Pid, getpid};
+use rustix::process::getpid;
 
 /// How often a sweep tries, 10 ms apart, before it takes what is left for unkillable.
 const ROUNDS: u32 = 200;
@@ -89,7 +89,7 @@ impl Guard {
 
     /// Ends one adopted process and its descendants; below one that may stay, everything may.
     fn end_tree(&mut self, root: Process, keep: &[Vec<u8>], names: &mut Vec<Vec<u8>>) {
-        let below = Pid::from_raw(root.pid).map(kin::descendants).unwrap_or_default();
+        let below = kin::descendants(&[root.pid]);
         let mut spared: Vec<i32> = Vec::new();
         for kin in std::iter::once(root).chain(below) {
             let stays = spared.contains(&kin.parent) || kin::is_called(&kin, keep);
@@ -107,7 +107,7 @@ impl Guard {
 
     /// All descendants; without those that may stay and theirs, if they are to be spared.
     pub(super) fn all_but_kept(&self, spare: bool) -> Vec<Process> {
-        let mut all = kin::descendants(getpid());
+        let mut all = kin::descendants(&[getpid().as_raw_nonzero().get()]);
         if spare {
             let mut spared: Vec<i32> = Vec::new();
             all.retain(|kin| {
@@ -127,11 +127,9 @@ impl Guard {
         let strays = self.strays(1).into_iter().filter(|(_, owner)| *owner == id).map(|(stray, _)| stray);
         if let Some(step) = self.steps.iter().find(|step| step.id == id) {
             let leader = kin::read(step.leader.as_raw_nonzero().get()).filter(|_| step.runs);
-            let mut all: Vec<Process> = leader.into_iter().chain(strays).collect();
-            for at in 0..all.len() {
-                all.extend(Pid::from_raw(all[at].pid).map(kin::descendants).unwrap_or_default());
-            }
-            for kin in &all {
+            let roots: Vec<Process> = leader.into_iter().chain(strays).collect();
+            let below = kin::descendants(&roots.iter().map(|root| root.pid).collect::<Vec<_>>());
+            for kin in roots.iter().chain(&below) {
                 cpu_ms += kin.ticks * 1000 / rustix::param::clock_ticks_per_second();
                 memory_bytes += kin.pages * rustix::param::page_size() as u64;
                 disk_bytes += kin::disk_bytes(kin.pid);
