@@ -5,6 +5,7 @@ mod exec_guard;
 mod exec_output;
 mod exec_rig;
 mod exec_run;
+mod exec_watch;
 mod git_base;
 mod git_changes;
 mod git_formats;
