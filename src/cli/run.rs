@@ -75,7 +75,10 @@ fn hold(
     cx: &Context,
 ) -> Result<(WorktreeLock, bool), Failure> {
     let me = Holder { pid: std::process::id(), command: "wf run".into(), since: Clock::utc(), run: id.clone() };
-    let failed = |error: std::io::Error| Failure::environment(format!("cannot lock the worktree: {error}"));
+    let failed = |error: std::io::Error| {
+        Failure::environment(format!("cannot lock the worktree in {}: {error}", state.root().display()))
+            .hint("make it writable, or keep the state elsewhere: WF_STATE_DIR=<folder>")
+    };
     let root: &Path = &ready.config.root;
     let holder = match WorktreeLock::try_acquire(state, root, &me, nested).map_err(failed)? {
         Attempt::Held(lock) => return Ok((lock, false)),

@@ -7,3 +7,6 @@ mod exec_run;
 mod git_base;
 mod git_changes;
 mod git_repo;
+mod history_faults;
+mod history_rig;
+mod history_runs;
