@@ -11,3 +11,6 @@ mod git_changes;
 mod git_formats;
 mod git_random;
 mod git_repo;
+mod history_faults;
+mod history_rig;
+mod history_runs;
