@@ -44,6 +44,8 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a configuration that fits this repository
+    Init(super::init::InitArgs),
     /// Run what the change can affect
     Run(Box<RunArgs>),
     /// Say what would run, and why; run nothing
@@ -98,8 +100,7 @@ pub struct DecideArgs {
         help_heading = "Deciding")]
     pub smart_execution: Option<String>,
     /// Run everything
-    #[arg(long, alias = "all", overrides_with = "smart_execution", help_heading = "Deciding",
-        visible_alias = "all")]
+    #[arg(long, alias = "all", overrides_with = "smart_execution", help_heading = "Deciding", visible_alias = "all")]
     pub no_smart_execution: bool,
     /// Compare with this commit or branch
     #[arg(long, value_name = "REF", conflicts_with = "staged", help_heading = "Deciding")]
@@ -210,7 +211,9 @@ impl RunArgs {
 }
 
 #[derive(Clone, Debug, Default, Args)]
-#[command(after_help = "Examples:\n  wf graph\n  wf graph --format dot | dot -Tsvg > graph.svg\n  wf graph --format mermaid")]
+#[command(
+    after_help = "Examples:\n  wf graph\n  wf graph --format dot | dot -Tsvg > graph.svg\n  wf graph --format mermaid"
+)]
 pub struct GraphArgs {
     /// How
     #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
