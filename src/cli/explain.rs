@@ -139,7 +139,11 @@ fn chain(ready: &Ready, at: usize) -> Vec<String> {
                 file.category.as_ref().map(|category| format!(" [{category}]"))
             });
             let others = if *more > 0 { format!(", and {more} more") } else { String::new() };
-            vec![format!("{path}{} changed{others}", category.unwrap_or_default()), rule_words(rule), step.id.to_string()]
+            vec![
+                format!("{path}{} changed{others}", category.unwrap_or_default()),
+                rule_words(rule),
+                step.id.to_string(),
+            ]
         }
         Decision::Run(Because::Upstream { step: upstream }) => {
             let mut links = through(ready, upstream);

@@ -30,7 +30,9 @@ pub fn run(args: &HistoryArgs, cx: &Context) -> Result<Exit, Failure> {
     let shown = &recorded.runs[..recorded.runs.len().min(args.last)];
     if args.json {
         let runs: Vec<Value> = shown.iter().map(document).collect();
-        cx.print_json(&json!({ "format": 1, "total": recorded.runs.len(), "runs": runs, "problems": recorded.problems }))?;
+        cx.print_json(
+            &json!({ "format": 1, "total": recorded.runs.len(), "runs": runs, "problems": recorded.problems }),
+        )?;
         return Ok(Exit::Passed);
     }
     if shown.is_empty() {

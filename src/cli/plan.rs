@@ -44,8 +44,13 @@ fn text(ready: &Ready, steps: &[PlannedStep], verbose: bool) -> String {
     if let Some(class) = &prepared.class {
         let count = prepared.change.files.len();
         let files = if count == 1 { "1 file" } else { &format!("{count} files") };
-        let _ = writeln!(text, "change  {} ({files}), impact {}: {}", class.change_type, class.impact,
-            class.impact_because.join("; "));
+        let _ = writeln!(
+            text,
+            "change  {} ({files}), impact {}: {}",
+            class.change_type,
+            class.impact,
+            class.impact_because.join("; ")
+        );
     }
     notes(&mut text, &prepared.notes);
     let running: Vec<&PlannedStep> = steps.iter().filter(|step| step.decision.runs()).collect();
@@ -110,7 +115,9 @@ fn skipped(text: &mut String, steps: &[PlannedStep], verbose: bool) {
 pub fn notes(text: &mut String, notes: &[EventKind]) {
     for note in notes {
         let _ = match note {
-            EventKind::Fallback { message, hint: Some(hint), .. } => writeln!(text, "note    {message}\n        hint: {hint}"),
+            EventKind::Fallback { message, hint: Some(hint), .. } => {
+                writeln!(text, "note    {message}\n        hint: {hint}")
+            }
             EventKind::Fallback { message, .. } => writeln!(text, "note    {message}"),
             EventKind::Warning { message, .. } => writeln!(text, "warning {message}"),
             _ => Ok(()),

@@ -12,11 +12,7 @@ use crate::plan::{BaseRef, Filter, RunRequest};
 pub fn overrides(args: &DecideArgs) -> Vec<Override> {
     let mut found = Vec::new();
     let mut say = |flag: &str, key: &str, value: Option<String>| {
-        found.extend(value.map(|value| Override {
-            key: key.to_owned(),
-            value,
-            origin: Origin::Flag(flag.to_owned()),
-        }));
+        found.extend(value.map(|value| Override { key: key.to_owned(), value, origin: Origin::Flag(flag.to_owned()) }));
     };
     let yes = |set: bool, value: &str| set.then(|| value.to_owned());
     say("--smart-execution", "smart_execution", args.smart_execution.clone());

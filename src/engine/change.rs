@@ -83,11 +83,7 @@ fn base(
 }
 
 /// On the default branch nobody guards the parent commit: only a recorded green run will do.
-fn green_ancestor(
-    repo: &Repo,
-    state: Option<&StateDir>,
-    notes: &mut Vec<EventKind>,
-) -> Result<Base, NoBase> {
+fn green_ancestor(repo: &Repo, state: Option<&StateDir>, notes: &mut Vec<EventKind>) -> Result<Base, NoBase> {
     let green: BTreeMap<String, _> = state.map(history::green_commits).unwrap_or_default().into_iter().rev().collect();
     let newest = repo.newest_ancestor(&green.keys().cloned().collect(), ANCESTORS)?;
     if let Some((commit, run)) = newest.and_then(|commit| green.get_key_value(&commit)) {

@@ -90,8 +90,7 @@ pub fn prepare(inputs: &Inputs<'_>) -> Result<Prepared, PrepareError> {
         notes.push(EventKind::Warning { code: WarningCode::Expansion, step: None, message });
     }
     let graph = StepGraph::build(expansion.steps)?;
-    let class = (change.base != Base::None)
-        .then(|| classify::classify(&workflow.categories, workflow.impact, &change));
+    let class = (change.base != Base::None).then(|| classify::classify(&workflow.categories, workflow.impact, &change));
     let at_base = match (inputs.repo, &class) {
         (Ok(repo), Some(_)) => super::base::definitions(inputs, repo, &change, &tree),
         _ => BaseDefinitions::Unknown("there is no base".into()),
@@ -145,7 +144,8 @@ fn list_files(inputs: &Inputs<'_>, workflow: &Workflow, notes: &mut Vec<EventKin
 /// Without git every file counts.
 pub fn walk(root: &Path) -> Vec<RepoPath> {
     use std::os::unix::ffi::OsStrExt;
-    let hidden = |entry: &walkdir::DirEntry| entry.depth() > 0 && [".git", ".wf"].iter().any(|n| entry.file_name() == *n);
+    let hidden =
+        |entry: &walkdir::DirEntry| entry.depth() > 0 && [".git", ".wf"].iter().any(|n| entry.file_name() == *n);
     let entries = walkdir::WalkDir::new(root).sort_by_file_name().into_iter().filter_entry(|entry| !hidden(entry));
     let files = entries.flatten().filter(|entry| !entry.file_type().is_dir());
     let mut files: Vec<RepoPath> = files

@@ -110,7 +110,10 @@ impl Loop {
         let cost = |at: usize| known.get(&prepared.plan.graph.step(at).id).copied().unwrap_or(1_000);
         let (tasks, steps) = schedule::tasks(&prepared.plan, sequential, cost);
         let rules = Rules {
-            capacity: Capacity { cpu_milli: jobs.saturating_mul(1_000), memory_bytes: request.settings.max_memory_bytes },
+            capacity: Capacity {
+                cpu_milli: jobs.saturating_mul(1_000),
+                memory_bytes: request.settings.max_memory_bytes,
+            },
             fail_fast: request.settings.fail_fast,
             stages: prepared.plan.stages.len(),
             seed,
@@ -371,13 +374,7 @@ impl Loop {
     }
 }
 
-fn started(
-    prepared: &Prepared,
-    request: &RunRequest,
-    root: &std::path::Path,
-    id: &RunId,
-    jobs: u32,
-) -> RunStarted {
+fn started(prepared: &Prepared, request: &RunRequest, root: &std::path::Path, id: &RunId, jobs: u32) -> RunStarted {
     let settings = &request.settings;
     RunStarted {
         format: FORMAT,

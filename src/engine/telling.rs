@@ -27,17 +27,15 @@ impl Telling {
         Self { clock, seq: 0, log, view, sinks, masker, broken: None, fallbacks: 0 }
     }
 
-    /// The fold so far.
-    pub fn view(&self) -> &RunView {
-        &self.view
-    }
-
     /// One more event.
     pub fn tell(&mut self, kind: EventKind) {
         self.fallbacks += usize::from(matches!(kind, EventKind::Fallback { .. }));
         let flush = matches!(
             kind,
-            EventKind::StepFinished(_) | EventKind::Interrupted { .. } | EventKind::Planned { .. } | EventKind::RunFinished { .. }
+            EventKind::StepFinished(_)
+                | EventKind::Interrupted { .. }
+                | EventKind::Planned { .. }
+                | EventKind::RunFinished { .. }
         );
         let event = masked(&self.masker, Event { seq: self.seq, at_ms: self.clock.now(), kind });
         self.seq += 1;
