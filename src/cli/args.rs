@@ -44,6 +44,8 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a configuration that fits this repository
+    Init(super::init::InitArgs),
     /// Run what the change can affect
     Run(Box<RunArgs>),
     /// Say what would run, and why; run nothing

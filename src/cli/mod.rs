@@ -12,6 +12,7 @@ pub mod explain;
 pub mod failure;
 pub mod graph;
 pub mod history;
+pub mod init;
 pub mod load;
 pub mod look;
 pub mod plan;
@@ -55,9 +56,11 @@ fn dispatch(cli: Cli, cx: &Context) -> Result<Exit, Failure> {
     let command = match cli.command {
         Some(command) => command,
         None if cli.show_graph => Command::Graph(args::GraphArgs::default()),
+        None if cli.init_config => Command::Init(init::InitArgs::default()),
         None => return shell::help(cx),
     };
     match command {
+        Command::Init(args) => init::run(&args, cx),
         Command::Run(args) if args.dry_run => plan::run(&args.as_plan(), cx),
         Command::Run(args) => run::run(&args, cx),
         Command::Plan(args) => plan::run(&args, cx),
