@@ -3,8 +3,8 @@
 //! The map, from the ground up; a module may use what stands above it in this list, never what stands below.
 //! `docs/ARCHITECTURE.md` has the reasons, `tests/tidy.rs` holds the layers.
 //!
-//! * vocabulary (pure): [`base`], [`event`], [`change`], [`verdict`]
-//! * deciding (pure): [`config`], [`workspace`], [`graph`], [`classify`], [`plan`], [`schedule`]
+//! * vocabulary (pure): [`base`], [`change`], [`event`], [`verdict`]
+//! * deciding (pure): [`config`], [`graph`], [`workspace`], [`classify`], [`plan`], [`schedule`]
 //! * telling (pure until a sink writes): [`report`]
 //! * acting: [`git`], [`exec`], [`history`], [`template`]
 //! * driving: [`engine`], [`cli`]

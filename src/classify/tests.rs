@@ -1,3 +1,5 @@
+//! Changes, rules and watches in tables: what meets what.
+
 use super::*;
 use crate::base::GlobSet;
 use crate::change::{ChangedFile, Status, Where};

@@ -1,3 +1,5 @@
+//! Whole configurations, good and bad: what they mean, and every error at its place.
+
 use super::*;
 use crate::config::render;
 

@@ -1,3 +1,5 @@
+//! The schema and the reference are what is committed, and agree with the parser.
+
 use super::*;
 use crate::config::key::Table;
 use crate::config::setting::{ancestor, category, claim, project, retry, stage, step};

@@ -114,6 +114,15 @@ pub struct Usage {
     pub disk_bytes: u64,
 }
 
+/// How strongly a step is asked to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StopHow {
+    /// SIGTERM to the whole group, and after the grace period SIGKILL.
+    Gently,
+    /// SIGKILL to the whole group.
+    Now,
+}
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -1,3 +1,5 @@
+//! What plain output says, line by line.
+
 use super::super::story::{self, Story, eventful, finished, id, options};
 use super::*;
 use crate::config::model::OutputMode;

@@ -1,3 +1,5 @@
+//! What the closing summary says, at every width.
+
 use super::*;
 use crate::event::Outcome;
 use crate::report::story::{self, Story, eventful, id, look};

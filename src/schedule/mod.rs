@@ -16,8 +16,8 @@ pub use state::State;
 pub use task::{Rules, Task, tasks};
 
 use crate::base::Millis;
+use crate::event::StopHow;
 use crate::event::{CancelReason, Outcome, RunStatus};
-use crate::exec::StopHow;
 use pool::Pools;
 use ready::Ready;
 use state::States;

@@ -1,3 +1,5 @@
+//! The drawings of small graphs.
+
 use super::super::story::{self, id, look};
 use super::*;
 use crate::event::Because;

@@ -1,3 +1,5 @@
+//! The fold of events that people look at.
+
 use super::super::story::{self, Story, eventful, id};
 use super::*;
 use crate::event::{CancelReason, Outcome};
