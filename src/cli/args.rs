@@ -54,6 +54,10 @@ pub enum Command {
     Changes(ChangesArgs),
     /// Draw the steps and what they wait for
     Graph(GraphArgs),
+    /// Watch a run that another process makes
+    Status(super::status::StatusArgs),
+    /// Tell a finished run again, from its log
+    Report(super::report::ReportArgs),
     /// List recorded runs
     History(super::history::HistoryArgs),
     /// Remove old runs

@@ -11,11 +11,15 @@ pub mod failure;
 pub mod graph;
 pub mod history;
 pub mod load;
+pub mod look;
 pub mod plan;
 pub mod prepared;
+pub mod recorded;
+pub mod report;
 pub mod request;
 pub mod run;
 pub mod shell;
+pub mod status;
 
 pub use context::{Context, Env};
 pub use failure::{Exit, Failure, Kind};
@@ -60,6 +64,8 @@ fn dispatch(cli: Cli, cx: &Context) -> Result<Exit, Failure> {
         Command::Graph(args) => graph::run(&args, cx),
         Command::History(args) => history::run(&args, cx),
         Command::Clean(args) => clean::run(&args, cx),
+        Command::Status(args) => status::run(&args, cx),
+        Command::Report(args) => report::run(&args, cx),
         Command::Completions(args) => shell::completions(&args, cx),
         Command::Man => shell::man(cx),
     }

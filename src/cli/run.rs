@@ -3,6 +3,7 @@
 use super::args::RunArgs;
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use super::look;
 use super::prepared::{self, Ready};
 use crate::engine::{self, Clock, Finished, Run};
 use crate::exec::mask::Masker;
@@ -105,25 +106,10 @@ fn clock_seed() -> u64 {
 }
 
 fn options(args: &RunArgs, ready: &Ready, cx: &Context) -> SinkOptions {
-    let columns = cx.env.text("COLUMNS").and_then(|text| text.parse().ok());
-    let size = console::Term::stdout().size_checked();
     SinkOptions {
-        mode: ready.request.settings.output,
         json: args.json,
-        stdout_terminal: cx.stdout_is_terminal,
-        stderr_terminal: cx.stderr_is_terminal,
-        dumb: cx.env.text("TERM") == Some("dumb"),
-        columns: columns.or(size.map(|(_, columns)| columns)).unwrap_or(80),
-        columns_forced: columns,
-        color_stdout: cx.color(cx.stdout_is_terminal),
-        color_stderr: cx.color(cx.stderr_is_terminal),
-        ci: cx.env.flag("CI"),
-        github: cx.env.flag("GITHUB_ACTIONS"),
-        zone: jiff::tz::TimeZone::system(),
-        run_dir: PathBuf::new(),
-        state_dir: None,
         junit: args.junit.as_ref().map(|path| cx.cwd.join(path)),
-        verbose: args.verbose,
+        ..look::sink_options(cx, ready.request.settings.output, Path::new(""), args.verbose)
     }
 }
 
