@@ -1,7 +1,9 @@
 """The checks of scripts/ can fail: each is shown something wrong."""
 
+import gzip
 import importlib.machinery
 import importlib.util
+import json
 import pathlib
 import subprocess
 import tempfile
@@ -61,6 +63,79 @@ class Dependencies(unittest.TestCase):
         self.assertEqual(complaints([package | {"name": "good"}], rules), [])
         wrong = complaints([package | {"name": "bad"}, package | {"name": "g", "source": "git+https://example.org/x"}], rules)
         self.assertEqual(len(wrong), 2)
+
+
+class Filters(unittest.TestCase):
+    def test_github(self):
+        translate = load("check-filters").github
+        cases = {
+            "src/**": ["src/**"],
+            "**.md": ["**/*.md"],
+            "src/**.py": ["src/**/*.py"],
+            "src/a**.py": ["src/a*.py", "src/a*/**/*.py"],
+            "vendor/x**": ["vendor/x*", "vendor/x*/**"],
+            "*.ya?ml": ["*.y{a,}ml"],
+            "a{b}": ["a\\{b\\}"],
+            "!**.snap": ["!**/*.snap"],
+        }
+        for pattern, expected in cases.items():
+            self.assertEqual(translate("gha-paths", [pattern]), expected)
+        self.assertEqual(translate("gha-paths-ignore", ["*.md", "docs/**"]), ["**", "!*.md", "!docs/**"])
+
+    def test_dorny(self):
+        checks = load("check-filters")
+        self.assertEqual(checks.dorny(["!**/*.md", "a/**", "b*/**", "c/**.py"], "some"),
+                         ["**", "!**/*.md", "a", "b*", "b*/**", "c/*.py"])
+        for patterns, quantifier in ((["a", "b"], "every"), (["!a", "!b"], "some"), (["!(a)b"], "some")):
+            with self.assertRaises(checks.Untranslatable):
+                checks.dorny(patterns, quantifier)
+
+    def test_exact(self):
+        self.assertEqual(load("check-filters").exact(["a/bc", "x*", "!d", "{a,b}"]), ["a/b[c]", "x*", "![d]", "{a,b}"])
+
+
+class Replay(unittest.TestCase):
+    """A made-up history through the real script, with wfs that are known to be right or wrong."""
+
+    HISTORY = [
+        ["lint build test docs security", [["M", "100644", "100644", "Cargo.lock"], ["A", "000000", "100755", "build.rs"]]],
+        ["docs", [["M", "100644", "100644", "README.md"]]],
+        ["lint build test docs", [["R090", "100644", "100644", "crates/a \"b\".rs", "crates/\u00fc/c.rs"], ["D", "100755", "000000", "build.rs"]]],
+        ["", []],
+    ]
+
+    def replay(self, *answers: str) -> subprocess.CompletedProcess:
+        with tempfile.TemporaryDirectory() as name:
+            root = pathlib.Path(name)
+            (root / "replay").mkdir()
+            for history in ("BurntSushi+ripgrep", "pallets+flask", "GoogleCloudPlatform+microservices-demo"):
+                entries = self.HISTORY if "ripgrep" in history else []
+                with gzip.open(root / f"replay/{history}.jsonl.gz", "wt") as file:
+                    for n, (_, files) in enumerate(entries):
+                        file.write(json.dumps({"sha": f"{n:040}", "cls": "some", "files": files}) + "\n")
+            steps = ["lint", "build", "test", "docs", "security"]
+            plans = [
+                {"change": {"type": "t"}, "steps": [{"id": s, "decision": {"run" if s in a.split() else "skip": {}}} for s in steps]}
+                for a in answers
+            ]
+            (root / "plans").write_text("".join(json.dumps(plan) + "\n" for plan in plans))
+            wf = root / "wf"
+            wf.write_text(f"#!/bin/sh\nread -r line <{root}/plans; sed -i 1d {root}/plans; printf '%s' \"$line\"\n")
+            wf.chmod(0o755)
+            command = [str(SCRIPTS / "bench-replay"), str(root), "--wf", str(wf), "--json", str(root / "out.json")]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+            self.numbers = json.loads((root / "out.json").read_text())["tables"]["repository"]["all"]
+            return done
+
+    def test_what_the_oracle_says_passes(self):
+        done = self.replay(*(steps for steps, _ in self.HISTORY))
+        self.assertEqual((done.returncode, self.numbers["wrong"], self.numbers["needless"]), (0, 0, 0), done.stderr)
+        self.assertEqual((self.numbers["commits"], self.numbers["saved"]), (4, 300 + 40 + 330))
+
+    def test_a_wrong_skip_fails(self):
+        answers = [steps for steps, _ in self.HISTORY]
+        answers[2] = "lint build docs security"
+        self.assertEqual((self.replay(*answers).returncode, self.numbers["wrong"], self.numbers["needless"]), (1, 1, 1))
 
 
 class Gate(unittest.TestCase):

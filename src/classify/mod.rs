@@ -4,7 +4,7 @@
 
 mod watch;
 
-pub use watch::{Cause, causes, unseen};
+pub use watch::{Cause, causes, unseen, watched};
 
 use crate::base::RepoPath;
 use crate::change::ChangeSet;

@@ -60,6 +60,17 @@ pub fn causes(graph: &StepGraph, paths: &[Classified]) -> Vec<Option<Cause>> {
     found
 }
 
+/// The changed paths that one step watches, in order.
+pub fn watched(graph: &StepGraph, at: usize, paths: &[Classified]) -> Vec<RepoPath> {
+    let (index, mut compiled) = (Index::of(graph), HashMap::new());
+    let step = graph.step(at);
+    let watched = paths.iter().filter(|file| {
+        let owners = index.owners(graph, &file.path);
+        watches(step, file, &owners, &mut compiled).is_some()
+    });
+    watched.map(|file| file.path.clone()).collect()
+}
+
 fn note(slot: &mut Option<Cause>, file: &Classified, rule: RunRule) {
     match slot {
         Some(cause) => cause.more += 1,

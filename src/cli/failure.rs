@@ -48,6 +48,8 @@ impl From<Exit> for ExitCode {
 pub enum Kind {
     /// Whoever typed the command or wrote the configuration.
     Usage,
+    /// The same, with every error already drawn at its place.
+    Config,
     /// Whoever keeps the machine.
     Environment,
     /// Us.
@@ -87,7 +89,7 @@ impl Failure {
     /// The exit code it leads to.
     pub fn exit(&self) -> Exit {
         match self.kind {
-            Kind::Usage => Exit::Usage,
+            Kind::Usage | Kind::Config => Exit::Usage,
             Kind::Environment => Exit::Environment,
             Kind::Internal => Exit::Internal,
             Kind::BrokenPipe => Exit::Passed,

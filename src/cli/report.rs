@@ -1,10 +1,10 @@
 //! `wf report`: a recorded run told again from its log.
 
-use super::{Context, Exit, Failure, look, recorded};
+use super::{Context, Exit, Failure, recorded};
 use crate::base::StepId;
 use crate::history::{self, RunRef};
 use crate::report::clean::{self, Colors};
-use crate::report::{RunView, document, junit, markdown, output, text, timeline};
+use crate::report::{Look, RunView, document, junit, markdown, output, text, timeline};
 use clap::{Args, ValueEnum};
 use std::path::Path;
 
@@ -54,7 +54,7 @@ pub fn run(args: &ReportArgs, cx: &Context) -> Result<Exit, Failure> {
     let run = recorded::run(cx, &args.run)?;
     let events = history::read_log(&run.log()).map_err(recorded::unreadable)?;
     let view = RunView::of(events);
-    let look = look::look(cx, args.verbose);
+    let look = Look { verbose: args.verbose, ..cx.look() };
     if let Some(step) = &args.step {
         return printed(cx, &run, &view, step, look.color);
     }

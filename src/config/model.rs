@@ -65,6 +65,25 @@ pub struct Settings {
     pub strict: bool,
 }
 
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            smart_execution: Smart::On,
+            parallel: true,
+            multi_stage: false,
+            ml_optimize: false,
+            jobs: None,
+            fail_fast: FailFast::Finish,
+            skip_policy: SkipPolicy::TrustBase,
+            max_memory_bytes: None,
+            output: OutputMode::Grouped,
+            secrets: vec![],
+            auto: false,
+            strict: false,
+        }
+    }
+}
+
 /// `smart_execution`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

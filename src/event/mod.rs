@@ -3,6 +3,8 @@
 //! Does not know: who writes the log, who reads it. Events refer to step output (`out/<step>.<attempt>.log`), they never
 //! contain it, but for the short tail that a live display shows.
 
+#[cfg(test)]
+pub(crate) mod arbitrary;
 pub mod frame;
 mod outcome;
 mod reason;

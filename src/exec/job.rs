@@ -92,6 +92,11 @@ pub enum Progress {
     },
     /// Its log reached the cap; the rest is counted, not kept.
     Capped,
+    /// wf's guard process could not be had or was lost; the attempt ends as [`Outcome::NotStarted`].
+    GuardLost {
+        /// What happened.
+        message: String,
+    },
     /// Its log cannot be written; the step goes on.
     LogLost {
         /// Why.
@@ -120,4 +125,6 @@ pub struct Ended {
 pub trait RunStep {
     /// Runs one attempt to its end. Never fails: a job that cannot be started has an outcome too.
     fn run(&self, job: Job, stop: StopSignal, out: OutputSink) -> impl Future<Output = Ended>;
+    /// No attempt follows; lets go of everything.
+    fn close(&self) -> impl Future<Output = ()>;
 }

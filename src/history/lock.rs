@@ -102,9 +102,11 @@ impl WorktreeLock {
 
 impl Drop for WorktreeLock {
     fn drop(&mut self) {
-        // Nobody is told of a holder that is gone; the lock itself goes with the file.
+        // Nobody is told of a holder that is gone. Closing would unlock too, were it not for a child that another thread is
+        // just forking, which has the file open as well.
         if let Some(file) = &self.file {
             let _ = file.set_len(0);
+            let _ = file.unlock();
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Writing a run's event log.
 
-use super::{RunRef, StateDir, open, runs};
+use super::facts::Fold;
+use super::{RunRef, StateDir, open, recorded, runs};
 use crate::base::RunId;
 use crate::event::Event;
 use std::fs::File;
@@ -21,6 +22,7 @@ pub struct LogWriter {
     file: File,
     pending: Vec<u8>,
     gave_up: bool,
+    fold: Fold,
 }
 
 impl LogWriter {
@@ -37,7 +39,7 @@ impl LogWriter {
         open::folder(&run.out())?;
         let file = open::create(&run.log())?;
         file.lock()?;
-        Ok(Self { run, file, pending: Vec::with_capacity(BUFFER), gave_up: false })
+        Ok(Self { run, file, pending: Vec::with_capacity(BUFFER), gave_up: false, fold: Fold::default() })
     }
 
     /// The run and its places.
@@ -62,6 +64,7 @@ impl LogWriter {
         }
         serde_json::to_writer(&mut self.pending, event)?;
         self.pending.push(b'\n');
+        self.fold.apply(event);
         if self.pending.len() >= BUFFER { self.flush() } else { Ok(()) }
     }
 
@@ -83,12 +86,29 @@ impl LogWriter {
         self.pending.drain(..written);
         result
     }
+
+    /// Ends the log: writes the rest, and leaves the run's facts beside it so that nobody needs to read it again. Dropping
+    /// a writer that has seen the run's end does the same, but tells nobody of errors.
+    ///
+    /// # Errors
+    /// When the log cannot be written. Facts that cannot be written are no error; they can be had from the log.
+    pub fn finish(&mut self) -> io::Result<()> {
+        self.flush()?;
+        if let Some(rows) = std::mem::take(&mut self.fold).rows()
+            && let Ok(text) = recorded::text_of(&rows, &self.run.id)
+        {
+            let _ = open::whole(&recorded::facts_path(&self.run), &text, true);
+        }
+        Ok(())
+    }
 }
 
 impl Drop for LogWriter {
     fn drop(&mut self) {
-        // Whoever wants to know calls `flush`; this only keeps a panic from losing the last lines.
-        let _ = self.flush();
+        // Whoever wants to know of errors calls `finish`; this keeps a panic from losing the last lines.
+        let _ = if self.fold.has_ended() { self.finish() } else { self.flush() };
+        // Closing would do, were it not for a child that another thread is just forking, which has the file open too.
+        let _ = self.file.unlock();
     }
 }
 
@@ -129,6 +149,34 @@ mod tests {
         assert_eq!(tail.poll().unwrap(), [event(1)]);
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+        #[test]
+        fn any_log_is_read_as_it_was_written_and_any_cut_is_a_prefix(
+            events in crate::event::arbitrary::log(),
+            cut in proptest::prelude::any::<proptest::sample::Index>(),
+        ) {
+            let (_dir, mut writer) = writer();
+            for event in &events {
+                writer.append(event).unwrap();
+            }
+            let run = writer.run().clone();
+            writer.finish().unwrap();
+            drop(writer);
+            proptest::prop_assert_eq!(&read_log(&run.log()).unwrap(), &events);
+            let left = std::fs::read(recorded::facts_path(&run)).unwrap();
+            std::fs::remove_file(recorded::facts_path(&run)).unwrap();
+            proptest::prop_assert_eq!(recorded::facts_of(&run).unwrap().unwrap(), left, "folding the log gives the same");
+            let bytes = std::fs::read(run.log()).unwrap();
+            let cut = cut.index(bytes.len() + 1);
+            std::fs::write(run.log(), &bytes[..cut]).unwrap();
+            match read_log(&run.log()) {
+                Ok(some) => proptest::prop_assert!(events.starts_with(&some)),
+                Err(error) => proptest::prop_assert!(matches!(error, LogError::Empty { .. }), "{}", error),
+            }
+        }
+    }
+
     #[test]
     fn gaps_and_garbage_are_named_by_line() {
         for (second, said) in [(serde_json::to_vec(&event(2)).unwrap(), "event 1 is missing"), (b"{]".to_vec(), "")] {
@@ -139,6 +187,34 @@ mod tests {
             let error = read_log(&writer.run().log()).unwrap_err();
             assert!(matches!(&error, LogError::Corrupt { line: 2, message, .. } if message.contains(said)), "{error}");
         }
+    }
+
+    #[test]
+    fn a_full_disk_is_told_and_when_there_is_room_again_nothing_is_missing() {
+        let (_dir, mut writer) = writer();
+        writer.append(&event(0)).unwrap();
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let real = std::mem::replace(&mut writer.file, full);
+        assert_eq!(writer.flush().unwrap_err().kind(), io::ErrorKind::StorageFull);
+        writer.append(&event(1)).unwrap();
+        assert_eq!(writer.flush().unwrap_err().kind(), io::ErrorKind::StorageFull);
+        writer.file = real;
+        writer.flush().unwrap();
+        assert_eq!(read_log(&writer.run().log()).unwrap(), [event(0), event(1)]);
+    }
+
+    #[test]
+    fn a_disk_that_stays_full_ends_the_log_without_a_hole() {
+        let (_dir, mut writer) = writer();
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let real = std::mem::replace(&mut writer.file, full);
+        let errors = (0..40_000).filter(|seq| writer.append(&event(*seq)).is_err()).count();
+        assert!(errors > 0 && writer.pending.len() < 2 * PATIENCE);
+        writer.file = real;
+        writer.flush().unwrap();
+        assert!(writer.append(&event(40_000)).is_err(), "it would leave a hole");
+        let events = read_log(&writer.run().log()).unwrap();
+        assert!(events.len() > 1_000 && events.len() < 40_000);
     }
 
     #[test]

@@ -140,3 +140,41 @@ pub fn resolve_run(state: &StateDir, text: &str) -> Result<RunRef, ResolveError>
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::ChosenBy;
+    use crate::history::samples::{named, record, started};
+
+    #[test]
+    fn runs_are_found_by_latest_whole_id_or_unique_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&dir.path().join(".wf"), ChosenBy::Default).unwrap();
+        assert!(matches!(resolve_run(&state, "latest"), Err(ResolveError::NoRuns(_))));
+        let old = record(&state, 0x018f_0000_0000, vec![started()]);
+        let new = record(&state, 0x018f_1000_0000, vec![started()]);
+        for stranger in ["not-a-run", ".gone-x", "..."] {
+            std::fs::create_dir(state.runs().join(stranger)).unwrap();
+        }
+        let found = |text: &str| resolve_run(&state, text);
+        assert_eq!(found("latest").as_ref(), Ok(&new));
+        assert_eq!(found(&old.id.0.to_uppercase()).as_ref(), Ok(&old));
+        assert_eq!(found(&new.id.0[..10]).as_ref(), Ok(&new));
+        let matches = vec![new.id.clone(), old.id.clone()];
+        assert_eq!(found(&old.id.0[..4]), Err(ResolveError::Ambiguous { text: old.id.0[..4].into(), matches }));
+        for text in ["", " ", "..", "../runs", "not-a-run", "/etc", "%", &format!("{}/../x", old.id)] {
+            assert!(matches!(found(text), Err(ResolveError::NotFound(_))), "{text}");
+        }
+        assert!(found("\u{1b}[31m").unwrap_err().to_string().is_ascii());
+    }
+
+    #[test]
+    fn names_tell_their_time() {
+        assert_eq!(named_at(&named(1_234_567).0), Some(1_234_567));
+        assert!(named_at(&new_run_id().0).is_some_and(|ms| ms > 1_700_000_000_000));
+        for bad in ["", "latest", "018F0000-0000-7000-8000-000000000000", "018f0000000070008000000000000000"] {
+            assert_eq!(named_at(bad), None, "{bad}");
+        }
+    }
+}

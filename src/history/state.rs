@@ -12,7 +12,7 @@ pub const FORMAT: u32 = 1;
 pub enum ChosenBy {
     /// Nobody: it is `.wf` in the worktree, where a repository could have put a symlink. Symlinks are refused.
     Default,
-    /// A person, with `WF_DIR`. Symlinks on the way are theirs.
+    /// A person, with `WF_STATE_DIR`. Symlinks on the way are theirs.
     Person,
 }
 
@@ -64,19 +64,20 @@ impl StateError {
     pub fn hint(&self) -> String {
         match self {
             Self::Newer { path, .. } => format!(
-                "update wf, or let this version keep its state elsewhere: WF_DIR=<folder>; nothing in {} was touched",
+                "update wf, or let this version keep its state elsewhere: WF_STATE_DIR=<folder>; nothing in {} was touched",
                 path.display()
             ),
             Self::NotAFormat { path, .. } => {
                 format!("if the folder is wf's, delete {} and it is written again", path.display())
             }
             Self::Symlink { path } => {
-                format!("remove {}, or name the folder it should be: WF_DIR=<folder>", path.display())
+                format!("remove {}, or name the folder it should be: WF_STATE_DIR=<folder>", path.display())
             }
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                "free some space (`wf clean` removes old runs), or keep the state elsewhere: WF_DIR=<folder>".into()
+                "free some space (`wf clean` removes old runs), or keep the state elsewhere: WF_STATE_DIR=<folder>"
+                    .into()
             }
-            Self::Io { .. } => "make it writable, or keep the state elsewhere: WF_DIR=<folder>".into(),
+            Self::Io { .. } => "make it writable, or keep the state elsewhere: WF_STATE_DIR=<folder>".into(),
         }
     }
 }
@@ -172,4 +173,85 @@ fn check_format(root: &Path, path: &Path, file: std::fs::File) -> Result<(), Sta
 fn failed(what: &'static str, path: &Path) -> impl Fn(io::Error) -> StateError {
     let path = path.to_owned();
     move |source| StateError::Io { what, path: path.clone(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn it_ignores_itself_is_private_and_opens_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join(".wf");
+        for _ in 0..2 {
+            StateDir::open(&root, ChosenBy::Default).unwrap();
+            assert_eq!(names(&root), [".gitignore", "facts", "format", "locks", "runs"]);
+        }
+        assert_eq!(std::fs::read(root.join(".gitignore")).unwrap(), b"*\n");
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&root), mode(&root.join("runs")), mode(&root.join("format"))), (0o700, 0o700, 0o600));
+    }
+
+    #[test]
+    fn looking_writes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open_read_only(&dir.path().join("no/.wf"), ChosenBy::Default).unwrap();
+        assert_eq!(names(dir.path()), [""; 0]);
+        assert_eq!(super::super::runs(&state).unwrap(), []);
+        assert!(super::super::Recorded::load(&state).problems.is_empty());
+    }
+
+    #[test]
+    fn a_newer_or_strange_format_is_left_alone() {
+        for (text, newer) in [("2\n", true), ("0\n", false), ("", false), ("x", false), ("\u{1b}[2J", false)] {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join("format"), text).unwrap();
+            let error = StateDir::open(dir.path(), ChosenBy::Default).unwrap_err();
+            assert_eq!(matches!(error, StateError::Newer { found: 2, .. }), newer, "{error}");
+            assert!(
+                !error.to_string().contains('\u{1b}')
+                    && error.hint().contains(if newer { "WF_STATE_DIR" } else { "delete" })
+            );
+            assert_eq!(names(dir.path()), ["format"]);
+        }
+    }
+
+    #[test]
+    fn a_repository_cannot_lead_wf_elsewhere() {
+        let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let root = dir.path().join(".wf");
+        symlink(elsewhere.path(), &root).unwrap();
+        let error = StateDir::open(&root, ChosenBy::Default).unwrap_err();
+        assert!(matches!(error, StateError::Symlink { .. }), "{error}");
+        assert_eq!(names(elsewhere.path()), [""; 0]);
+        StateDir::open(&root, ChosenBy::Person).unwrap();
+        assert!(elsewhere.path().join("runs").is_dir(), "a person may");
+
+        let inner = tempfile::tempdir().unwrap();
+        symlink(elsewhere.path(), inner.path().join("runs")).unwrap();
+        for by in [ChosenBy::Default, ChosenBy::Person] {
+            assert!(matches!(StateDir::open(inner.path(), by), Err(StateError::Symlink { .. })));
+        }
+    }
+
+    #[test]
+    fn a_file_in_the_way_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join(".wf");
+        std::fs::write(&root, "").unwrap();
+        let error = StateDir::open(&root, ChosenBy::Default).unwrap_err();
+        assert!(error.to_string().contains(".wf"), "{error}");
+        assert!(
+            StateDir::open(&dir.path().join("missing/.wf"), ChosenBy::Default).is_err(),
+            "the parent must be there"
+        );
+    }
 }

@@ -51,6 +51,11 @@ impl Scheduler {
         self.states.get(task)
     }
 
+    /// Has somebody or something stopped the run for good?
+    pub fn is_stopping(&self) -> bool {
+        self.stopping == Stopping::Now
+    }
+
     /// Takes one input and says what to do.
     pub fn step(&mut self, now: Millis, input: Input) -> Vec<Effect> {
         let mut out = Vec::new();

@@ -4,8 +4,8 @@
 //! through folders without `x`; a plain `x` is the instance of the same folder if there is one, and else all of them.
 
 use super::folders::{self, FolderGlobs};
-use super::links::{self, Links};
-use super::{ExpandError, Tree, Warning, manifest, needs_tree};
+use super::links::Links;
+use super::{ExpandError, Tree, Warning, needs_tree, opaque};
 use crate::base::{Digest, GlobSet, RepoPath, Span, StepId, suggest};
 use crate::config::Workflow;
 use crate::config::model::{Need, StepSpec};
@@ -36,9 +36,11 @@ pub fn expand(workflow: &Workflow, tree: &Tree<'_>) -> Result<Expansion, Vec<Exp
     let all: BTreeSet<RepoPath> = instances.iter().flatten().flat_map(BTreeMap::keys).cloned().collect();
     let mut warnings = Vec::new();
     let links = links(workflow, tree, &all, &mut errors, &mut warnings);
+    // A declared map speaks for every folder.
+    let reads = workflow.workspace.depends.is_none() && workflow.steps.iter().any(asks_for_links);
     let mut making = Making {
         by_id: workflow.steps.iter().enumerate().map(|(at, spec)| (spec.id.as_str(), at)).collect(),
-        opaque: opaque(workflow, tree, &links, &all),
+        opaque: if reads { opaque::find(tree, &links, &all) } else { BTreeMap::new() },
         workflow,
         instances,
         all: Arc::new(all),
@@ -121,21 +123,6 @@ fn links(
     links
 }
 
-/// Instance folders that no manifest speaks for, though they hold a project of a kind that wf does not read.
-fn opaque(
-    workflow: &Workflow,
-    tree: &Tree<'_>,
-    links: &Links,
-    all: &BTreeSet<RepoPath>,
-) -> BTreeMap<RepoPath, &'static str> {
-    if workflow.workspace.depends.is_some() || !workflow.steps.iter().any(asks_for_links) {
-        return BTreeMap::new();
-    }
-    let kinds =
-        tree.files.iter().filter_map(|path| Some((links::owner(&path.parent(), all), manifest::unsupported(path)?)));
-    kinds.filter(|(folder, _)| all.contains(folder) && !links.speak_for(folder)).collect()
-}
-
 struct Making<'a> {
     workflow: &'a Workflow,
     by_id: HashMap<&'a str, usize>,
@@ -215,10 +202,7 @@ impl Making<'_> {
         let silent = !folders.is_empty() && !folders.iter().any(|folder| self.links.speak_for(folder));
         let message = match opaque {
             Some((folder, kind)) => {
-                format!(
-                    "`^{}`: `{folder}` is a {kind} project, and wf does not read what those depend on",
-                    upstream.step
-                )
+                format!("`^{}`: `{folder}` is a {kind}, and wf does not read what those depend on", upstream.step)
             }
             None if silent => {
                 format!("`^{}`: no manifest that wf reads says what these folders depend on", upstream.step)

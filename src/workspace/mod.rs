@@ -4,10 +4,12 @@
 //! [`manifests_wanted`] which texts it needs, reads those, and hands them to [`expand`]. A workflow without `for_each`
 //! needs neither ([`needs_tree`]).
 
+pub mod detect;
 mod expand;
 mod folders;
 mod links;
 mod manifest;
+mod opaque;
 mod problem;
 #[cfg(test)]
 mod tests;

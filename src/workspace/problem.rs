@@ -27,7 +27,7 @@ pub enum Warning {
     },
     /// Nobody knows what these folders depend on, so their instances watch everything.
     #[error(
-        "`{folder}`{more} is a {kind} project, and wf does not read what those depend on: instances of `{step}` there \
+        "`{folder}`{more} is a {kind}, and wf does not read what those depend on: instances of `{step}` there \
          watch every file; declare `inputs`, or the edges under `workspace: {{depends: …}}`",
         more = if *.others == 0 { String::new() } else { format!(" (and {others} more)") }
     )]
@@ -38,7 +38,7 @@ pub enum Warning {
         folder: RepoPath,
         /// How many more there are.
         others: usize,
-        /// What kind of project it is.
+        /// What it is: `Gradle project`, `piece of a larger Go module`.
         kind: &'static str,
     },
     /// A manifest inside an instance, but not at its top, is not readable: it may be a test's fixture.

@@ -180,7 +180,7 @@ fn a_kind_that_is_not_read_is_an_error_for_upstream_and_a_wide_watch_without() {
     let out = over(&workflow(vec![step("t", &["services/*"], &[])]), &files).unwrap();
     assert_eq!(get(&out, "t@services/a").inputs, Inputs::Everything);
     assert!(matches!(get(&out, "t@services/b").inputs, Inputs::Folders { .. }));
-    assert!(matches!(&out.warnings[..], [Warning::WatchesEverything { kind: "Gradle", others: 0, .. }]));
+    assert!(matches!(&out.warnings[..], [Warning::WatchesEverything { kind: "Gradle project", others: 0, .. }]));
     let mut declared = workflow(vec![step("t", &["services/*"], &["^t"])]);
     declared.workspace.depends = Some([("services/a".into(), vec!["services/b".into()])].into());
     let out = over(&declared, &files).unwrap();
@@ -216,4 +216,104 @@ fn a_ring_of_folders_names_them_only_if_steps_would_wait_in_a_ring() {
     assert!(errors[0].message.contains("p/a → p/b → p/a") && errors[0].at.line == 7, "{errors:?}");
     let out = over(&workflow(vec![step("b", &["p/*"], &[]), step("t", &["p/*"], &["^b"])]), &files).unwrap();
     assert_eq!(needs(&out, "t@p/a"), ["b@p/b"]);
+}
+
+#[test]
+fn a_piece_of_a_larger_package_may_import_its_siblings_so_it_watches_everything() {
+    let flow = workflow(vec![step("t", &["cmd/*"], &[])]);
+    let files = [("cmd/a/main.go", ""), ("cmd/b/go.mod", "module b"), ("cmd/b/main.go", ""), ("go.mod", "module x")];
+    let out = over(&flow, &files).unwrap();
+    assert_eq!(get(&out, "t@cmd/a").inputs, Inputs::Everything);
+    assert!(matches!(get(&out, "t@cmd/b").inputs, Inputs::Folders { .. }));
+    assert!(out.warnings[0].to_string().contains("`cmd/a` is a piece of a larger Go module"), "{:?}", out.warnings);
+}
+
+/// A thousand packages in a chain of layers, ten steps each: the size that must stay cheap.
+#[test]
+fn a_thousand_packages_with_ten_steps_each() {
+    let mut files = vec![("package.json".to_owned(), r#"{"workspaces": ["p/*"]}"#.to_owned())];
+    for n in 0..1000 {
+        let near = (1..=8).map(|back| n - back).filter(|other| *other >= 0 && other / 10 == n / 10);
+        let dependencies: Vec<String> = near.map(|other| format!(r#""p{other}": "*""#)).collect();
+        let text = format!(r#"{{"name": "p{n}", "dependencies": {{{}}}}}"#, dependencies.join(","));
+        files.push((format!("p/{n}/package.json"), text));
+    }
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let steps = (0..10).map(|n| step(&format!("s{n}"), &["p/*/"], &[&format!("^s{n}")])).collect();
+    let out = over(&workflow(steps), &files).unwrap();
+    assert_eq!(out.steps.len(), 10_000);
+    assert_eq!(needs(&out, "s3@p/12"), ["s3@p/10", "s3@p/11"]);
+}
+
+mod hostile {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NAMES: [&str; 8] = [
+        "Cargo.toml",
+        "package.json",
+        "pnpm-workspace.yaml",
+        "go.mod",
+        "go.work",
+        "pom.xml",
+        "pyproject.toml",
+        "requirements.txt",
+    ];
+
+    /// Text that is not always refused at the first byte.
+    fn text() -> impl Strategy<Value = String> {
+        let words = prop::sample::select(vec![
+            "[workspace]\n",
+            "[dependencies]\n",
+            "x = { path = \"../../..\" }\n",
+            "{\"workspaces\": [\"",
+            "\"]}",
+            "<project>",
+            "<parent><relativePath>..</relativePath></parent>",
+            "</project>",
+            "packages:\n",
+            " - '*'\n",
+            "require (\n",
+            "a => ../b\n",
+            "use .\n",
+            ")",
+            "[tool.uv.sources]\n",
+            "-e ../x\n",
+            "&a *a ",
+            "\u{feff}",
+            "\0",
+            "${x}",
+            "é",
+            "[[[[",
+            "{{{{",
+            "!",
+            "//",
+        ]);
+        prop_oneof![".{0,200}", prop::collection::vec(words, 0..12).prop_map(|words| words.concat())]
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_manifests_never_panic(root in text(), nested in text(), which in 0usize..8) {
+            let (a, b) = (NAMES[which], format!("p/a/{}", NAMES[which]));
+            let files = [(a, root.as_str()), (&b, nested.as_str()), ("p/b/x", "")];
+            let _ = over(&workflow(vec![step("t", &["p/*"], &["^t"])]), &files);
+        }
+    }
+
+    #[test]
+    fn nesting_does_not_end_the_stack() {
+        let deep = 100_000;
+        let texts = [
+            ("package.json", "[".repeat(deep)),
+            ("Cargo.toml", format!("a = {}", "[".repeat(deep))),
+            ("pyproject.toml", format!("a = {}", "{b=".repeat(deep))),
+            ("pnpm-workspace.yaml", "[".repeat(deep)),
+            ("pom.xml", format!("{}{}", "<a>".repeat(deep), "</a>".repeat(deep))),
+        ];
+        for (name, text) in &texts {
+            let files = [(*name, text.as_str()), ("p/a/x", "")];
+            let _ = over(&workflow(vec![step("t", &["p/*"], &[])]), &files);
+        }
+    }
 }

@@ -1,7 +1,11 @@
 //! Manifests: who depends on whom, by folder. One reader per kind of project, each from texts to edges. Pure.
 
 mod cargo;
+mod go;
+mod maven;
 mod npm;
+mod pnpm;
+mod python;
 
 use super::Tree;
 use crate::base::RepoPath;
@@ -29,40 +33,27 @@ pub(super) struct Reading {
 
 /// Reads every manifest of every kind.
 pub(super) fn read(tree: &Tree<'_>) -> Vec<Reading> {
-    vec![cargo::read(tree), npm::read(tree)]
+    vec![cargo::read(tree), npm::read(tree), go::read(tree), maven::read(tree), python::read(tree)]
 }
 
 /// Files whose texts some reader wants.
 pub(super) fn is_wanted(path: &RepoPath) -> bool {
-    const NAMES: [&[u8]; 2] = [b"Cargo.toml", b"package.json"];
+    const NAMES: [&[u8]; 8] = [
+        b"Cargo.toml",
+        b"package.json",
+        b"pnpm-workspace.yaml",
+        b"go.mod",
+        b"go.work",
+        b"pom.xml",
+        b"pyproject.toml",
+        b"requirements.txt",
+    ];
     NAMES.contains(&path.file_name()) && !is_vendored(path)
 }
 
 /// Below a folder of other people's code, or of test data?
 fn is_vendored(path: &RepoPath) -> bool {
     path.as_bytes().split(|b| *b == b'/').any(|segment| matches!(segment, b"node_modules" | b"vendor" | b"testdata"))
-}
-
-/// What kind of project the file is the manifest of, if wf cannot read its edges.
-pub(super) fn unsupported(path: &RepoPath) -> Option<&'static str> {
-    let name = path.file_name();
-    Some(match name {
-        b"build.gradle" | b"build.gradle.kts" | b"settings.gradle" | b"settings.gradle.kts" => "Gradle",
-        b"BUILD.bazel" | b"BUILD" | b"MODULE.bazel" => "Bazel",
-        b"mix.exs" => "Mix",
-        b"build.sbt" => "sbt",
-        b"pubspec.yaml" => "Dart",
-        b"Package.swift" => "Swift",
-        b"composer.json" => "Composer",
-        b"Gemfile" => "Bundler",
-        b"CMakeLists.txt" => "CMake",
-        b"meson.build" => "Meson",
-        b"dune-project" => "Dune",
-        b"rebar.config" => "Rebar",
-        _ if [&b".csproj"[..], b".fsproj", b".vbproj", b".sln"].iter().any(|end| name.ends_with(end)) => ".NET",
-        _ if [&b".cabal"[..], b"stack.yaml"].iter().any(|end| name.ends_with(end)) => "Haskell",
-        _ => return None,
-    })
 }
 
 /// The texts of all files of one name, by folder.

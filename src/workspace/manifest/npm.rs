@@ -1,6 +1,6 @@
-//! npm, yarn and bun workspaces: dependencies on other members by name, and by path. Pure.
+//! npm, yarn, bun and pnpm workspaces: dependencies on other members by name, and by path. Pure.
 
-use super::{ManifestError, Reading, texts};
+use super::{ManifestError, Reading, pnpm, texts};
 use crate::base::RepoPath;
 use crate::workspace::Tree;
 use crate::workspace::folders::FolderGlobs;
@@ -27,16 +27,22 @@ pub(super) fn read(tree: &Tree<'_>) -> Reading {
         }
     }
     let mut workspaces: Vec<Workspace<'_>> = Vec::new();
+    let mut found: Vec<(RepoPath, &RepoPath, Vec<String>)> = Vec::new();
+    for (folder, path, text) in texts(tree, "pnpm-workspace.yaml") {
+        match pnpm::members(text) {
+            Ok(members) => found.push((folder, path, members)),
+            Err(message) => reading.errors.push(ManifestError { path: path.clone(), message }),
+        }
+    }
     for (folder, (path, value)) in &parsed {
-        let Some(members) = members(value) else { continue };
-        match FolderGlobs::parse(members, folder) {
-            Ok(globs) => workspaces.push(Workspace {
-                root: folder.clone(),
-                manifests: vec![(*path).clone()],
-                globs,
-                by_name: HashMap::new(),
-            }),
-            Err(message) => reading.errors.push(ManifestError { path: (*path).clone(), message }),
+        found.extend(members(value).map(|members| (folder.clone(), *path, members)));
+    }
+    for (root, path, members) in found {
+        match FolderGlobs::parse(members.iter().map(String::as_str), &root) {
+            Ok(globs) => {
+                workspaces.push(Workspace { root, manifests: vec![path.clone()], globs, by_name: HashMap::new() });
+            }
+            Err(message) => reading.errors.push(ManifestError { path: path.clone(), message }),
         }
     }
     for workspace in &mut workspaces {
@@ -61,10 +67,10 @@ pub(super) fn read(tree: &Tree<'_>) -> Reading {
 }
 
 /// `workspaces: [..]` or `workspaces: {packages: [..]}`.
-fn members(package: &Value) -> Option<impl Iterator<Item = &str>> {
+fn members(package: &Value) -> Option<Vec<String>> {
     let workspaces = package.get("workspaces")?;
     let list = workspaces.as_array().or_else(|| workspaces.get("packages")?.as_array())?;
-    Some(list.iter().filter_map(Value::as_str))
+    Some(list.iter().filter_map(Value::as_str).map(str::to_owned).collect())
 }
 
 /// The folder that `"name": "spec"` means. A range that the member does not satisfy would come from the registry; that

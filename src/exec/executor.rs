@@ -1,0 +1,210 @@
+//! The real [`RunStep`]: one guard for all attempts, one loop for each.
+
+use super::attempt::{Attempt, Broken};
+use super::client::Client;
+use super::guard::wire::Request;
+use super::job::{Ended, Job, OutputSink, Progress, RunStep, StopSignal};
+use super::lookup;
+use super::mask::Masker;
+use crate::event::{Outcome, Usage};
+use rustix::pipe::{PipeFlags, pipe_with};
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::net::unix::pipe;
+use tokio::time::Instant;
+
+/// What every attempt of a run has in common.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The executable to run as the guard: wf itself (see [`super::guard::executable`]).
+    pub guard: PathBuf,
+    /// What no log may show.
+    pub masker: Masker,
+    /// Most bytes of output that an attempt's log keeps from its beginning.
+    pub log_cap_bytes: u64,
+}
+
+impl Setup {
+    /// The usual limits.
+    pub fn new(guard: PathBuf, masker: Masker) -> Self {
+        Self { guard, masker, log_cap_bytes: 64 << 20 }
+    }
+}
+
+/// Runs attempts. Clones share one guard, which is started by the first attempt.
+#[derive(Clone)]
+pub struct Executor(Arc<Inner>);
+
+struct Inner {
+    setup: Setup,
+    client: Mutex<Option<Arc<Client>>>,
+}
+
+type Bytes = Vec<u8>;
+
+impl Executor {
+    /// Starts nothing yet.
+    pub fn new(setup: Setup) -> Self {
+        Self(Arc::new(Inner { setup, client: Mutex::new(None) }))
+    }
+
+    /// Ends the guard, if there is one. What `leave_running` kept stays; whatever else is left is killed.
+    pub async fn shutdown(&self) {
+        let client = self.0.client.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(client) = client {
+            client.shutdown().await;
+        }
+    }
+
+    /// The guard; a new one if there is none or it was lost.
+    fn client(&self, job: &Job) -> io::Result<Arc<Client>> {
+        let mut slot = self.0.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = slot.as_ref().filter(|client| client.lives()) {
+            return Ok(Arc::clone(client));
+        }
+        let base = job.env.iter().map(|(name, value)| (bytes(name), bytes(value))).collect();
+        let client = Arc::new(Client::start(&self.0.setup.guard, base)?);
+        *slot = Some(Arc::clone(&client));
+        Ok(client)
+    }
+
+    async fn attempt(&self, job: &Job, stop: StopSignal, out: &OutputSink) -> Ended {
+        let started = Instant::now();
+        let asked = *stop.borrow();
+        if asked.is_some() {
+            return nothing(Outcome::Stopped, started);
+        }
+        let not_started = |message: String| nothing(Outcome::NotStarted { message }, started);
+        let program = match lookup::program(job) {
+            Ok(program) => program,
+            Err(message) => return not_started(message),
+        };
+        let client = match self.client(job) {
+            Ok(client) => client,
+            Err(error) => {
+                let message = format!("wf's guard process could not be started: {error}");
+                let _ = out.send((job.step.clone(), Progress::GuardLost { message: message.clone() }));
+                return not_started(message);
+            }
+        };
+        let Some((id, replies)) = client.attempt() else {
+            return not_started("wf's guard process has just ended".into());
+        };
+        let mut leash = Leash { client: &client, id, ended: false };
+        let (ours, theirs) = match pipes() {
+            Ok(pipes) => pipes,
+            Err(error) => {
+                leash.ended = true;
+                return not_started(format!("no pipe for its output: {error}; lower `--jobs` or raise `ulimit -n`"));
+            }
+        };
+        let request = spawn(id, job, &program, &client.base);
+        client.send(&request, &[theirs[0].as_fd(), theirs[1].as_fd()]).await;
+        drop(theirs);
+        let setup = &self.0.setup;
+        let mut attempt = Attempt::new(job, &client, id, out, started, ours, &setup.masker, setup.log_cap_bytes);
+        let result = attempt.run(replies, stop).await;
+        leash.ended = true;
+        match result {
+            Ok(ended) => ended,
+            Err(Broken::Refused(errno)) => {
+                let message = lookup::refusal(errno, job, &program);
+                attempt.report(Outcome::NotStarted { message })
+            }
+            Err(Broken::GuardLost) => {
+                let message = "wf's guard process was killed; wf has killed the processes of its steps".to_owned();
+                let _ = out.send((job.step.clone(), Progress::GuardLost { message: message.clone() }));
+                attempt.report(Outcome::NotStarted { message })
+            }
+        }
+    }
+}
+
+impl RunStep for Executor {
+    async fn close(&self) {
+        self.shutdown().await;
+    }
+
+    async fn run(&self, job: Job, stop: StopSignal, out: OutputSink) -> Ended {
+        self.attempt(&job, stop, &out).await
+    }
+}
+
+/// An attempt whose future is dropped is killed.
+struct Leash<'a> {
+    client: &'a Arc<Client>,
+    id: u32,
+    ended: bool,
+}
+
+impl Drop for Leash<'_> {
+    fn drop(&mut self) {
+        self.client.forget(self.id);
+        if !self.ended
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let (client, id) = (Arc::clone(self.client), self.id);
+            runtime.spawn(async move {
+                client.send(&Request::Kill { id }, &[]).await;
+                client.send(&Request::Sweep { id, keep: vec![] }, &[]).await;
+            });
+        }
+    }
+}
+
+fn nothing(outcome: Outcome, started: Instant) -> Ended {
+    Ended {
+        outcome,
+        wall_ms: started.elapsed().as_millis() as u64,
+        usage: Usage::default(),
+        has_log: false,
+        output_bytes: 0,
+        leaked: vec![],
+    }
+}
+
+/// Two pipes: the ends that are read, and the ends that the step writes to.
+fn pipes() -> io::Result<([pipe::Receiver; 2], [OwnedFd; 2])> {
+    let one = || {
+        let (from, to) = pipe_with(PipeFlags::CLOEXEC)?;
+        io::Result::Ok((pipe::Receiver::from_owned_fd(from)?, to))
+    };
+    let ((out, to_out), (err, to_err)) = (one()?, one()?);
+    Ok(([out, err], [to_out, to_err]))
+}
+
+fn bytes(text: &OsString) -> Bytes {
+    text.clone().into_vec()
+}
+
+/// The request to start a job, its environment as differences from the base. Both are sorted by name.
+fn spawn(id: u32, job: &Job, program: &std::path::Path, base: &[(Bytes, Bytes)]) -> Request {
+    use std::os::unix::ffi::OsStrExt;
+    let (mut unset, mut set) = (vec![], vec![]);
+    let mut old = base.iter().peekable();
+    for (name, value) in &job.env {
+        while let Some((gone, _)) = old.next_if(|(held, _)| held.as_slice() < name.as_bytes()) {
+            unset.push(gone.clone());
+        }
+        let same = old.next_if(|(held, _)| held.as_slice() == name.as_bytes());
+        if same.is_none_or(|(_, held)| held.as_slice() != value.as_bytes()) {
+            set.push((bytes(name), bytes(value)));
+        }
+    }
+    unset.extend(old.map(|(gone, _)| gone.clone()));
+    let marks = job.env.iter().filter(|(name, _)| name == "WF_STEP" || name == "WF_ATTEMPT");
+    Request::Spawn {
+        id,
+        tell: job.profile,
+        program: program.as_os_str().as_bytes().to_vec(),
+        argv: job.argv.iter().map(bytes).collect(),
+        dir: job.dir.as_os_str().as_bytes().to_vec(),
+        unset,
+        set,
+        mark: marks.map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat()).collect(),
+    }
+}
