@@ -119,7 +119,7 @@ pub struct ChangeSet {
 }
 
 /// A file or folder whose changes git does not show.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Unseen {
     /// Where it is.
     pub path: RepoPath,

@@ -5,6 +5,7 @@
 //! only, on every system; a later `!p` subtracts; a set of nothing but `!p` is an error.
 
 use super::RepoPath;
+use std::fmt;
 use std::sync::Arc;
 
 /// Why a list of patterns is no glob set.
@@ -20,13 +21,12 @@ pub struct GlobError {
 }
 
 /// An ordered list of patterns: a path is in the set if the last pattern that matches it has no `!`. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct GlobSet {
     patterns: Arc<[Pattern]>,
     dir: RepoPath,
 }
 
-#[derive(Debug)]
 struct Pattern {
     text: String,
     negated: bool,
@@ -109,6 +109,13 @@ impl GlobSet {
         };
         let (ours, theirs) = (positive(self), positive(other));
         ours.iter().any(|a| theirs.iter().any(|b| may_overlap(a, b)))
+    }
+}
+
+/// As it was written: a compiled pattern's own form fills pages.
+impl fmt::Debug for GlobSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.texts()).finish()
     }
 }
 

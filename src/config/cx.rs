@@ -81,6 +81,18 @@ impl<'a> Cx<'a> {
         self.errors.is_empty()
     }
 
+    /// How many errors there are so far.
+    pub fn error_count(&self) -> usize {
+        self.errors.len()
+    }
+
+    /// Gives later errors a hint if they have none of their own.
+    pub fn hint_since(&mut self, count: usize, hint: impl Fn() -> String) {
+        for error in self.errors[count..].iter_mut().filter(|error| error.hint.is_none()) {
+            error.hint = Some(hint());
+        }
+    }
+
     /// Decodes something that lies below a key.
     pub fn below<T>(&mut self, key: &str, inner: impl FnOnce(&mut Self) -> T) -> T {
         self.path.push(key.to_owned());

@@ -62,7 +62,28 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
+/// Errors together with how they are shown, so that whoever catches them can still look into them.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The errors.
+    pub errors: ConfigErrors,
+    text: String,
+}
+
+impl std::error::Error for Report {}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 impl ConfigErrors {
+    /// Renders them once, for a terminal with or without colour.
+    pub fn report(self, color: bool) -> Report {
+        Report { text: render(&self, color), errors: self }
+    }
+
     /// One JSON value for each error.
     pub fn to_json(&self) -> Vec<Value> {
         let place = |at: &Span| {
@@ -90,7 +111,7 @@ pub fn render(errors: &ConfigErrors, color: bool) -> String {
     }
     let count = errors.errors.len();
     let plural = if count == 1 { "" } else { "s" };
-    text + &format!("{count} error{plural} in the configuration")
+    text + &format!("{count} error{plural} in the configuration\n")
 }
 
 fn group<'a>(error: &'a ConfigError, sources: &'a [Source]) -> Group<'a> {

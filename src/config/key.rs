@@ -120,7 +120,11 @@ pub fn decode<T>(cx: &mut Cx, node: &Node, tables: &[Table<T>], what: &str, draf
             if !(matches!(value.kind, NodeKind::Map(_) | NodeKind::Seq(_)) && holds_objects(&key.about.shape)) {
                 cx.said(&name.value, key.about.same_as, name.at);
             }
+            let before = cx.error_count();
             cx.below(&name.value, |cx| (key.set)(draft, value, cx));
+            if !key.about.example.contains('\n') {
+                cx.hint_since(before, || format!("write one like `{}`", key.about.example));
+            }
         }
     }
 }

@@ -55,6 +55,7 @@ pub fn load(sources: &[Source], overrides: &[Override]) -> Result<Loaded, Config
         decode(&mut cx, node, &[SETTINGS], "wf", &mut draft);
     }
     cx.outside = None;
+    draft.steps.append(&mut draft.test_commands);
     let workflow = resolve::resolve(draft, &mut cx);
     if cx.is_clean() {
         let (origins, warnings) = (std::mem::take(&mut cx.origins), std::mem::take(&mut cx.warnings));

@@ -49,6 +49,10 @@ pub fn resolve(draft: Draft, cx: &mut Cx) -> Workflow {
 fn categories(drafts: &[CategoryDraft], cx: &mut Cx) -> Vec<CategoryRule> {
     let mut rules = built_in::rules();
     for draft in drafts {
+        if let Some(bad) = draft.remove.iter().find(|glob| glob.value.starts_with('!')) {
+            cx.error(ConfigError::new(bad.at, "`remove` subtracts already").hint("write the glob without `!`"));
+            continue;
+        }
         let category = Category::from(draft.name.value.as_str());
         if let Some(rule) = rules.iter_mut().find(|rule| rule.built_in && rule.category == category) {
             // Checked one by one for their own carets; together they subtract from the built-in rule.
@@ -61,9 +65,6 @@ fn categories(drafts: &[CategoryDraft], cx: &mut Cx) -> Vec<CategoryRule> {
         } else if let Some(first) = draft.remove.first() {
             let message = format!("`{category}` is not a built-in category; there is nothing to remove from");
             cx.error(ConfigError::new(first.at, message).hint("subtract by `!glob` in `add`"));
-        }
-        if let Some(bad) = draft.remove.iter().find(|glob| glob.value.starts_with('!')) {
-            cx.error(ConfigError::new(bad.at, "`remove` subtracts already").hint("write the glob without `!`"));
         }
         if !draft.add.is_empty()
             && let Some(paths) = globs(&draft.add, &RepoPath::root(), cx)
@@ -169,7 +170,8 @@ fn skip_rule(
             let text = error.to_string();
             let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
             let message = format!("`{}` is not a regular expression: {reason}", shorten(&pattern.value));
-            cx.error(ConfigError::new(pattern.at, message));
+            let hint = "it is matched anywhere in a path; `\\.md$` is what ends with `.md`";
+            cx.error(ConfigError::new(pattern.at, message).hint(hint));
             None
         }
     }
@@ -237,6 +239,12 @@ fn spec(
             error = error.related(at, "the limit");
         }
         cx.error(error);
+    }
+    if let Some(at) = step.enforce_at
+        && step.memory_at.is_none()
+    {
+        let error = ConfigError::new(at, "`enforce` needs `memory`: there is no claim to hold the step to");
+        cx.error(error.hint("add `memory: 1GiB`"));
     }
     let command = match &step.run {
         Some(Run::Argv(argv)) => {

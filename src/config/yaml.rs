@@ -104,7 +104,7 @@ impl<'a> Reader<'a, '_> {
         match self.parser.next_event() {
             Some(Ok((event, span))) => Ok((event, self.places.span(span))),
             Some(Err(error)) => {
-                let at = self.places.point(error.marker());
+                let at = self.places.mistake(error.marker());
                 Err(Box::new(self.explain(at, error.info())))
             }
             None => Ok((Event::StreamEnd, Span::default())),
@@ -113,6 +113,9 @@ impl<'a> Reader<'a, '_> {
 
     fn explain(&self, at: Span, info: &str) -> ConfigError {
         let error = ConfigError::new(at, format!("not YAML: {info}"));
+        if at.end >= self.places.end {
+            return error.hint("the file ends too early: look for a missing `]`, `}` or quote");
+        }
         let line = self.places.line(at.line);
         let indent = &line[..line.len() - line.trim_start().len()];
         if indent.contains('\t') || info.contains("tab") {
@@ -122,7 +125,7 @@ impl<'a> Reader<'a, '_> {
         } else if line.matches(": ").count() > 1 {
             error.hint("a text that contains `: ` needs quotes")
         } else {
-            error
+            error.hint("look at the line above too: often a quote, a colon or the indentation there is what is wrong")
         }
     }
 
@@ -290,13 +293,15 @@ struct Places<'a> {
     /// Byte offset by character, if they differ.
     bytes: Option<Vec<u32>>,
     lines: Vec<usize>,
+    /// Where the text ends, blank lines left out.
+    end: u32,
 }
 
 impl<'a> Places<'a> {
     fn new(text: &'a str, source: u16) -> Self {
         let bytes = (!text.is_ascii()).then(|| text.char_indices().map(|(at, _)| at as u32).collect());
         let starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1));
-        Self { text, source, bytes, lines: starts.collect() }
+        Self { text, source, bytes, lines: starts.collect(), end: text.trim_end().len() as u32 }
     }
 
     fn byte(&self, character: usize) -> u32 {
@@ -318,6 +323,23 @@ impl<'a> Places<'a> {
     fn point(&self, at: &saphyr_parser::Marker) -> Span {
         let start = self.byte(at.index());
         Span { source: self.source, start, end: start, line: at.line() as u32, column: at.col() as u32 + 1 }
+    }
+
+    /// One character, so that a caret has something to stand under; the last one where the text has ended.
+    fn mistake(&self, at: &saphyr_parser::Marker) -> Span {
+        let point = self.point(at);
+        if (point.start as usize) < self.end as usize {
+            let len = self.text[point.start as usize..]
+                .chars()
+                .next()
+                .map_or(0, |c| if c == '\n' { 0 } else { c.len_utf8() });
+            return Span { end: point.start + len as u32, ..point };
+        }
+        let before = &self.text[..self.end as usize];
+        let start = before.char_indices().next_back().map_or(0, |(at, _)| at);
+        let line = self.lines.partition_point(|begin| *begin <= start).max(1);
+        let column = before[self.lines[line - 1]..].chars().count().max(1);
+        Span { start: start as u32, end: self.end, line: line as u32, column: column as u32, ..point }
     }
 
     fn line(&self, number: u32) -> &'a str {

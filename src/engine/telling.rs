@@ -27,11 +27,6 @@ impl Telling {
         Self { clock, seq: 0, log, view, sinks, masker, broken: None, fallbacks: 0 }
     }
 
-    /// The fold so far.
-    pub fn view(&self) -> &RunView {
-        &self.view
-    }
-
     /// One more event.
     pub fn tell(&mut self, kind: EventKind) {
         self.fallbacks += usize::from(matches!(kind, EventKind::Fallback { .. }));

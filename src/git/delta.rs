@@ -26,7 +26,6 @@ pub(super) struct Delta {
 
 impl Delta {
     /// A difference that is no rename.
-    #[cfg(test)]
     pub fn plain(path: RepoPath, modes: (u32, u32)) -> Self {
         Self { path, from: None, modes, conflicted: false, same_content: false }
     }

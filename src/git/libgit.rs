@@ -4,6 +4,9 @@
 
 use super::delta::Delta as Difference;
 use super::error::GitError;
+use super::index::Index;
+use super::worktree::Worktree;
+use super::{rename, tree};
 use crate::base::RepoPath;
 use crate::change::Unseen;
 use git2::{Delta, Diff, DiffFindOptions, DiffOptions, ObjectType, Oid, Repository};
@@ -11,17 +14,6 @@ use std::path::Path;
 
 /// Above this many possible pairs only identical files are paired as renames: libgit2 compares contents.
 const INEXACT_RENAMES: usize = 200;
-
-/// The working tree against the index.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Worktree {
-    /// Tracked files that differ.
-    pub changed: Vec<Difference>,
-    /// Files git does not know and does not ignore.
-    pub untracked: Vec<Difference>,
-    /// What no diff can speak for.
-    pub unseen: Vec<Unseen>,
-}
 
 /// HEAD's commit; none before the first.
 pub(super) fn head(repo: &Repository) -> Result<Option<Oid>, GitError> {
@@ -77,17 +69,24 @@ pub(super) fn tree_of(repo: &Repository, commit: Oid) -> Result<Oid, GitError> {
 
 /// What differs between two commits.
 pub(super) fn committed(repo: &Repository, base: Oid, head: Oid) -> Result<Vec<Difference>, GitError> {
-    let diff = || {
-        let (old, new) = (repo.find_commit(base)?.tree()?, repo.find_commit(head)?.tree()?);
-        let mut diff = repo.diff_tree_to_tree(Some(&old), Some(&new), Some(&mut options()))?;
-        pair_renames(&mut diff)?;
-        Ok(diff.deltas().filter_map(|delta| difference(&delta)).collect())
-    };
-    diff().map_err(GitError::doing("comparing the base with HEAD"))
+    let changes = tree::between(repo, tree_of(repo, base)?, tree_of(repo, head)?);
+    Ok(rename::pair(changes.map_err(GitError::doing("comparing the base with HEAD"))?, |id| content(repo, id)))
+}
+
+/// The bytes of an object, for telling how alike two files are.
+pub(super) fn content(repo: &Repository, id: Oid) -> Option<Vec<u8>> {
+    Some(repo.find_blob(id).ok()?.content().to_vec())
 }
 
 /// What differs between HEAD (none: nothing committed yet) and the index.
-pub(super) fn staged(repo: &Repository, head: Option<Oid>) -> Result<Vec<Difference>, GitError> {
+pub(super) fn staged(repo: &Repository, head: Option<Oid>, index: &Index) -> Result<Vec<Difference>, GitError> {
+    let tree = head.map(|head| tree_of(repo, head)).transpose()?;
+    let changes = tree::to_index(repo, tree, index).map_err(GitError::doing("comparing HEAD with the index"))?;
+    Ok(rename::pair(changes, |id| content(repo, id)))
+}
+
+/// The same with libgit2's own reading of the index.
+pub(super) fn staged_slowly(repo: &Repository, head: Option<Oid>) -> Result<Vec<Difference>, GitError> {
     let diff = || {
         let tree = head.map(|head| repo.find_commit(head)?.tree()).transpose()?;
         let mut diff = repo.diff_tree_to_index(tree.as_ref(), Some(&repo.index()?), Some(&mut options()))?;
@@ -144,10 +143,30 @@ pub(super) fn worktree(repo: &Repository) -> Result<Worktree, GitError> {
                 }
             }
         }
-        found.unseen.sort_by(|a, b| a.path.cmp(&b.path));
+        found.unseen.sort_unstable();
         Ok(found)
     };
     diff().map_err(GitError::doing("comparing the index with the working tree"))
+}
+
+/// Which of these paths really differ from the index: submodules, and files that filters may make equal.
+pub(super) fn recheck<'a>(
+    repo: &Repository,
+    paths: impl Iterator<Item = &'a RepoPath>,
+) -> Result<Vec<Difference>, GitError> {
+    let mut options = options();
+    options.disable_pathspec_match(true);
+    let mut any = false;
+    for path in paths {
+        options.pathspec(path.as_bytes());
+        any = true;
+    }
+    if !any {
+        return Ok(vec![]);
+    }
+    let diff = repo.diff_index_to_workdir(None, Some(&mut options));
+    let diff = diff.map_err(GitError::doing("comparing files with the index"))?;
+    Ok(diff.deltas().filter_map(|delta| difference(&delta)).collect())
 }
 
 /// Was git told not to look at this entry? (assume-unchanged, skip-worktree)

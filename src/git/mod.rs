@@ -6,17 +6,26 @@
 mod base;
 mod delta;
 mod error;
+mod ignore;
+mod index;
 mod libgit;
+mod rename;
+mod tree;
+mod walk;
+mod wildmatch;
+mod worktree;
 
 pub use base::{BaseQuery, Resolved};
 pub use error::{GitError, NoBase};
 
 use crate::base::RepoPath;
 use crate::change::{ChangedFile, Unseen};
-use delta::{Layer, Merge};
+use delta::{Delta, Layer, Merge};
 use git2::{ErrorCode, Oid, Repository, RepositoryOpenFlags};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use worktree::{Look, Worktree};
 
 /// Which layers count as changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +51,7 @@ pub struct Repo {
     root: PathBuf,
     main_root: PathBuf,
     git_dir: PathBuf,
+    index_file: PathBuf,
 }
 
 impl Repo {
@@ -70,7 +80,8 @@ impl Repo {
             root.clone()
         };
         let git_dir = without_trailing_slash(lib.path());
-        Ok(Self { lib, root, main_root, git_dir })
+        let index_file = git_dir.join("index");
+        Ok(Self { lib, root, main_root, git_dir, index_file })
     }
 
     /// In a git hook: reads this index (`GIT_INDEX_FILE`) in place of the worktree's own. `git commit -a` and
@@ -83,7 +94,7 @@ impl Repo {
         let index = self.root.join(index);
         let set = |index: &Path| self.lib.set_index(&mut git2::Index::open(index)?);
         set(&index).map_err(GitError::doing("reading the index that GIT_INDEX_FILE names"))?;
-        Ok(self)
+        Ok(Self { index_file: index, ..self })
     }
 
     /// The root of the working tree.
@@ -171,23 +182,65 @@ impl Repo {
     /// # Errors
     /// Something cannot be read.
     pub fn changes(&self, base: Option<&str>, mode: Mode) -> Result<Changes, GitError> {
-        let head = libgit::head(&self.lib)?;
+        let read = self.read(base, mode)?;
         let mut merge = Merge::default();
-        if let (Some(base), Some(head), Mode::All) = (base, head, mode) {
-            let base = oid(base)?;
-            if libgit::tree_of(&self.lib, base)? != libgit::tree_of(&self.lib, head)? {
-                merge.add(Layer::Committed, libgit::committed(&self.lib, base, head)?);
-            }
-        }
-        merge.add(Layer::Staged, libgit::staged(&self.lib, head)?);
-        let mut unseen = vec![];
-        if mode == Mode::All {
-            let worktree = libgit::worktree(&self.lib)?;
-            merge.add(Layer::Unstaged, worktree.changed);
-            merge.add(Layer::Untracked, worktree.untracked);
-            unseen = worktree.unseen;
-        }
-        Ok(Changes { files: merge.finish(), unseen })
+        merge.add(Layer::Committed, read.committed);
+        merge.add(Layer::Staged, read.staged);
+        merge.add(Layer::Unstaged, read.worktree.changed);
+        merge.add(Layer::Untracked, read.worktree.untracked);
+        Ok(Changes { files: merge.finish(), unseen: read.worktree.unseen })
+    }
+
+    fn read(&self, base: Option<&str>, mode: Mode) -> Result<Read, GitError> {
+        let base = base.filter(|_| mode == Mode::All).map(oid).transpose()?;
+        let prepared = Look::prepare(&self.lib, &self.root, &self.index_file);
+        let Some(look) = prepared.map_err(GitError::doing("reading the configuration"))? else {
+            return self.read_slowly(base, mode);
+        };
+        let (send, receive) = std::sync::mpsc::sync_channel(1);
+        let mut seen = None;
+        // The walk goes on in the pool while this thread, which owns libgit2's repository, compares trees.
+        let (committed, staged) = rayon::in_place_scope(|scope| {
+            scope.spawn(|_| {
+                let mut look = look;
+                let index = look.index().map(|index| index.map(Arc::new));
+                let walked = index.as_ref().ok().cloned().flatten();
+                // The other side only ever waits for this one message.
+                let _ = send.send(index);
+                seen = walked.filter(|_| mode == Mode::All).and_then(|index| look.walk(&index));
+            });
+            let head = libgit::head(&self.lib);
+            let committed = match (&head, base) {
+                (Ok(Some(head)), Some(base)) => libgit::committed(&self.lib, base, *head),
+                _ => Ok(vec![]),
+            };
+            let staged = receive
+                .recv()
+                .ok()
+                .map(|index| index?.map(|index| libgit::staged(&self.lib, head?, &index)).transpose());
+            (committed, staged)
+        });
+        let (committed, Some(staged)) = (committed?, staged.transpose()?.flatten()) else {
+            return self.read_slowly(base, mode);
+        };
+        let worktree = match (mode, seen) {
+            (Mode::StagedOnly, _) => Worktree::default(),
+            (Mode::All, Some(seen)) => seen.settle(&self.lib)?,
+            (Mode::All, None) => libgit::worktree(&self.lib)?,
+        };
+        Ok(Read { committed, staged, worktree })
+    }
+
+    /// With libgit2 alone, for what wf's own reader does not understand.
+    fn read_slowly(&self, base: Option<Oid>, mode: Mode) -> Result<Read, GitError> {
+        let head = libgit::head(&self.lib)?;
+        let committed = match (head, base) {
+            (Some(head), Some(base)) => libgit::committed(&self.lib, base, head)?,
+            _ => vec![],
+        };
+        let staged = libgit::staged_slowly(&self.lib, head)?;
+        let worktree = if mode == Mode::All { libgit::worktree(&self.lib)? } else { Worktree::default() };
+        Ok(Read { committed, staged, worktree })
     }
 
     /// Every file that is here and not ignored, tracked or not, sorted. Submodules and repositories inside count as one.
@@ -221,6 +274,13 @@ impl Repo {
         };
         self.lib.is_path_ignored(path.under(Path::new(""))).unwrap_or(false) && tracked().is_none()
     }
+}
+
+/// The layers, before they are merged.
+struct Read {
+    committed: Vec<Delta>,
+    staged: Vec<Delta>,
+    worktree: Worktree,
 }
 
 fn oid(name: &str) -> Result<Oid, GitError> {

@@ -129,6 +129,7 @@ fn tracked_files_in_ignored_folders_are_seen() {
     git.write(".gitignore", "gen/\n").commit("ignore");
     git.write("gen/kept.txt", "22").write("gen/other.txt", "1");
     assert_eq!(git.changed(None), ["u Modified gen/kept.txt"]);
+    assert_eq!(git.unseen(), ["gen/other.txt"]);
 }
 
 #[test]

@@ -27,7 +27,11 @@ pub static CLAIM: Table<StepDraft> = &[
             "enforce: true",
             "Stop the step when all its processes together use more memory than it claims. Without it there is a warning.",
         ),
-        set: |s, v, cx| put(&mut s.resources.enforce, cx.boolean(v)),
+        set: |s, v, cx| {
+            put(&mut s.resources.enforce, cx.boolean(v));
+            // The key, not the value: `enforce` is what has nothing to enforce.
+            s.enforce_at = s.resources.enforce.then_some(v.at);
+        },
     },
 ];
 

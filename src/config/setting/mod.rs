@@ -37,8 +37,10 @@ pub struct Draft {
     pub stages: Vec<stage::StageDraft>,
     /// A stage could not be read, so that an unknown name may be that one.
     pub stages_torn: bool,
-    /// `steps`, then `test_commands`
+    /// `steps`, and `test_commands` once all is read
     pub steps: Vec<step::StepDraft>,
+    /// `test_commands`
+    pub test_commands: Vec<step::StepDraft>,
     /// A step's id could not be read, so that an unknown name may be that one.
     pub steps_torn: bool,
     /// `categories`

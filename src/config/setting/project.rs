@@ -194,7 +194,12 @@ fn test_commands(d: &mut Draft, node: &Node, cx: &mut Cx) {
                     cx.follows(format!("steps.{id}.{key}"), name.at, "test_commands");
                 }
                 let run = Some(Run::Text(run.value));
-                d.steps.push(StepDraft { id: Some(Spanned::new(id, name.at)), run, kind, ..StepDraft::at(name.at) });
+                d.test_commands.push(StepDraft {
+                    id: Some(Spanned::new(id, name.at)),
+                    run,
+                    kind,
+                    ..StepDraft::at(name.at)
+                });
             }
             Err(error) => {
                 d.steps_torn = true;

@@ -119,9 +119,15 @@ pub static SETTINGS: Table<Draft> = &[
             "none",
             "secrets: [DEPLOY_PASSWORD]",
             "Names of variables whose values wf never writes anywhere. `GITHUB_*`, `*_TOKEN` and `*_KEY` are secret \
-             without being named.",
+             without being named. Names from all sources add up.",
         ),
-        set: |d, v, cx| put(&mut d.settings.secrets, cx.many(v, super::step::variable_name)),
+        set: |d, v, cx| {
+            for name in cx.many(v, super::step::variable_name).unwrap_or_default() {
+                if !d.settings.secrets.contains(&name) {
+                    d.settings.secrets.push(name);
+                }
+            }
+        },
     },
     Key {
         about: about(

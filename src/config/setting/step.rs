@@ -60,6 +60,8 @@ pub struct StepDraft {
     pub resources: Resources,
     /// Where `resources.memory` is written.
     pub memory_at: Option<Span>,
+    /// Where `resources.enforce: true` is written.
+    pub enforce_at: Option<Span>,
     /// `when`
     pub when: Option<Spanned<String>>,
     /// `tags`

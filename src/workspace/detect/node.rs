@@ -56,7 +56,9 @@ pub(super) fn find(look: &Look<'_>, found: &mut Detected) {
             .collect();
         let mut steps = scripts(look, folder, tool, &package, &members, found);
         if !steps.is_empty() && (needs_install(&package) || members.iter().any(needs_install)) {
-            steps.iter_mut().for_each(|step| step.needs.insert(0, "install"));
+            for step in &mut steps {
+                step.needs.insert(0, "install");
+            }
             steps.insert(0, install(look, folder, tool, workspace, &package));
         }
         found.add(ProjectKind::Node, folder, tool.name(), steps);

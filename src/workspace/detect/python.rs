@@ -44,7 +44,9 @@ pub(super) fn find(look: &Look<'_>, found: &mut Detected) {
         }
         if !steps.is_empty() {
             let install = python.install(look, folder, &steps);
-            steps.iter_mut().for_each(|step| step.needs.push("install"));
+            for step in &mut steps {
+                step.needs.push("install");
+            }
             steps.insert(0, install);
         }
         found.add(ProjectKind::Python, folder, python.name(), steps);
@@ -138,13 +140,12 @@ impl Python {
             (Tool::Uv, Some(Declared::Always)) => format!("uv run --no-sync {command}"),
             (Tool::Uv, Some(Declared::Group(group))) => format!("uv run {}--group {group} {command}", self.frozen()),
             (Tool::Uv, Some(Declared::Extra(extra))) => format!("uv run {}--extra {extra} {command}", self.frozen()),
-            (Tool::Uv, None) => return None,
             (Tool::Poetry, Some(_)) => format!("poetry run {command}"),
             (Tool::Pdm, Some(_)) => format!("pdm run {command}"),
             // `python -m` puts the project's folder on the path, as most test suites expect.
             (Tool::Pip, _) if package == "pytest" => format!(".venv/bin/python -m {command}"),
             (Tool::Pip, _) => format!(".venv/bin/{command}"),
-            (Tool::Poetry | Tool::Pdm, None) => return None,
+            (Tool::Uv | Tool::Poetry | Tool::Pdm, None) => return None,
         })
     }
 
@@ -204,10 +205,10 @@ impl Python {
         let configured = self.at("tool.pytest").is_some()
             || ini
             || look.first(folder, &["pytest.ini", "conftest.py", "tests/conftest.py"]).is_some();
-        if configured || self.declared("pytest").is_some() {
-            if let Some(run) = self.program("pytest", "pytest") {
-                return Some(test(run));
-            }
+        let pytest =
+            (configured || self.declared("pytest").is_some()).then(|| self.program("pytest", "pytest")).flatten();
+        if pytest.is_some() {
+            return pytest.map(test);
         }
         let tox = look.has(folder, "tox.ini") || self.at("tool.tox").is_some();
         tox.then(|| self.program("tox", "tox")).flatten().map(test)

@@ -5,9 +5,8 @@ use crate::base::RepoPath;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-/// The first line of every configuration that wf writes: editors complete and check by it. `wf config schema` makes
-/// the file.
-pub const SCHEMA_LINE: &str = "# yaml-language-server: $schema=.wf/schema.json\n";
+/// The first line of every configuration that wf writes: editors complete and check by it.
+pub const SCHEMA_LINE: &str = "# yaml-language-server: $schema=.wf/workflow-config.schema.json\n";
 
 /// One entry of `steps`: a draft, and the folders it is for.
 struct Entry<'a> {
@@ -16,6 +15,9 @@ struct Entry<'a> {
     draft: &'a Draft,
     folders: Vec<&'a RepoPath>,
 }
+
+/// Long lists of folders by the name they were given: written once, then referred to.
+type Anchors = BTreeMap<String, String>;
 
 pub(super) fn yaml(found: &Detected) -> String {
     let mut out = String::from(SCHEMA_LINE);
@@ -31,14 +33,14 @@ pub(super) fn yaml(found: &Detected) -> String {
         return out;
     }
     out.push_str("\nsteps:\n");
-    let mut last = None;
+    let (mut last, mut anchors) = (None, Anchors::new());
     for entry in &entries {
         let head = heading(found, entry.kind);
         if last != Some(entry.kind) {
-            let _ = write!(out, "{}  # {head}\n", if last.is_some() { "\n" } else { "" });
+            let _ = writeln!(out, "{}  # {head}", if last.is_some() { "\n" } else { "" });
         }
         last = Some(entry.kind);
-        write_entry(&mut out, entry, &entries);
+        write_entry(&mut out, entry, &entries, &mut anchors);
     }
     out
 }
@@ -65,11 +67,11 @@ fn entries(found: &Detected) -> Vec<Entry<'_>> {
                     && !project.folder.is_root()
                     && !entry.folders[0].is_root()
             };
-            match entries.iter_mut().find(same) {
-                Some(entry) => entry.folders.push(&project.folder),
-                None => {
-                    entries.push(Entry { id: String::new(), kind: project.kind, draft, folders: vec![&project.folder] })
-                }
+            if let Some(entry) = entries.iter_mut().find(same) {
+                entry.folders.push(&project.folder);
+            } else {
+                let folders = vec![&project.folder];
+                entries.push(Entry { id: String::new(), kind: project.kind, draft, folders });
             }
         }
     }
@@ -82,7 +84,9 @@ fn entries(found: &Detected) -> Vec<Entry<'_>> {
         _ => format!("{}-{}", entry.kind, entry.draft.role),
     };
     let mut wanted: BTreeMap<String, usize> = BTreeMap::new();
-    entries.iter().for_each(|entry| *wanted.entry(plain(entry)).or_default() += 1);
+    for entry in &entries {
+        *wanted.entry(plain(entry)).or_default() += 1;
+    }
     for entry in &mut entries {
         let mut id = plain(entry);
         if wanted[&id] > 1 && entry.folders.len() > 1 {
@@ -93,14 +97,17 @@ fn entries(found: &Detected) -> Vec<Entry<'_>> {
                 name.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).take(32).collect();
             id = format!("{id}-{}", name.to_ascii_lowercase());
         }
-        let free = (1..).map(|n| if n == 1 { id.clone() } else { format!("{id}-{n}") }).find(|id| !taken.contains(id));
-        entry.id = free.unwrap_or(id);
-        taken.insert(entry.id.clone());
+        let mut number = 1;
+        entry.id.clone_from(&id);
+        while !taken.insert(entry.id.clone()) {
+            number += 1;
+            entry.id = format!("{id}-{number}");
+        }
     }
     entries
 }
 
-fn write_entry(out: &mut String, entry: &Entry<'_>, entries: &[Entry<'_>]) {
+fn write_entry(out: &mut String, entry: &Entry<'_>, entries: &[Entry<'_>], anchors: &mut Anchors) {
     let Entry { id, draft, folders, .. } = entry;
     if !draft.why.is_empty() {
         let _ = writeln!(out, "  # {}", draft.why);
@@ -111,13 +118,29 @@ fn write_entry(out: &mut String, entry: &Entry<'_>, entries: &[Entry<'_>]) {
     let for_each = !folders[0].is_root() && nested.collect::<BTreeSet<_>>().len() > 1;
     if for_each {
         let list: Vec<String> = folders.iter().map(|folder| glob(folder)).collect();
-        let _ = writeln!(out, "    for_each:{}", flow(&list));
+        let list = flow(&list);
+        let _ = match anchors.get(&list) {
+            Some(name) => writeln!(out, "    for_each: *{name}"),
+            None if list.starts_with('\n') => {
+                let name = format!(
+                    "{}-folders{}",
+                    entry.kind,
+                    if anchors.is_empty() { String::new() } else { anchors.len().to_string() }
+                );
+                let written = writeln!(out, "    for_each: &{name}{list}");
+                anchors.insert(list, name);
+                written
+            }
+            None => writeln!(out, "    for_each:{list}"),
+        };
     } else if !folders[0].is_root() {
         let _ = writeln!(out, "    dir: {}", scalar(&folders[0].to_string()));
     }
     if draft.run.contains('\n') {
         out.push_str("    run: |\n");
-        draft.run.lines().for_each(|line| out.push_str(&format!("      {line}\n")));
+        for line in draft.run.lines() {
+            let _ = writeln!(out, "      {line}");
+        }
     } else {
         let _ = writeln!(out, "    run: {}", scalar(&draft.run));
     }
@@ -141,7 +164,7 @@ fn write_entry(out: &mut String, entry: &Entry<'_>, entries: &[Entry<'_>]) {
     }
     let root = folders[0].is_root();
     for (key, patterns) in [("inputs", &draft.inputs), ("outputs", &draft.outputs)] {
-        let short = |pattern: &String| if root { pattern.trim_start_matches("./").to_owned() } else { pattern.clone() };
+        let short = |pattern: &String| if root { pattern.replacen("./", "", 1) } else { pattern.clone() };
         let list: Vec<String> = patterns.iter().map(short).collect();
         if !list.is_empty() {
             let _ = writeln!(out, "    {key}:{}", flow(&list));
