@@ -106,7 +106,7 @@ fn clock_seed() -> u64 {
 
 fn options(args: &RunArgs, ready: &Ready, cx: &Context) -> SinkOptions {
     // The run's folder and the state folder are known when its log is open.
-    let options = super::sinks::options(cx, ready.request.settings.output, Path::new(""), args.verbose);
+    let options = super::sinks::options(cx, super::sinks::mode(cx, &ready.config.loaded), Path::new(""), args.verbose);
     SinkOptions { json: args.json, junit: args.junit.as_ref().map(|path| cx.cwd.join(path)), ..options }
 }
 

@@ -1,6 +1,7 @@
 //! What the environment and the terminals say about how a run is told, weighed once for all commands that tell of one.
 
 use super::Context;
+use crate::config::Loaded;
 use crate::config::model::OutputMode;
 use crate::report::SinkOptions;
 use std::path::Path;
@@ -26,5 +27,15 @@ pub fn options(cx: &Context, mode: OutputMode, run_dir: &Path, verbose: bool) ->
         state_dir: None,
         junit: None,
         verbose,
+    }
+}
+
+/// How step output is shown: as somebody said, else only that of failed steps where a live display shows the rest, and
+/// all of it in one piece per step anywhere else.
+pub fn mode(cx: &Context, loaded: &Loaded) -> OutputMode {
+    let live = cx.stderr_is_terminal && !cx.env.flag("CI") && cx.env.text("TERM").is_some_and(|term| term != "dumb");
+    match loaded.origins.get("output") {
+        None if live => OutputMode::Errors,
+        _ => loaded.workflow.settings.output,
     }
 }
