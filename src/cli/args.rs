@@ -56,7 +56,7 @@ pub enum Command {
     Graph(GraphArgs),
     /// Watch a run that another process makes
     Status(super::status::StatusArgs),
-    /// Tell a recorded run again, from its log
+    /// Tell a finished run again, from its log
     Report(super::report::ReportArgs),
     /// List recorded runs
     History(super::history::HistoryArgs),

@@ -11,6 +11,7 @@ pub mod failure;
 pub mod graph;
 pub mod history;
 pub mod load;
+pub mod look;
 pub mod plan;
 pub mod prepared;
 pub mod recorded;
@@ -18,7 +19,6 @@ pub mod report;
 pub mod request;
 pub mod run;
 pub mod shell;
-pub mod sinks;
 pub mod status;
 
 pub use context::{Context, Env};
@@ -62,10 +62,10 @@ fn dispatch(cli: Cli, cx: &Context) -> Result<Exit, Failure> {
         Command::Explain(args) => explain::run(&args, cx),
         Command::Changes(args) => changes::run(&args, cx),
         Command::Graph(args) => graph::run(&args, cx),
-        Command::Status(args) => status::run(&args, cx),
-        Command::Report(args) => report::run(&args, cx),
         Command::History(args) => history::run(&args, cx),
         Command::Clean(args) => clean::run(&args, cx),
+        Command::Status(args) => status::run(&args, cx),
+        Command::Report(args) => report::run(&args, cx),
         Command::Completions(args) => shell::completions(&args, cx),
         Command::Man => shell::man(cx),
     }

@@ -1,10 +1,10 @@
 //! `wf report`: a recorded run told again from its log.
 
-use super::{Context, Exit, Failure, recorded};
+use super::{Context, Exit, Failure, look, recorded};
 use crate::base::StepId;
 use crate::history::{self, RunRef};
 use crate::report::clean::{self, Colors};
-use crate::report::{Look, RunView, document, junit, markdown, output, text, timeline};
+use crate::report::{RunView, document, junit, markdown, output, text, timeline};
 use clap::{Args, ValueEnum};
 use std::path::Path;
 
@@ -56,7 +56,7 @@ pub fn run(args: &ReportArgs, cx: &Context) -> Result<Exit, Failure> {
     let mut view = RunView::of(events);
     // What skipped steps took before is not in this run's log.
     view.known = history::known(&recorded::state(cx)?, None).0.durations;
-    let look = Look { verbose: args.verbose, ..cx.look() };
+    let look = look::look(cx, args.verbose);
     if let Some(step) = &args.step {
         return printed(cx, &run, &view, step, look.color);
     }

@@ -3,6 +3,7 @@
 use super::args::RunArgs;
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use super::look;
 use super::prepared::{self, Ready};
 use crate::engine::{self, Clock, Finished, Run};
 use crate::exec::mask::Masker;
@@ -105,9 +106,11 @@ fn clock_seed() -> u64 {
 }
 
 fn options(args: &RunArgs, ready: &Ready, cx: &Context) -> SinkOptions {
-    // The run's folder and the state folder are known when its log is open.
-    let options = super::sinks::options(cx, super::sinks::mode(cx, &ready.config.loaded), Path::new(""), args.verbose);
-    SinkOptions { json: args.json, junit: args.junit.as_ref().map(|path| cx.cwd.join(path)), ..options }
+    SinkOptions {
+        json: args.json,
+        junit: args.junit.as_ref().map(|path| cx.cwd.join(path)),
+        ..look::sink_options(cx, look::mode(cx, &ready.config.loaded), Path::new(""), args.verbose)
+    }
 }
 
 fn sinks(options: SinkOptions, run: &RunRef, state: PathBuf) -> Vec<Box<dyn Sink>> {

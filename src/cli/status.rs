@@ -1,11 +1,12 @@
 //! `wf status`: watching a run that another process makes, by its log.
 
-use super::{Context, Exit, Failure, recorded, sinks};
+use super::look::{look, sink_options};
+use super::{Context, Exit, Failure, recorded};
 use crate::base::Millis;
 use crate::config::model::OutputMode;
 use crate::history::{self, LogTail, RunRef};
 use crate::report::frame::{Size, frame};
-use crate::report::{self, RunView, document, look, summary};
+use crate::report::{self, RunView, document, look as words, summary};
 use clap::Args;
 use std::time::{Duration, Instant};
 
@@ -61,7 +62,7 @@ fn once(args: &StatusArgs, cx: &Context, tail: &mut LogTail, live: bool) -> Resu
         cx.print_json(&value)?;
         return Ok(Exit::Passed);
     }
-    let look = cx.look();
+    let look = look(cx, false);
     let mut text = String::new();
     if let Some(run) = &view.run {
         text = format!("run       {}, process {}\n", summary::run_line(run, &look), run.pid);
@@ -74,7 +75,7 @@ fn once(args: &StatusArgs, cx: &Context, tail: &mut LogTail, live: bool) -> Resu
         (false, Some(_)) => text.push_str(&summary::closing_line(&view, &look)),
         (false, None) => {
             text.push_str(&summary::closing_line(&view, &look));
-            let what = format!("it was killed: its log ends {} after its start", look::time(view.at_ms));
+            let what = format!("it was killed: its log ends {} after its start", words::time(view.at_ms));
             text = format!("{text}          {what}\n");
         }
     }
@@ -84,7 +85,7 @@ fn once(args: &StatusArgs, cx: &Context, tail: &mut LogTail, live: bool) -> Resu
 
 /// What the run tells, as if it ran here, until it ends.
 fn follow(cx: &Context, run: &RunRef, tail: &mut LogTail) -> Result<Exit, Failure> {
-    let options = sinks::options(cx, OutputMode::Errors, &run.dir, false);
+    let options = sink_options(cx, OutputMode::Errors, &run.dir, false);
     let mut all = report::sinks(&options);
     let mut view = RunView::default();
     let mut clock: Option<(Instant, Millis)> = None;

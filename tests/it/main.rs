@@ -7,3 +7,4 @@ mod exec_run;
 mod git_base;
 mod git_changes;
 mod git_repo;
+mod report_cli;
