@@ -14,3 +14,4 @@ mod git_repo;
 mod history_faults;
 mod history_rig;
 mod history_runs;
+mod report_cli;
