@@ -15,3 +15,6 @@ mod history_faults;
 mod history_rig;
 mod history_runs;
 mod report_cli;
+mod run_decides;
+mod run_executes;
+mod world;
