@@ -12,8 +12,8 @@ const ORDER: &[&str] = &[
     "event",
     "verdict",
     "config",
-    "workspace",
     "graph",
+    "workspace",
     "classify",
     "plan",
     "schedule",
@@ -47,7 +47,7 @@ const KEPT: &[(&str, &[&str])] = &[
     ("indicatif", &["report"]),
     ("procfs", &["exec"]),
     ("quick_junit", &["report"]),
-    ("tokio", &["exec", "engine", "cli"]),
+    ("tokio", &["exec", "history", "engine", "cli"]),
 ];
 
 /// Files past 500 lines, each with the reason.

@@ -44,6 +44,8 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a configuration that fits this repository
+    Init(super::init::InitArgs),
     /// Run what the change can affect
     Run(Box<RunArgs>),
     /// Say what would run, and why; run nothing
@@ -54,6 +56,10 @@ pub enum Command {
     Changes(ChangesArgs),
     /// Draw the steps and what they wait for
     Graph(GraphArgs),
+    /// Watch a run that another process makes
+    Status(super::status::StatusArgs),
+    /// Tell a finished run again, from its log
+    Report(super::report::ReportArgs),
     /// Check the configuration
     Check(super::check::CheckArgs),
     /// Show the resolved configuration, or its schema

@@ -75,19 +75,6 @@ impl Context {
         self.env.get("NO_COLOR").is_none() && (forced || (stream_is_terminal && !dumb))
     }
 
-    /// How text on standard output looks.
-    pub fn look(&self) -> crate::report::Look {
-        let asked = self.env.text("COLUMNS").and_then(|text| text.parse::<u16>().ok());
-        let columns = asked.or_else(|| console::Term::stdout().size_checked().map(|(_, columns)| columns));
-        crate::report::Look {
-            color: self.color(self.stdout_is_terminal),
-            width: usize::from(columns.unwrap_or(80).max(20)),
-            github: self.env.flag("GITHUB_ACTIONS"),
-            verbose: false,
-            zone: jiff::tz::TimeZone::system(),
-        }
-    }
-
     /// Writes a result to standard output. A reader that went away (`| head`) ends the command quietly.
     pub fn print(&self, text: &str) -> Result<(), Failure> {
         let mut out = io::stdout().lock();

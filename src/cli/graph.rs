@@ -3,7 +3,7 @@
 use super::args::{GraphArgs, GraphFormat};
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::prepared;
+use super::{look, prepared};
 use crate::report::graph;
 
 /// Runs the command.
@@ -11,7 +11,7 @@ pub fn run(args: &GraphArgs, cx: &Context) -> Result<Exit, Failure> {
     let ready = prepared::prepare(&args.decide, cx)?;
     let steps = ready.prepared.plan.steps();
     let drawing = match args.format {
-        GraphFormat::Text => graph::text(&steps, &cx.look()),
+        GraphFormat::Text => graph::text(&steps, &look::look(cx, false)),
         GraphFormat::Dot => graph::dot(&steps),
         GraphFormat::Mermaid => graph::mermaid(&steps),
     };

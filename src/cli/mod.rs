@@ -12,12 +12,17 @@ pub mod explain;
 pub mod failure;
 pub mod graph;
 pub mod history;
+pub mod init;
 pub mod load;
+pub mod look;
 pub mod plan;
 pub mod prepared;
+pub mod recorded;
+pub mod report;
 pub mod request;
 pub mod run;
 pub mod shell;
+pub mod status;
 
 pub use context::{Context, Env};
 pub use failure::{Exit, Failure, Kind};
@@ -51,9 +56,11 @@ fn dispatch(cli: Cli, cx: &Context) -> Result<Exit, Failure> {
     let command = match cli.command {
         Some(command) => command,
         None if cli.show_graph => Command::Graph(args::GraphArgs::default()),
+        None if cli.init_config => Command::Init(init::InitArgs::default()),
         None => return shell::help(cx),
     };
     match command {
+        Command::Init(args) => init::run(&args, cx),
         Command::Run(args) if args.dry_run => plan::run(&args.as_plan(), cx),
         Command::Run(args) => run::run(&args, cx),
         Command::Plan(args) => plan::run(&args, cx),
@@ -64,6 +71,8 @@ fn dispatch(cli: Cli, cx: &Context) -> Result<Exit, Failure> {
         Command::Config(args) => config::run(&args, cx),
         Command::History(args) => history::run(&args, cx),
         Command::Clean(args) => clean::run(&args, cx),
+        Command::Status(args) => status::run(&args, cx),
+        Command::Report(args) => report::run(&args, cx),
         Command::Completions(args) => shell::completions(&args, cx),
         Command::Man => shell::man(cx),
     }

@@ -3,6 +3,7 @@
 use super::args::RunArgs;
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use super::look;
 use super::prepared::{self, Ready};
 use crate::engine::{self, Clock, Finished, Run};
 use crate::exec::mask::Masker;
@@ -74,7 +75,10 @@ fn hold(
     cx: &Context,
 ) -> Result<(WorktreeLock, bool), Failure> {
     let me = Holder { pid: std::process::id(), command: "wf run".into(), since: Clock::utc(), run: id.clone() };
-    let failed = |error: std::io::Error| Failure::environment(format!("cannot lock the worktree: {error}"));
+    let failed = |error: std::io::Error| {
+        Failure::environment(format!("cannot lock the worktree in {}: {error}", state.root().display()))
+            .hint("make it writable, or keep the state elsewhere: WF_STATE_DIR=<folder>")
+    };
     let root: &Path = &ready.config.root;
     let holder = match WorktreeLock::try_acquire(state, root, &me, nested).map_err(failed)? {
         Attempt::Held(lock) => return Ok((lock, false)),
@@ -88,9 +92,10 @@ fn hold(
         return Err(Failure::environment(format!("{} is running in this worktree", words(holder.as_ref())))
             .hint("leave out --no-wait to wait for it; `wf status` shows it"));
     }
-    cx.say(&format!("waiting for {} in this worktree (--no-wait gives up instead)", words(holder.as_ref())));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::environment)?;
-    let lock = runtime.block_on(WorktreeLock::acquire(state, root, &me, nested, |_| {})).map_err(failed)?;
+    let wait = |holder: &Holder| {
+        cx.say(&format!("waiting for {} in this worktree (--no-wait gives up instead)", words(Some(holder))));
+    };
+    let lock = WorktreeLock::acquire(state, root, &me, nested, wait).map_err(failed)?;
     Ok((lock, true))
 }
 
@@ -105,25 +110,10 @@ fn clock_seed() -> u64 {
 }
 
 fn options(args: &RunArgs, ready: &Ready, cx: &Context) -> SinkOptions {
-    let columns = cx.env.text("COLUMNS").and_then(|text| text.parse().ok());
-    let size = console::Term::stdout().size_checked();
     SinkOptions {
-        mode: ready.request.settings.output,
         json: args.json,
-        stdout_terminal: cx.stdout_is_terminal,
-        stderr_terminal: cx.stderr_is_terminal,
-        dumb: cx.env.text("TERM") == Some("dumb"),
-        columns: columns.or(size.map(|(_, columns)| columns)).unwrap_or(80),
-        columns_forced: columns,
-        color_stdout: cx.color(cx.stdout_is_terminal),
-        color_stderr: cx.color(cx.stderr_is_terminal),
-        ci: cx.env.flag("CI"),
-        github: cx.env.flag("GITHUB_ACTIONS"),
-        zone: jiff::tz::TimeZone::system(),
-        run_dir: PathBuf::new(),
-        state_dir: None,
         junit: args.junit.as_ref().map(|path| cx.cwd.join(path)),
-        verbose: args.verbose,
+        ..look::sink_options(cx, ready.request.settings.output, Path::new(""), args.verbose)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Loading whole files: places, layers, spellings, loops, and what is shown.
+//! Whole configurations: what they load to, and every error of them at once. Pure.
 
 use super::*;
 use crate::config::render;

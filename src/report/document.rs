@@ -84,6 +84,6 @@ mod tests {
         assert_eq!(value["steps"][3]["attempts"][0]["finished"]["outcome"]["is"], "timed-out");
         assert_eq!(value["wrong_skips"][0]["step"], "docs");
         assert_eq!((&value["finished"]["exit_code"], &value["totals"]["failed"]), (&json!(1), &json!(2)));
-        assert_eq!(value["steps"][0]["samples"], json!([[500, 400, 100 << 20, 4096]]));
+        assert_eq!(value["steps"][0]["samples"][0], json!([500, 400, 100 << 20, 4096]));
     }
 }

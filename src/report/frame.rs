@@ -134,7 +134,7 @@ pub fn fit(text: &str, width: usize) -> String {
 }
 
 /// The beginning and the end of a text that fits: instances of one step differ at the end.
-fn middle(text: &str, width: usize) -> String {
+pub fn middle(text: &str, width: usize) -> String {
     if cells(text) <= width {
         return text.to_owned();
     }

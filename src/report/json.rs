@@ -26,6 +26,6 @@ impl Sink for Json {
     }
 
     fn name(&self) -> &'static str {
-        "--json"
+        "json"
     }
 }

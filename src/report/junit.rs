@@ -136,7 +136,7 @@ impl Sink for Junit {
     }
 
     fn name(&self) -> &'static str {
-        "JUnit file"
+        "junit"
     }
 }
 

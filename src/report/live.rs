@@ -25,7 +25,7 @@ impl Live {
         Self {
             out: Pipe::new(out),
             narrator: narrated.then(|| Narrator::new(options, true)),
-            screen: Screen::new(options.color_stderr, options.columns_forced, options),
+            screen: Screen::new(Look { color: options.color_stderr, ..options.look() }, options.columns_forced),
             pending: String::new(),
         }
     }
@@ -58,12 +58,12 @@ impl Sink for Live {
     }
 
     fn name(&self) -> &'static str {
-        "live display"
+        "live"
     }
 }
 
 /// The part of the terminal that is drawn again and again.
-pub struct Screen {
+struct Screen {
     bar: ProgressBar,
     term: console::Term,
     look: Look,
@@ -73,19 +73,19 @@ pub struct Screen {
 
 impl Screen {
     /// On stderr. `columns` beats the terminal's own width.
-    pub fn new(color: bool, columns: Option<u16>, options: &SinkOptions) -> Self {
+    fn new(look: Look, columns: Option<u16>) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(20));
         bar.set_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
-        Self { bar, term: console::Term::stderr(), look: Look { color, ..options.look() }, columns, drawn_ms: None }
+        Self { bar, term: console::Term::stderr(), look, columns, drawn_ms: None }
     }
 
     /// Has enough time passed since the last picture?
-    pub fn is_due(&self, now_ms: Millis) -> bool {
+    fn is_due(&self, now_ms: Millis) -> bool {
         self.drawn_ms.is_none_or(|drawn| now_ms.saturating_sub(drawn) >= FRAME_MS)
     }
 
     /// Draws; `print` writes what goes above the picture, unless there is `nothing` to print.
-    pub fn draw(
+    fn draw(
         &mut self,
         now_ms: Millis,
         view: &RunView,
@@ -102,7 +102,7 @@ impl Screen {
     }
 
     /// Takes the picture away.
-    pub fn clear(&self) {
+    fn clear(&self) {
         self.bar.finish_and_clear();
     }
 }

@@ -2,7 +2,7 @@
 
 use super::clean::{self, Colors};
 use super::look::{self, Look};
-use super::view::{State, StepView};
+use super::view::StepView;
 use super::{RunView, metrics, narrator, output, summary};
 use crate::event::RunStatus;
 use std::fmt::Write as _;
@@ -65,8 +65,7 @@ pub fn render(view: &RunView, run_dir: &Path, look: &Look) -> String {
         let _ = writeln!(text, "Saved against a full run: {} of step time{unknown}.\n", look::time(saved.ms));
     }
     if let Some(run) = &view.run {
-        let _ =
-            writeln!(text, "<sub>wf {}, run {}</sub>", escape(&run.version), escape(&narrator::run_line(run, look)));
+        let _ = writeln!(text, "<sub>wf {}, run {}</sub>", escape(&run.version), escape(&summary::run_line(run, look)));
     }
     text
 }
@@ -116,11 +115,8 @@ fn table(text: &mut String, view: &RunView) {
 
 fn not_run(text: &mut String, view: &RunView) {
     let mut groups = summary::skipped_by_reason(view);
-    for step in &view.steps {
-        if let State::Cancelled(reason) = &step.state {
-            groups.entry(format!("not run: {}", clean::text(&reason.to_string()))).or_default().push(step);
-        }
-    }
+    let cancelled = summary::cancelled_by_reason(view).into_iter();
+    groups.extend(cancelled.map(|(why, steps)| (format!("not run: {why}"), steps)));
     for (why, steps) in &groups {
         let names: Vec<String> = steps.iter().map(|step| code(step.id.as_str())).collect();
         let _ = writeln!(text, "- {}, {}: {}", look::count(steps.len(), "step"), escape(why), look::names(&names, 10));

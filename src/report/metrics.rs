@@ -174,7 +174,7 @@ impl Sink for Metrics {
     }
 
     fn name(&self) -> &'static str {
-        "metrics files"
+        "metrics"
     }
 }
 

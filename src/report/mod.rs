@@ -9,7 +9,7 @@ pub mod frame;
 pub mod graph;
 mod json;
 pub mod junit;
-pub mod live;
+mod live;
 pub mod look;
 pub mod markdown;
 pub mod metrics;
@@ -20,6 +20,7 @@ mod plain;
 mod story;
 pub mod summary;
 pub mod text;
+pub mod timeline;
 pub mod usage;
 pub mod view;
 

@@ -6,7 +6,7 @@ use super::output::{self, Follow};
 use super::{RunView, SinkOptions};
 use crate::base::StepId;
 use crate::config::model::OutputMode;
-use crate::event::{Decision, Event, EventKind, Outcome, RunStarted, StepFinished};
+use crate::event::{Decision, Event, EventKind, Outcome, StepFinished};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -49,7 +49,9 @@ impl Narrator {
     pub(super) fn tell(&mut self, event: &Event, view: &RunView) -> String {
         let mut text = String::new();
         match &event.kind {
-            EventKind::RunStarted(run) => self.line(&mut text, Tone::Strong, "run", &run_line(run, &self.look)),
+            EventKind::RunStarted(run) => {
+                self.line(&mut text, Tone::Strong, "run", &super::summary::run_line(run, &self.look));
+            }
             EventKind::Changes { .. } => {
                 if let Some(changes) = &view.changes {
                     self.line(&mut text, Tone::Strong, "changes", &super::summary::change_line(changes));
@@ -272,20 +274,4 @@ pub(super) fn outcome(outcome: &Outcome) -> String {
         Outcome::Stopped => "by wf".into(),
         other => clean::text(&other.to_string()),
     }
-}
-
-/// Which run, when, of what.
-pub(super) fn run_line(run: &RunStarted, look: &Look) -> String {
-    let mut text = format!("{}, {}", clean::text(&run.run.0), look.time(&run.started_at));
-    if let Some(commit) = &run.commit {
-        let branch = run.branch.as_deref().map_or("detached HEAD".into(), clean::text);
-        let dirty = if run.clean { "" } else { " with uncommitted changes" };
-        text = format!("{text}, {branch} at {}{dirty}", short(commit));
-    }
-    text
-}
-
-/// The first digits of a commit's name.
-pub(super) fn short(commit: &str) -> String {
-    clean::text(&commit.chars().take(10).collect::<String>())
 }

@@ -49,7 +49,7 @@ impl Sink for Plain {
     }
 
     fn name(&self) -> &'static str {
-        "plain output"
+        "plain"
     }
 }
 

@@ -197,6 +197,10 @@ pub fn eventful() -> Story {
         .start(12, "docs")
         .at(500, EventKind::StepSample { step: id("build"), cpu_ms: 400, memory_bytes: 100 << 20, disk_bytes: 4096 })
         .at(600, EventKind::StepSample { step: id("docs"), cpu_ms: 100, memory_bytes: 50 << 20, disk_bytes: 0 })
+        .at(
+            8_600,
+            EventKind::StepSample { step: id("build"), cpu_ms: 7_000, memory_bytes: 90 << 20, disk_bytes: 9 << 20 },
+        )
         .output(700, "build", "   Compiling wf")
         .end(1_200, "docs", 1_188, Outcome::Failed { code: 2 })
         .start(1_210, "lint")

@@ -1,11 +1,11 @@
 //! The closing summary: what ran, what did not and why, what went wrong, and what it cost. Pure.
 
 use super::look::{self, Look, Tone};
-use super::narrator::{outcome, short};
+use super::narrator::outcome;
 use super::view::{Changes, State, StepView};
 use super::{RunView, clean};
 use crate::change::{Base, BaseHow};
-use crate::event::{Evidence, RunStatus, SkipReason};
+use crate::event::{Decision, Evidence, RunStarted, RunStatus, SkipReason};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -110,13 +110,7 @@ fn skips(view: &RunView, out: &mut Out<'_>) {
 }
 
 fn cancelled(view: &RunView, out: &mut Out<'_>) {
-    let mut groups: BTreeMap<String, Vec<&StepView>> = BTreeMap::new();
-    for step in &view.steps {
-        if let State::Cancelled(reason) = &step.state {
-            groups.entry(clean::text(&reason.to_string())).or_default().push(step);
-        }
-    }
-    for (why, steps) in &groups {
+    for (why, steps) in &cancelled_by_reason(view) {
         let what = out.group(steps, why);
         out.line(Tone::Warn, "not run", &what);
     }
@@ -198,6 +192,13 @@ fn time(view: &RunView, out: &mut Out<'_>) {
     }
 }
 
+/// The line that says it all.
+pub fn closing_line(view: &RunView, look: &Look) -> String {
+    let mut out = Out { text: String::new(), look };
+    closing(view, &mut out);
+    out.text
+}
+
 fn closing(view: &RunView, out: &mut Out<'_>) {
     let (tone, word) = match view.finished.map(|end| end.status) {
         Some(RunStatus::Passed) => (Tone::Good, "PASSED"),
@@ -248,6 +249,43 @@ pub fn skipped_by_reason(view: &RunView) -> BTreeMap<String, Vec<&StepView>> {
         }
     }
     groups
+}
+
+/// The steps that were planned and did not run, by the words of their reason.
+pub fn cancelled_by_reason(view: &RunView) -> BTreeMap<String, Vec<&StepView>> {
+    let mut groups: BTreeMap<String, Vec<&StepView>> = BTreeMap::new();
+    for step in &view.steps {
+        if let State::Cancelled(reason) = &step.state {
+            groups.entry(clean::text(&reason.to_string())).or_default().push(step);
+        }
+    }
+    groups
+}
+
+/// Why a step ran, was skipped or did not run.
+pub fn why(step: &StepView) -> String {
+    match (&step.state, &step.decision) {
+        (State::Cancelled(reason), _) => clean::text(&reason.to_string()),
+        (_, Some(Decision::Skip(reason))) => skip_words(reason),
+        (_, Some(Decision::Run(because))) => clean::text(&because.to_string()),
+        (_, None) => String::new(),
+    }
+}
+
+/// Which run, when, of what.
+pub fn run_line(run: &RunStarted, look: &Look) -> String {
+    let mut text = format!("{}, {}", clean::text(&run.run.0), look.time(&run.started_at));
+    if let Some(commit) = &run.commit {
+        let branch = run.branch.as_deref().map_or("detached HEAD".into(), clean::text);
+        let dirty = if run.clean { "" } else { " with uncommitted changes" };
+        text = format!("{text}, {branch} at {}{dirty}", short(commit));
+    }
+    text
+}
+
+/// The first digits of a commit's name.
+pub fn short(commit: &str) -> String {
+    clean::text(&commit.chars().take(10).collect::<String>())
 }
 
 /// Why a step is skipped, with what stands behind it.

@@ -23,7 +23,7 @@ pub fn render(view: &RunView, run_dir: &Path, look: &Look) -> String {
         let _ = writeln!(out, "{} {what}", look.column(Tone::Strong, word, 9));
     };
     if let Some(run) = &view.run {
-        line("run", &narrator::run_line(run, look));
+        line("run", &summary::run_line(run, look));
         line("wf", &format!("{}, {}", clean::text(&run.version), settings(run)));
     }
     if let Some(changes) = &view.changes {
