@@ -283,7 +283,8 @@ mod tests {
     use proptest::collection::{btree_map, vec};
     use proptest::prelude::*;
 
-    /// Path, stage and the rest of an entry.
+    type Rest = ([u32; 7], [u8; 20], u16, bool, u16);
+
     fn entries() -> impl Strategy<Value = Vec<git2::IndexEntry>> {
         let name = prop_oneof![
             "[a-c]{1,3}",
@@ -293,25 +294,23 @@ mod tests {
         let path = prop_oneof![8 => vec(name, 1..4).prop_map(|parts| parts.join("/")), 1 => "x{4093,4096}"];
         let entry = (any::<[u32; 7]>(), any::<[u8; 20]>(), 0u16..4, any::<bool>(), 0u16..4);
         btree_map(path, entry, 0..20).prop_map(|map| {
-            let make =
-                |(path, (numbers, id, stage, assume, extended)): (String, ([u32; 7], [u8; 20], u16, bool, u16))| {
-                    let time =
-                        |n: usize| git2::IndexTime::new(numbers[n].cast_signed(), numbers[n + 1] % 1_000_000_000);
-                    git2::IndexEntry {
-                        ctime: time(0),
-                        mtime: time(1),
-                        dev: 1,
-                        ino: numbers[3],
-                        mode: [0o100_644, 0o100_755, 0o120_000, GITLINK][numbers[4] as usize % 4],
-                        uid: numbers[4],
-                        gid: numbers[5],
-                        file_size: numbers[6],
-                        id: git2::Oid::from_bytes(&id).unwrap(),
-                        flags: stage << 12 | u16::from(assume) << 15,
-                        flags_extended: extended << 13,
-                        path: path.into_bytes(),
-                    }
-                };
+            let make = |(path, (numbers, id, stage, assume, extended)): (String, Rest)| {
+                let time = |n: usize| git2::IndexTime::new(numbers[n].cast_signed(), numbers[n + 1] % 1_000_000_000);
+                git2::IndexEntry {
+                    ctime: time(0),
+                    mtime: time(1),
+                    dev: 1,
+                    ino: numbers[3],
+                    mode: [0o100_644, 0o100_755, 0o120_000, GITLINK][numbers[4] as usize % 4],
+                    uid: numbers[4],
+                    gid: numbers[5],
+                    file_size: numbers[6],
+                    id: git2::Oid::from_bytes(&id).unwrap(),
+                    flags: stage << 12 | u16::from(assume) << 15,
+                    flags_extended: extended << 13,
+                    path: path.into_bytes(),
+                }
+            };
             map.into_iter().map(make).collect()
         })
     }
