@@ -109,19 +109,30 @@ pub struct ChangeSet {
     pub head: Option<String>,
     /// The branch, if HEAD is on one.
     pub branch: Option<String>,
-    /// Is HEAD on the default branch (or is there no telling)?
-    pub on_default_branch: bool,
+    /// May the base be trusted without a recorded pass? True when HEAD is not on the default branch and the base is a
+    /// commit of that branch, which CI guards; and for `--staged`, where only the staged change is asked about.
+    pub base_guarded: bool,
     /// The files.
     pub files: Vec<ChangedFile>,
-    /// Files and folders that git ignores or was told to assume unchanged: no diff can speak for them. A folder stands for
-    /// everything below it.
-    pub unseen: Vec<RepoPath>,
+    /// What no diff can speak for.
+    pub unseen: Vec<Unseen>,
+}
+
+/// A file or folder whose changes git does not show.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Unseen {
+    /// Where it is.
+    pub path: RepoPath,
+    /// A folder stands for everything below it.
+    pub folder: bool,
+    /// Tracked, but git was told to assume it unchanged; otherwise it is ignored.
+    pub assumed: bool,
 }
 
 impl ChangeSet {
     /// No base, nothing known.
     pub fn unknown() -> Self {
-        Self { base: Base::None, head: None, branch: None, on_default_branch: true, files: vec![], unseen: vec![] }
+        Self { base: Base::None, head: None, branch: None, base_guarded: false, files: vec![], unseen: vec![] }
     }
 
     /// Is the working tree exactly HEAD?

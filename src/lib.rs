@@ -3,8 +3,8 @@
 //! The map, from the ground up; a module may use what stands above it in this list, never what stands below.
 //! `docs/ARCHITECTURE.md` has the reasons, `tests/tidy.rs` holds the layers.
 //!
-//! * vocabulary (pure): [`base`], [`event`], [`change`]
-//! * deciding (pure): [`config`], [`workspace`], [`graph`], [`classify`], [`plan`], [`schedule`]
+//! * vocabulary (pure): [`base`], [`event`], [`change`], [`verdict`]
+//! * deciding (pure): [`config`], [`graph`], [`workspace`], [`classify`], [`plan`], [`schedule`]
 //! * telling (pure until a sink writes): [`report`]
 //! * acting: [`git`], [`exec`], [`history`], [`template`]
 //! * driving: [`engine`], [`cli`]
@@ -24,4 +24,5 @@ pub mod plan;
 pub mod report;
 pub mod schedule;
 pub mod template;
+pub mod verdict;
 pub mod workspace;

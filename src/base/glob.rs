@@ -5,6 +5,7 @@
 //! only, on every system; a later `!p` subtracts; a set of nothing but `!p` is an error.
 
 use super::RepoPath;
+use std::fmt;
 use std::sync::Arc;
 
 /// Why a list of patterns is no glob set.
@@ -20,13 +21,12 @@ pub struct GlobError {
 }
 
 /// An ordered list of patterns: a path is in the set if the last pattern that matches it has no `!`. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct GlobSet {
     patterns: Arc<[Pattern]>,
     dir: RepoPath,
 }
 
-#[derive(Debug)]
 struct Pattern {
     text: String,
     negated: bool,
@@ -87,6 +87,18 @@ impl GlobSet {
         self.patterns.iter().filter(|p| !p.negated).map(|p| p.root(&self.dir))
     }
 
+    /// Is a path that git ignores meant by this set? Patterns mean what git tracks or would track, unless they name an
+    /// ignored place outright (`.env`, `dist/**`), or match an ignored file by more than its folder (`src/*.gen.rs`).
+    pub fn means_ignored(&self, path: &RepoPath, folder: bool) -> bool {
+        self.patterns.iter().filter(|p| !p.negated).any(|p| {
+            let root = p.root(&self.dir);
+            let named = !root.is_root() && root.is_in(path);
+            let last = p.body.rsplit('/').next().unwrap_or_default();
+            let specific = !folder && last != "**" && last != "*" && !is_literal(last);
+            named || (specific && p.is_match(path, &self.dir) && self.is_match(path))
+        })
+    }
+
     /// May some path be in both sets? Errs towards yes; subtractions are not looked at.
     pub fn may_overlap(&self, other: &GlobSet) -> bool {
         let positive = |set: &GlobSet| -> Vec<String> {
@@ -97,6 +109,13 @@ impl GlobSet {
         };
         let (ours, theirs) = (positive(self), positive(other));
         ours.iter().any(|a| theirs.iter().any(|b| may_overlap(a, b)))
+    }
+}
+
+/// As it was written: a compiled pattern's own form fills pages.
+impl fmt::Debug for GlobSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.texts()).finish()
     }
 }
 

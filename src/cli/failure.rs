@@ -48,10 +48,14 @@ impl From<Exit> for ExitCode {
 pub enum Kind {
     /// Whoever typed the command or wrote the configuration.
     Usage,
+    /// The same, with every error already drawn at its place.
+    Config,
     /// Whoever keeps the machine.
     Environment,
     /// Us.
     Internal,
+    /// Nobody: the reader of our output went away. Ends quietly.
+    BrokenPipe,
 }
 
 /// What went wrong, and what to do next.
@@ -85,9 +89,10 @@ impl Failure {
     /// The exit code it leads to.
     pub fn exit(&self) -> Exit {
         match self.kind {
-            Kind::Usage => Exit::Usage,
+            Kind::Usage | Kind::Config => Exit::Usage,
             Kind::Environment => Exit::Environment,
             Kind::Internal => Exit::Internal,
+            Kind::BrokenPipe => Exit::Passed,
         }
     }
 }

@@ -1,12 +1,102 @@
 //! The only module that knows clap, argv, environment variables and exit codes.
+//!
+//! One file per subcommand: arguments → request → call → print.
 
+mod args;
+pub mod changes;
+pub mod check;
+pub mod clean;
+pub mod config;
+pub mod context;
+pub mod explain;
 pub mod failure;
+pub mod graph;
+pub mod history;
+pub mod init;
+pub mod load;
+pub mod look;
+pub mod plan;
+pub mod prepared;
+pub mod recorded;
+pub mod report;
+pub mod request;
+pub mod run;
+pub mod shell;
+pub mod status;
 
+pub use context::{Context, Env};
 pub use failure::{Exit, Failure, Kind};
 
-use std::ffi::OsString;
+use args::{Cli, Command};
+use clap::Parser as _;
+use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
 
 /// Runs one command line to its end.
-pub fn main(_argv: Vec<OsString>) -> Exit {
-    Exit::Passed
+pub fn main(argv: Vec<OsString>) -> Exit {
+    // The guard is this same binary; it must be running before anything else is set up.
+    if argv.get(1).is_some_and(|word| word == OsStr::new(crate::exec::guard::COMMAND)) {
+        return if crate::exec::guard::main().is_ok() { Exit::Passed } else { Exit::Environment };
+    }
+    let cli = match Cli::try_parse_from(argv) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Passed };
+        }
+    };
+    let color = |cx: &Context| cx.color(cx.stderr_is_terminal);
+    match Context::read(cli.global.target.clone(), cli.global.config_file.clone()) {
+        Err(failure) => show(&failure, false),
+        Ok(cx) => dispatch(cli, &cx).unwrap_or_else(|failure| show(&failure, color(&cx))),
+    }
+}
+
+fn dispatch(cli: Cli, cx: &Context) -> Result<Exit, Failure> {
+    let command = match cli.command {
+        Some(command) => command,
+        None if cli.show_graph => Command::Graph(args::GraphArgs::default()),
+        None if cli.init_config => Command::Init(init::InitArgs::default()),
+        None => return shell::help(cx),
+    };
+    match command {
+        Command::Init(args) => init::run(&args, cx),
+        Command::Run(args) if args.dry_run => plan::run(&args.as_plan(), cx),
+        Command::Run(args) => run::run(&args, cx),
+        Command::Plan(args) => plan::run(&args, cx),
+        Command::Explain(args) => explain::run(&args, cx),
+        Command::Changes(args) => changes::run(&args, cx),
+        Command::Graph(args) => graph::run(&args, cx),
+        Command::Check(args) => check::run(&args, cx),
+        Command::Config(args) => config::run(&args, cx),
+        Command::History(args) => history::run(&args, cx),
+        Command::Clean(args) => clean::run(&args, cx),
+        Command::Status(args) => status::run(&args, cx),
+        Command::Report(args) => report::run(&args, cx),
+        Command::Completions(args) => shell::completions(&args, cx),
+        Command::Man => shell::man(cx),
+    }
+}
+
+/// Prints a failure: what happened, what caused it, what to do next.
+fn show(failure: &Failure, color: bool) -> Exit {
+    let mut text = String::new();
+    let paint = |code: &str, word: &str| if color { format!("\x1b[{code}m{word}\x1b[0m") } else { word.to_owned() };
+    match failure.kind {
+        Kind::BrokenPipe => return failure.exit(),
+        Kind::Config => text = failure.error.to_string(),
+        _ => {
+            text += &format!("{} {}\n", paint("1;31", "error:"), failure.error);
+            let mut cause = failure.error.source();
+            while let Some(error) = cause {
+                text += &format!("  caused by: {error}\n");
+                cause = error.source();
+            }
+        }
+    }
+    for hint in &failure.hints {
+        text += &format!("{} {hint}\n", paint("36", "hint:"));
+    }
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    failure.exit()
 }

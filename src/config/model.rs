@@ -65,6 +65,25 @@ pub struct Settings {
     pub strict: bool,
 }
 
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            smart_execution: Smart::On,
+            parallel: true,
+            multi_stage: false,
+            ml_optimize: false,
+            jobs: None,
+            fail_fast: FailFast::Finish,
+            skip_policy: SkipPolicy::TrustBase,
+            max_memory_bytes: None,
+            output: OutputMode::Grouped,
+            secrets: vec![],
+            auto: false,
+            strict: false,
+        }
+    }
+}
+
 /// `smart_execution`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -265,10 +284,11 @@ pub enum Kind {
 }
 
 /// `run_on`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunOn {
     /// Ordinary: when what it waits for passed.
+    #[default]
     Success,
     /// When something it waits for failed, or anything if it waits for nothing.
     Failure,

@@ -1,1 +1,17 @@
-//! Placeholder head, replaced by the commit that fills it.
+//! The imperative shell round the scheduler: prepare, loop, finish. The only async loop of wf.
+//!
+//! Knows: where git, the log, processes and sinks are. Does not know: clap, argv, exit codes; and it decides nothing that
+//! `plan` and `schedule` decide.
+
+mod base;
+mod change;
+mod clock;
+mod job;
+mod prepare;
+mod run;
+mod telling;
+
+pub use clock::Clock;
+pub use job::inherited;
+pub use prepare::{Inputs, PrepareError, Prepared, prepare, walk};
+pub use run::{Finished, Run, Sinks, run};

@@ -3,11 +3,13 @@
 //! Does not know: who writes the log, who reads it. Events refer to step output (`out/<step>.<attempt>.log`), they never
 //! contain it, but for the short tail that a live display shows.
 
+#[cfg(test)]
+pub(crate) mod arbitrary;
 pub mod frame;
 mod outcome;
 mod reason;
 
-pub use outcome::{Outcome, OutcomeKind, RunStatus, Usage};
+pub use outcome::{Outcome, OutcomeKind, RunStatus, StopHow, Usage};
 pub use reason::{Because, CancelReason, Decision, Evidence, FallbackCode, RunRule, SkipReason, WarningCode};
 
 use crate::base::{Digest, Millis, RunId, StepId};

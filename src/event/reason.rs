@@ -238,6 +238,11 @@ pub enum WarningCode {
     WrongSkip,
     /// Another run holds the worktree; this one waits.
     Waiting,
+    /// Something about folders and manifests of a monorepo.
+    Expansion,
+    /// Files or HEAD changed while the run went on, and not by its steps' declared writes: its results are no evidence for
+    /// its commit.
+    TreeChanged,
     /// Anything to do with reading `.wf/`.
     State,
 }

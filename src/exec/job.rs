@@ -1,6 +1,7 @@
 //! The door between the engine and processes: what goes in, what comes out.
 
 use crate::base::{Millis, StepId};
+pub use crate::event::StopHow;
 use crate::event::{Outcome, Usage};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -37,15 +38,6 @@ pub struct Job {
     pub sample: bool,
     /// Send phases (`WORKFLOW_PROFILE`).
     pub profile: bool,
-}
-
-/// How strongly a step is asked to stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum StopHow {
-    /// SIGTERM to the whole group, and after the grace period SIGKILL.
-    Gently,
-    /// SIGKILL to the whole group.
-    Now,
 }
 
 /// Tells a running attempt to stop; `None` until then, and it may grow stronger.
@@ -92,6 +84,11 @@ pub enum Progress {
     },
     /// Its log reached the cap; the rest is counted, not kept.
     Capped,
+    /// wf's guard process could not be had or was lost; the attempt ends as [`Outcome::NotStarted`].
+    GuardLost {
+        /// What happened.
+        message: String,
+    },
     /// Its log cannot be written; the step goes on.
     LogLost {
         /// Why.
@@ -120,4 +117,6 @@ pub struct Ended {
 pub trait RunStep {
     /// Runs one attempt to its end. Never fails: a job that cannot be started has an outcome too.
     fn run(&self, job: Job, stop: StopSignal, out: OutputSink) -> impl Future<Output = Ended>;
+    /// No attempt follows; lets go of everything.
+    fn close(&self) -> impl Future<Output = ()>;
 }

@@ -8,6 +8,7 @@ use super::error::GitError;
 use super::libgit::is_state;
 use super::worktree::Worktree;
 use crate::base::RepoPath;
+use crate::change::Unseen;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -197,8 +198,10 @@ impl Cli {
             return Ok(status);
         }
         for line in self.run(&["ls-files", "-v", "-z"])?.split(|byte| *byte == 0).filter(|line| line.len() > 2) {
-            if line[0].is_ascii_lowercase() || line[0] == b'S' {
-                status.worktree.unseen.push(RepoPath::from_bytes(&line[2..]));
+            // `S` alone is what a sparse checkout leaves out: it is not there to be watched.
+            if line[0].is_ascii_lowercase() {
+                let path = RepoPath::from_bytes(&line[2..]);
+                status.worktree.unseen.push(Unseen { path, folder: false, assumed: true });
             }
         }
         status.worktree.unseen.sort_unstable();
@@ -295,7 +298,8 @@ fn porcelain(said: &[u8]) -> Option<Status> {
                     continue;
                 }
                 if letter == b'!' {
-                    status.worktree.unseen.push(name);
+                    let folder = path.ends_with(b"/");
+                    status.worktree.unseen.push(Unseen { path: name, folder, assumed: false });
                 } else {
                     let kind = if path.ends_with(b"/") { GITLINK } else { 0o100_644 };
                     status.worktree.untracked.push(Delta::plain(name, (0, kind)));
@@ -334,7 +338,7 @@ mod tests {
         assert_eq!(status.staged[0].from, Some("from".into()));
         assert!(status.staged[1].conflicted && status.staged[1].path == "both".into());
         assert_eq!(status.worktree.untracked, [Delta::plain("new".into(), (0, GITLINK))]);
-        assert_eq!(status.worktree.unseen, ["target".into()]);
+        assert_eq!(status.worktree.unseen, [Unseen { path: "target".into(), folder: true, assumed: false }]);
         assert!(porcelain(b"1 x\0").is_none() && porcelain(b"9 what\0").is_none());
     }
 }

@@ -8,6 +8,7 @@ use super::index::Index;
 use super::worktree::Worktree;
 use super::{rename, tree};
 use crate::base::RepoPath;
+use crate::change::Unseen;
 use git2::{Delta, Diff, DiffFindOptions, DiffOptions, ObjectType, Oid, Repository};
 use std::path::Path;
 
@@ -131,11 +132,16 @@ pub(super) fn worktree(repo: &Repository) -> Result<Worktree, GitError> {
         options.include_unreadable_as_untracked(true);
         let diff = repo.diff_index_to_workdir(Some(&index), Some(&mut options))?;
         let mut found = Worktree::default();
+        let sparse = repo.config()?.get_bool("core.sparsecheckout").unwrap_or(false);
         let mut blind = std::collections::HashSet::new();
         for entry in index.iter().filter(hidden) {
             let path = RepoPath::from_bytes(&entry.path);
             blind.insert(path.clone());
-            found.unseen.push(path);
+            // What a sparse checkout leaves out is not there to be watched.
+            let here = || repo.workdir().is_some_and(|root| path.under(root).symlink_metadata().is_ok());
+            if !(sparse && skipped(&entry)) || here() {
+                found.unseen.push(Unseen { path, folder: false, assumed: true });
+            }
         }
         for delta in diff.deltas() {
             let Some(mut difference) = difference(&delta) else { continue };
@@ -143,7 +149,10 @@ pub(super) fn worktree(repo: &Repository) -> Result<Worktree, GitError> {
                 continue;
             }
             match delta.status() {
-                Delta::Ignored => found.unseen.push(difference.path),
+                Delta::Ignored => {
+                    let folder = delta.new_file().path_bytes().is_some_and(|path| path.ends_with(b"/"));
+                    found.unseen.push(Unseen { path: difference.path, folder, assumed: false });
+                }
                 Delta::Untracked => {
                     difference.modes.0 = 0;
                     if delta.new_file().path_bytes().is_some_and(|path| path.ends_with(b"/")) {
@@ -163,7 +172,7 @@ pub(super) fn worktree(repo: &Repository) -> Result<Worktree, GitError> {
                 }
             }
         }
-        found.unseen.sort();
+        found.unseen.sort_unstable();
         Ok(found)
     };
     diff().map_err(GitError::doing("comparing the index with the working tree"))
@@ -189,9 +198,10 @@ pub(super) fn recheck<'a>(
     Ok(diff.deltas().filter_map(|delta| difference(&delta)).collect())
 }
 
+const ASSUME_UNCHANGED: u16 = 0x8000;
+
 /// Was git told not to look at this entry? (assume-unchanged, skip-worktree)
 fn hidden(entry: &git2::IndexEntry) -> bool {
-    const ASSUME_UNCHANGED: u16 = 0x8000;
     entry.flags & ASSUME_UNCHANGED != 0 || skipped(entry)
 }
 

@@ -7,7 +7,7 @@ use super::index::{Entry, Index};
 use super::worktree::{Look, Worktree};
 use super::{Repo, libgit};
 use crate::base::RepoPath;
-use crate::change::ChangedFile;
+use crate::change::{ChangedFile, Unseen};
 use git2::{Oid, Repository};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -27,8 +27,8 @@ pub enum Mode {
 pub struct Changes {
     /// Every changed path once, sorted.
     pub files: Vec<ChangedFile>,
-    /// Ignored files and folders, assume-unchanged and skip-worktree entries: see [`crate::change::ChangeSet::unseen`].
-    pub unseen: Vec<RepoPath>,
+    /// Ignored files and folders, and tracked ones that git was told not to look at.
+    pub unseen: Vec<Unseen>,
 }
 
 impl Repo {

@@ -7,6 +7,7 @@ use super::delta::{Delta, GITLINK};
 use super::ignore::Rules;
 use super::index::{Entry, Index, Stat};
 use crate::base::RepoPath;
+use crate::change::Unseen;
 use git2::{ObjectType, Oid};
 use rayon::Scope;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawMode};
@@ -49,7 +50,7 @@ pub(super) struct Found {
     /// Neither tracked nor ignored.
     pub untracked: Vec<Delta>,
     /// Ignored files and folders, and entries git was told not to look at.
-    pub unseen: Vec<RepoPath>,
+    pub unseen: Vec<Unseen>,
     /// Is there a `.gitattributes` anywhere?
     pub attributes: bool,
 }
@@ -242,8 +243,11 @@ impl<'a> Walk<'a> {
         let mut last: &[u8] = &[];
         for entry in &self.index.entries[range] {
             let path = self.index.path(entry);
-            if entry.assume_unchanged() || entry.skip_worktree() {
-                found.unseen.push(RepoPath::from_bytes(path));
+            let told = entry.assume_unchanged() || entry.skip_worktree();
+            if told && self.settings.sparse && !entry.assume_unchanged() {
+                // What a sparse checkout leaves out is not there to be watched.
+            } else if told {
+                found.unseen.push(Unseen { path: RepoPath::from_bytes(path), folder: false, assumed: true });
             } else if path != last {
                 let conflicted = entry.stage() != 0;
                 let modes = (self.index.stat(entry).mode, 0);
@@ -258,7 +262,7 @@ impl<'a> Walk<'a> {
         let entry = &entries[0];
         let path = self.index.path(entry);
         if entry.assume_unchanged() || entry.skip_worktree() {
-            found.unseen.push(RepoPath::from_bytes(path));
+            found.unseen.push(Unseen { path: RepoPath::from_bytes(path), folder: false, assumed: true });
             if entry.assume_unchanged() || !self.settings.sparse {
                 return Ok(false);
             }
@@ -374,7 +378,8 @@ impl<'a> Walk<'a> {
         for (name, kind) in strangers {
             let path = joined(&folder.path, name.to_bytes(), false);
             if all_ignored || rules.ignores(&path, kind == FileType::Directory) {
-                found.unseen.push(RepoPath::from_bytes(&path));
+                let folder = kind == FileType::Directory;
+                found.unseen.push(Unseen { path: RepoPath::from_bytes(&path), folder, assumed: false });
                 continue;
             }
             match kind {

@@ -8,9 +8,8 @@ use super::ignore::Rules;
 use super::index::{Index, Unreadable};
 use super::libgit;
 use super::walk::{self, Settings};
-use crate::base::RepoPath;
+use crate::change::Unseen;
 use git2::Repository;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,7 +21,7 @@ pub(super) struct Worktree {
     /// Files git does not know and does not ignore.
     pub untracked: Vec<Delta>,
     /// What no diff can speak for, sorted.
-    pub unseen: Vec<RepoPath>,
+    pub unseen: Vec<Unseen>,
 }
 
 /// Everything the walk needs to know about a repository, read before it starts.
@@ -118,8 +117,10 @@ impl Seen {
         let really = libgit::recheck(repo, open)?;
         found.changed.append(&mut found.doubtful);
         found.changed.extend(really);
-        let unseen: BTreeSet<RepoPath> = found.unseen.into_iter().collect();
-        Ok(Worktree { changed: found.changed, untracked: found.untracked, unseen: unseen.into_iter().collect() })
+        let mut unseen = found.unseen;
+        unseen.sort_unstable();
+        unseen.dedup();
+        Ok(Worktree { changed: found.changed, untracked: found.untracked, unseen })
     }
 }
 

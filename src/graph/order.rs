@@ -149,3 +149,21 @@ fn find_ring(waits: &[Vec<(usize, Edge)>], open: &[usize]) -> Vec<usize> {
     path.push(at);
     path
 }
+
+impl StepGraph {
+    /// May `writer`, which edits files in place, change what `other` watches or produces? Errs towards yes.
+    pub fn may_rewrite(&self, writer: usize, other: usize) -> bool {
+        let Some(writes) = &self.steps[writer].writes else { return false };
+        let other = &self.steps[other];
+        let watched = match &other.inputs {
+            super::Inputs::Everything => true,
+            super::Inputs::Globs(set) => set.may_overlap(writes),
+            super::Inputs::Folders { own, all, .. } => writes.roots().any(|root| {
+                let meets = |folder: &crate::base::RepoPath| root.is_in(folder) || folder.is_in(&root);
+                own.iter().any(meets) || !all.iter().any(|folder| root.is_in(folder))
+            }),
+        };
+        let overlaps = |set: &Option<crate::base::GlobSet>| set.as_ref().is_some_and(|set| set.may_overlap(writes));
+        watched || overlaps(&other.outputs) || overlaps(&other.writes)
+    }
+}

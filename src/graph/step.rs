@@ -33,6 +33,8 @@ pub struct Step {
     pub inputs: Inputs,
     /// Categories it does not watch.
     pub ignore: Vec<Category>,
+    /// Digest of the rules that say what is in `ignore`; none if it ignores nothing.
+    pub ignore_rules: Option<Digest>,
     /// Regular expressions over paths it does not watch (`skip_rules`).
     pub unwatched: Vec<String>,
     /// What it produces.

@@ -1,1 +1,29 @@
-//! Placeholder head, replaced by the commit that fills it.
+//! What is remembered between runs: event logs, the facts they leave, and who holds a worktree.
+//!
+//! `runs/<id>/events.jsonl` is the truth. When a run is pruned, its facts move to `facts/*.jsonl`, which are the truth
+//! from then on. Everything else in the folder can be deleted and comes back. Does not know: plans, steps, terminals.
+
+mod block;
+mod facts;
+mod known;
+pub mod lock;
+mod log;
+mod open;
+mod prune;
+mod read;
+mod recorded;
+mod runs;
+#[cfg(test)]
+mod samples;
+mod state;
+mod tail;
+
+pub use facts::{AttemptFact, ProvenFact, Row, RunFacts};
+pub use known::{green_commits, known};
+pub use log::LogWriter;
+pub use prune::{Limits, Pruned, clean_all, prune, prune_default, would_prune};
+pub use read::{LogError, LogReader, read_head, read_log};
+pub use recorded::{Recorded, RecordedRun};
+pub use runs::{ResolveError, RunRef, new_run_id, resolve_run, runs};
+pub use state::{ChosenBy, FORMAT, StateDir, StateError};
+pub use tail::LogTail;

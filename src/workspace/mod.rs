@@ -1,1 +1,46 @@
-//! Placeholder head, replaced by the commit that fills it.
+//! From written steps to resolved ones: instances per folder, and which folder depends on which. Pure.
+//!
+//! Does not know: the file system, git, clocks. Paths and manifest texts are handed in, in two phases: the caller asks
+//! [`manifests_wanted`] which texts it needs, reads those, and hands them to [`expand`]. A workflow without `for_each`
+//! needs neither ([`needs_tree`]).
+
+pub mod detect;
+mod expand;
+mod folders;
+mod links;
+mod manifest;
+mod opaque;
+mod problem;
+#[cfg(test)]
+mod tests;
+
+pub use expand::{Expansion, expand};
+pub use manifest::ManifestError;
+pub use problem::{ExpandError, Warning};
+
+use crate::base::RepoPath;
+use crate::config::Workflow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What of a repository `for_each` has to know: its paths, and the texts of its manifests.
+#[derive(Clone, Debug, Default)]
+pub struct Tree<'a> {
+    /// Every file git tracks or would track, sorted.
+    pub files: &'a [RepoPath],
+    /// The texts of [`manifests_wanted`] that could be read as UTF-8.
+    pub texts: BTreeMap<RepoPath, Arc<str>>,
+}
+
+/// Does expanding this workflow take a file list at all?
+pub fn needs_tree(workflow: &Workflow) -> bool {
+    workflow.steps.iter().any(|step| step.for_each.is_some())
+}
+
+/// The manifests whose texts [`expand`] wants. None if no step asks who depends on whom, or the configuration says it.
+pub fn manifests_wanted(workflow: &Workflow, files: &[RepoPath]) -> Vec<RepoPath> {
+    if workflow.workspace.depends.is_some() || !workflow.steps.iter().any(expand::asks_for_links) {
+        return vec![];
+    }
+    files.iter().filter(|path| manifest::is_wanted(path)).cloned().collect()
+}

@@ -46,7 +46,7 @@ fn story(git: &Scratch, shape: impl Fn(&Scratch)) {
         "c Added src/topic.rs",
     ];
     assert_eq!(lines, expected);
-    let unseen: Vec<_> = changes.unseen.iter().map(ToString::to_string).collect();
+    let unseen: Vec<_> = changes.unseen.iter().map(|hidden| hidden.path.to_string()).collect();
     assert_eq!(unseen, ["a.log", "target"]);
     let staged = repo.changes(Some(&fork), Mode::StagedOnly).unwrap();
     let lines: Vec<_> = staged.files.iter().map(line).collect();

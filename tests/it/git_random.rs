@@ -207,14 +207,14 @@ fn compare(git: &Scratch, base: &str, story: &str) {
         .map(|line| RepoPath::from_bytes(&line.as_bytes()[2..]))
         .collect();
     let ignored = split(&ask(git, &["ls-files", "-z", "--others", "--ignored", "--exclude-standard"]));
-    let covers = |path: &RepoPath| changes.unseen.iter().any(|unseen| path.is_in(unseen));
+    let covers = |path: &RepoPath| changes.unseen.iter().any(|unseen| path.is_in(&unseen.path));
     for path in ignored.iter().chain(&hidden) {
         assert!(covers(path), "{path} is ignored but not unseen {story}");
     }
     for path in &all {
         assert!(!covers(path) || hidden.contains(path) || !untracked.contains(path), "{path} is unseen {story}");
     }
-    let unseen: Paths = changes.unseen.iter().filter(|path| !hidden.contains(path)).cloned().collect();
+    let unseen: Paths = changes.unseen.iter().map(|unseen| unseen.path.clone()).filter(|path| !hidden.contains(path)).collect();
     let repo = git.open();
     for path in unseen.iter().filter(|path| !path.under(&git.root).is_dir() || path.under(&git.root).is_symlink()) {
         assert!(ignored.contains(path), "{path} is unseen but not ignored {story}");

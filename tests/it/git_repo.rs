@@ -118,7 +118,7 @@ impl Scratch {
     }
 
     pub fn unseen(&self) -> Vec<String> {
-        self.changes(None).unseen.iter().map(ToString::to_string).collect()
+        self.changes(None).unseen.iter().map(|hidden| hidden.path.to_string()).collect()
     }
 }
 

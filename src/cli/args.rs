@@ -1,0 +1,248 @@
+//! The command line: dumb structures for clap, and nothing else. `request` says what they mean.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Runs the checks a change can affect, and proves why the others may be skipped.
+#[derive(Debug, Parser)]
+#[command(
+    name = "wf",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    after_help = "Examples:\n  \
+        wf init                      write a configuration that fits this repository\n  \
+        wf plan                      what would run for your change, and why\n  \
+        wf run --smart-execution --parallel --multi-stage\n\n\
+        Exit codes: 0 passed, 1 a step failed, 2 usage or configuration, 3 environment,\n\
+        70 a bug in wf, 130 interrupted, 143 terminated."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Same as `wf graph`.
+    #[arg(long, hide = true)]
+    pub show_graph: bool,
+    /// Same as `wf init`.
+    #[arg(long, hide = true)]
+    pub init_config: bool,
+}
+
+/// Flags that every command takes.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Where")]
+pub struct Global {
+    /// Work as if started in this folder
+    #[arg(long, global = true, value_name = "DIR")]
+    pub target: Option<PathBuf>,
+    /// Use this configuration instead of the nearest .workflow-config.yaml
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a configuration that fits this repository
+    Init(super::init::InitArgs),
+    /// Run what the change can affect
+    Run(Box<RunArgs>),
+    /// Say what would run, and why; run nothing
+    Plan(PlanArgs),
+    /// Say why one step runs or is skipped, and what would turn that round
+    Explain(ExplainArgs),
+    /// List what differs from the base
+    Changes(ChangesArgs),
+    /// Draw the steps and what they wait for
+    Graph(GraphArgs),
+    /// Watch a run that another process makes
+    Status(super::status::StatusArgs),
+    /// Tell a finished run again, from its log
+    Report(super::report::ReportArgs),
+    /// Check the configuration
+    Check(super::check::CheckArgs),
+    /// Show the resolved configuration, or its schema
+    Config(super::config::ConfigArgs),
+    /// List recorded runs
+    History(super::history::HistoryArgs),
+    /// Remove old runs
+    Clean(super::clean::CleanArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    wf run                              what your change can affect, in parallel\n  \
+    wf run --all --keep-going           everything, as far as it gets\n  \
+    wf run --steps test --no-needs      one step alone\n\n\
+    With no flags wf is smart and parallel, and staged if the configuration has stages.")]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub decide: DecideArgs,
+    /// Print the plan and run nothing: `wf plan`
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not wait for another run in this worktree: exit 3
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Events as JSON lines on stdout
+    #[arg(long, help_heading = "Telling")]
+    pub json: bool,
+    /// Write a JUnit report
+    #[arg(long, value_name = "FILE", help_heading = "Telling")]
+    pub junit: Option<PathBuf>,
+    /// Name every start and every skipped step
+    #[arg(long, short, help_heading = "Telling")]
+    pub verbose: bool,
+}
+
+/// Flags that change what is decided: the same for `run`, `plan`, `explain` and `graph`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct DecideArgs {
+    /// Skip what is proven unaffected (`observe`: run it all the same, and report wrong skips)
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        help_heading = "Deciding")]
+    pub smart_execution: Option<String>,
+    /// Run everything
+    #[arg(long, alias = "all", overrides_with = "smart_execution", help_heading = "Deciding", visible_alias = "all")]
+    pub no_smart_execution: bool,
+    /// Compare with this commit or branch
+    #[arg(long, value_name = "REF", conflicts_with = "staged", help_heading = "Deciding")]
+    pub base: Option<String>,
+    /// Look only at what is staged
+    #[arg(long, help_heading = "Deciding")]
+    pub staged: bool,
+    /// What allows a skip where nothing is recorded: trust-base or witnessed
+    #[arg(long, value_name = "POLICY", help_heading = "Deciding")]
+    pub skip_policy: Option<String>,
+    /// Only these steps and what they need: ids or globs, comma-separated
+    #[arg(long, value_name = "ID", value_delimiter = ',', help_heading = "Choosing")]
+    pub steps: Vec<String>,
+    /// Only these stages
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Choosing")]
+    pub stage: Vec<String>,
+    /// Only steps with these tags
+    #[arg(long, value_name = "TAG", value_delimiter = ',', help_heading = "Choosing")]
+    pub tag: Vec<String>,
+    /// Only instances in the current folder
+    #[arg(long, help_heading = "Choosing")]
+    pub here: bool,
+    /// Do not pull in what the chosen steps need; run them whatever changed, and record no evidence
+    #[arg(long, help_heading = "Choosing")]
+    pub no_needs: bool,
+    /// Also run this manual stage
+    #[arg(long, value_name = "STAGE", value_delimiter = ',', help_heading = "Choosing")]
+    pub manual_trigger: Vec<String>,
+    /// Ask nothing; manual stages do not run
+    #[arg(long, help_heading = "Choosing")]
+    pub auto: bool,
+    /// Start independent steps together
+    #[arg(long, overrides_with = "no_parallel", help_heading = "Running")]
+    pub parallel: bool,
+    /// One step after another
+    #[arg(long, overrides_with = "parallel", help_heading = "Running")]
+    pub no_parallel: bool,
+    /// Stage after stage, stopping early
+    #[arg(long, overrides_with = "no_multi_stage", help_heading = "Running")]
+    pub multi_stage: bool,
+    /// No stage barriers
+    #[arg(long, overrides_with = "multi_stage", help_heading = "Running")]
+    pub no_multi_stage: bool,
+    /// Predict durations (read, not yet acted on)
+    #[arg(long, hide = true)]
+    pub ml_optimize: bool,
+    /// Most steps at once
+    #[arg(long, short, value_name = "N", help_heading = "Running")]
+    pub jobs: Option<u32>,
+    /// After a failure start nothing new (`kill`: stop what runs, too)
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        help_heading = "Running")]
+    pub fail_fast: Option<String>,
+    /// After a failure run every step whose needs passed
+    #[arg(long, conflicts_with = "fail_fast", help_heading = "Running")]
+    pub keep_going: bool,
+    /// Memory that steps may claim together
+    #[arg(long, value_name = "SIZE", help_heading = "Running")]
+    pub max_memory: Option<String>,
+    /// Every fallback is a failure (exit 3)
+    #[arg(long, help_heading = "Running")]
+    pub strict: bool,
+    /// How step output is shown: grouped, stream or errors
+    #[arg(long, value_name = "MODE", help_heading = "Running")]
+    pub output: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  wf plan\n  wf plan --base origin/main --json\n  wf plan --all")]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub decide: DecideArgs,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
+    /// Name every skipped step
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  wf explain test\n  wf explain build@services/api --base origin/main")]
+pub struct ExplainArgs {
+    /// The step
+    pub step: String,
+    #[command(flatten)]
+    pub decide: DecideArgs,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  wf changes\n  wf changes --staged\n  wf changes --base v1.2 --json")]
+pub struct ChangesArgs {
+    #[command(flatten)]
+    pub decide: DecideArgs,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl RunArgs {
+    /// The plan of this run: what `--dry-run` prints.
+    pub fn as_plan(&self) -> PlanArgs {
+        PlanArgs { decide: self.decide.clone(), json: self.json, verbose: self.verbose }
+    }
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(
+    after_help = "Examples:\n  wf graph\n  wf graph --format dot | dot -Tsvg > graph.svg\n  wf graph --format mermaid"
+)]
+pub struct GraphArgs {
+    /// How
+    #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
+    pub format: GraphFormat,
+    #[command(flatten)]
+    pub decide: DecideArgs,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// For terminals
+    #[default]
+    Text,
+    /// For Graphviz
+    Dot,
+    /// For Markdown
+    Mermaid,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}

@@ -1,0 +1,64 @@
+//! What the environment and the terminals say about how output looks, weighed once for every command that tells of runs.
+
+use super::Context;
+use crate::config::Loaded;
+use crate::config::model::OutputMode;
+use crate::report::{Look, SinkOptions};
+use std::path::Path;
+
+/// How results look on standard output.
+pub fn look(cx: &Context, verbose: bool) -> Look {
+    Look {
+        color: cx.color(cx.stdout_is_terminal),
+        width: usize::from(columns(cx)).max(20),
+        github: github(cx),
+        verbose,
+        zone: jiff::tz::TimeZone::system(),
+    }
+}
+
+/// What the sinks of a run need to know. `json`, `junit` and `state_dir` are for the caller to fill in.
+pub fn sink_options(cx: &Context, mode: OutputMode, run_dir: &Path, verbose: bool) -> SinkOptions {
+    SinkOptions {
+        mode,
+        json: false,
+        stdout_terminal: cx.stdout_is_terminal,
+        stderr_terminal: cx.stderr_is_terminal,
+        dumb: cx.env.text("TERM").is_none_or(|term| term == "dumb"),
+        columns: columns(cx),
+        columns_forced: forced(cx),
+        color_stdout: cx.color(cx.stdout_is_terminal),
+        color_stderr: cx.color(cx.stderr_is_terminal),
+        ci: cx.env.flag("CI"),
+        github: github(cx),
+        zone: jiff::tz::TimeZone::system(),
+        run_dir: run_dir.to_owned(),
+        state_dir: None,
+        junit: None,
+        verbose,
+    }
+}
+
+/// How step output is shown: as somebody said, else only that of failed steps where a live display shows the rest, and
+/// all of it in one piece per step anywhere else.
+pub fn mode(cx: &Context, loaded: &Loaded) -> OutputMode {
+    let live = cx.stderr_is_terminal && !cx.env.flag("CI") && cx.env.text("TERM").is_some_and(|term| term != "dumb");
+    match loaded.origins.get("output") {
+        None if live => OutputMode::Errors,
+        _ => loaded.workflow.settings.output,
+    }
+}
+
+/// `COLUMNS`, else the terminal's width, else 80.
+pub fn columns(cx: &Context) -> u16 {
+    let term = console::Term::stdout();
+    forced(cx).or_else(|| term.size_checked().map(|(_, columns)| columns)).unwrap_or(80)
+}
+
+fn forced(cx: &Context) -> Option<u16> {
+    cx.env.text("COLUMNS")?.parse().ok().filter(|columns| *columns > 0)
+}
+
+fn github(cx: &Context) -> bool {
+    cx.env.flag("GITHUB_ACTIONS")
+}

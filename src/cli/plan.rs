@@ -1,0 +1,126 @@
+//! `wf plan` and `wf run --dry-run`: what would run, and why. Runs nothing, writes nothing.
+
+use super::args::PlanArgs;
+use super::changes::base_words;
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::prepared::{self, Ready};
+use crate::event::{Decision, EventKind, PlannedStep};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// So many steps with one and the same reason are named; more are counted.
+const NAMED: usize = 12;
+
+/// Runs the command.
+pub fn run(args: &PlanArgs, cx: &Context) -> Result<Exit, Failure> {
+    let ready = prepared::prepare(&args.decide, cx)?;
+    let steps = ready.prepared.plan.steps();
+    if args.json {
+        let class = ready.prepared.class.as_ref();
+        cx.print_json(&json!({
+            "format": 1,
+            "change": {
+                "base": ready.prepared.change.base,
+                "type": class.map_or("unknown", |class| &class.change_type),
+                "impact": class.map_or_else(|| "unknown".into(), |class| class.impact.to_string()),
+                "impact_because": class.map(|class| class.impact_because.clone()).unwrap_or_default(),
+                "files": ready.prepared.change.files.len(),
+            },
+            "notes": ready.prepared.notes,
+            "stages": ready.prepared.plan.stages,
+            "steps": steps,
+        }))?;
+        return Ok(Exit::Passed);
+    }
+    cx.print(&text(&ready, &steps, args.verbose))?;
+    Ok(Exit::Passed)
+}
+
+fn text(ready: &Ready, steps: &[PlannedStep], verbose: bool) -> String {
+    let prepared = &ready.prepared;
+    let mut text = format!("base    {}\n", base_words(&prepared.change.base));
+    if let Some(class) = &prepared.class {
+        let count = prepared.change.files.len();
+        let files = if count == 1 { "1 file" } else { &format!("{count} files") };
+        let _ = writeln!(
+            text,
+            "change  {} ({files}), impact {}: {}",
+            class.change_type,
+            class.impact,
+            class.impact_because.join("; ")
+        );
+    }
+    notes(&mut text, &prepared.notes);
+    let running: Vec<&PlannedStep> = steps.iter().filter(|step| step.decision.runs()).collect();
+    let width = running.iter().map(|step| step.id.as_str().chars().count()).max().unwrap_or(0).min(40);
+    for batches in batches(&running) {
+        let _ = writeln!(text, "\n{}", batches.0);
+        let shown = if verbose { usize::MAX } else { 200 };
+        for step in batches.1.iter().take(shown) {
+            if let Decision::Run(because) = &step.decision {
+                let _ = writeln!(text, "  run   {:<width$}  {because}", step.id);
+            }
+        }
+        if batches.1.len() > shown {
+            let _ = writeln!(text, "  … and {} more (--verbose names them)", batches.1.len() - shown);
+        }
+    }
+    skipped(&mut text, steps, verbose);
+    let _ = writeln!(text, "\n{} to run, {} skipped", running.len(), steps.len() - running.len());
+    text
+}
+
+/// Steps of one batch could start together; a staged plan has batches inside each stage.
+fn batches<'a>(running: &[&'a PlannedStep]) -> Vec<(String, Vec<&'a PlannedStep>)> {
+    let mut found: Vec<(String, Vec<&PlannedStep>)> = Vec::new();
+    let mut at: BTreeMap<String, usize> = BTreeMap::new();
+    for step in running {
+        let stage = step.stage.as_ref().map(|stage| format!("stage {stage}, ")).unwrap_or_default();
+        let title = format!("{stage}batch {}", step.batch + 1);
+        let slot = *at.entry(title.clone()).or_insert_with(|| {
+            found.push((title.clone(), vec![]));
+            found.len() - 1
+        });
+        found[slot].1.push(step);
+    }
+    found
+}
+
+fn skipped(text: &mut String, steps: &[PlannedStep], verbose: bool) {
+    let mut reasons: BTreeMap<String, Vec<&PlannedStep>> = BTreeMap::new();
+    for step in steps {
+        if let Decision::Skip(skip) = &step.decision {
+            let evidence = match skip {
+                crate::event::SkipReason::Unaffected { evidence, .. } => format!(" [{evidence}]"),
+                _ => String::new(),
+            };
+            reasons.entry(format!("{skip}{evidence}")).or_default().push(step);
+        }
+    }
+    if !reasons.is_empty() {
+        text.push('\n');
+    }
+    for (reason, steps) in reasons {
+        let named = if verbose { steps.len() } else { NAMED };
+        let names: Vec<&str> = steps.iter().take(named).map(|step| step.id.as_str()).collect();
+        let more = steps.len().saturating_sub(named);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let _ = writeln!(text, "  skip  {}{more}: {reason}", names.join(", "));
+    }
+}
+
+/// Fallbacks and warnings, one line each.
+pub fn notes(text: &mut String, notes: &[EventKind]) {
+    for note in notes {
+        let _ = match note {
+            EventKind::Fallback { message, hint: Some(hint), .. } => {
+                writeln!(text, "note    {message}\n        hint: {hint}")
+            }
+            EventKind::Fallback { message, .. } => writeln!(text, "note    {message}"),
+            EventKind::Warning { message, .. } => writeln!(text, "warning {message}"),
+            _ => Ok(()),
+        };
+    }
+}

@@ -1,0 +1,103 @@
+//! The way every deciding command begins: configuration, request, state, plan.
+
+use super::args::DecideArgs;
+use super::context::Context;
+use super::failure::{Failure, Kind};
+use super::load::LoadedConfig;
+use super::request;
+use crate::config::{ConfigError, ConfigErrors};
+use crate::engine::{self, Inputs, PrepareError, Prepared};
+use crate::event::{EventKind, WarningCode};
+use crate::history::StateDir;
+use crate::plan::RunRequest;
+
+/// What a deciding command works with.
+pub struct Ready {
+    /// The configuration.
+    pub config: LoadedConfig,
+    /// What was asked for.
+    pub request: RunRequest,
+    /// The plan and what it was made from.
+    pub prepared: Prepared,
+}
+
+/// Reads everything and decides; writes nothing, executes nothing.
+pub fn prepare(args: &DecideArgs, cx: &Context) -> Result<Ready, Failure> {
+    let config = cx.load_config(request::overrides(args))?;
+    let request = request::resolve(args, &config, cx)?;
+    let (state, trouble) = match cx.state_for_reading(&config) {
+        Ok(state) => (Some(state), None),
+        Err(error) => (None, Some(format!("nothing recorded is used: {error}"))),
+    };
+    let mut prepared = decide(&config, &request, state.as_ref(), cx)?;
+    prepared.notes.extend(trouble.map(|message| EventKind::Warning { code: WarningCode::State, step: None, message }));
+    Ok(Ready { config, request, prepared })
+}
+
+/// Decides; only `request` says what is strict.
+pub(super) fn decide(
+    config: &LoadedConfig,
+    request: &RunRequest,
+    state: Option<&StateDir>,
+    cx: &Context,
+) -> Result<Prepared, Failure> {
+    let inputs = Inputs {
+        repo: config.repo.as_ref(),
+        root: &config.root,
+        workflow: config.workflow(),
+        config_path: config.path.as_deref(),
+        config_text: &config.text,
+        resolve: &|text| config.resolve(text),
+        request,
+        env: &cx.env.0,
+        state,
+    };
+    let mut prepared = engine::prepare(&inputs).map_err(|error| explain_failure(error, config, cx))?;
+    let mut notes: Vec<EventKind> = Vec::new();
+    if config.path.is_none() {
+        let message = "no .workflow-config.yaml here: running the steps that wf detects; `wf init` writes them down";
+        notes.push(EventKind::Warning { code: WarningCode::DefaultPipeline, step: None, message: message.into() });
+    }
+    notes.extend(config.loaded.warnings.iter().map(|warning| EventKind::Warning {
+        code: WarningCode::ConfigIgnored,
+        step: None,
+        message: warning.message.clone(),
+    }));
+    notes.append(&mut prepared.notes);
+    prepared.notes = notes;
+    if request.settings.strict
+        && let Some(EventKind::Fallback { message, hint, .. }) =
+            prepared.notes.iter().find(|note| matches!(note, EventKind::Fallback { .. }))
+    {
+        let failure = Failure::environment(format!("--strict: {message}"));
+        return Err(match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        });
+    }
+    Ok(prepared)
+}
+
+fn explain_failure(error: PrepareError, config: &LoadedConfig, cx: &Context) -> Failure {
+    match error {
+        PrepareError::Expand(errors) => {
+            let errors = errors
+                .into_iter()
+                .map(|error| ConfigError::new(error.at, error.message).maybe_hint(error.hint))
+                .collect();
+            let errors = ConfigErrors { errors, sources: config.loaded.sources.clone() };
+            let report = errors.report(cx.color(cx.stderr_is_terminal));
+            Failure { kind: Kind::Config, error: report.into(), hints: vec![] }
+        }
+        PrepareError::Base(missing) => {
+            let hint = missing.hint();
+            let failure = Failure::usage(missing);
+            hint.into_iter().fold(failure, Failure::hint)
+        }
+        PrepareError::Selection(unknown) => {
+            let hint = unknown.suggestion.as_ref().map(|name| format!("did you mean `{name}`?"));
+            hint.into_iter().fold(Failure::usage(unknown), Failure::hint)
+        }
+        PrepareError::Graph(error) => Failure::usage(error),
+    }
+}

@@ -1,0 +1,72 @@
+//! What was typed → what was meant: flags, environment and configuration become one [`RunRequest`].
+
+use super::args::DecideArgs;
+use super::context::Context;
+use super::failure::Failure;
+use super::load::LoadedConfig;
+use crate::base::RepoPath;
+use crate::config::{Origin, Override};
+use crate::plan::{BaseRef, Filter, RunRequest};
+
+/// The settings that flags say, each with the flag's name.
+pub fn overrides(args: &DecideArgs) -> Vec<Override> {
+    let mut found = Vec::new();
+    let mut say = |flag: &str, key: &str, value: Option<String>| {
+        found.extend(value.map(|value| Override { key: key.to_owned(), value, origin: Origin::Flag(flag.to_owned()) }));
+    };
+    let yes = |set: bool, value: &str| set.then(|| value.to_owned());
+    say("--smart-execution", "smart_execution", args.smart_execution.clone());
+    say("--no-smart-execution", "smart_execution", yes(args.no_smart_execution, "false"));
+    // Asking for a number of jobs asks for them to run at once.
+    say("--jobs", "parallel", args.jobs.filter(|jobs| *jobs > 1).map(|_| "true".into()));
+    say("--jobs", "jobs", args.jobs.map(|jobs| jobs.to_string()));
+    say("--parallel", "parallel", yes(args.parallel, "true"));
+    say("--no-parallel", "parallel", yes(args.no_parallel, "false"));
+    say("--multi-stage", "multi_stage", yes(args.multi_stage, "true"));
+    say("--no-multi-stage", "multi_stage", yes(args.no_multi_stage, "false"));
+    say("--ml-optimize", "ml_optimize", yes(args.ml_optimize, "true"));
+    say("--fail-fast", "fail_fast", args.fail_fast.clone());
+    say("--keep-going", "fail_fast", yes(args.keep_going, "false"));
+    say("--skip-policy", "skip_policy", args.skip_policy.clone());
+    say("--max-memory", "max_memory", args.max_memory.clone());
+    say("--strict", "strict", yes(args.strict, "true"));
+    say("--auto", "auto", yes(args.auto, "true"));
+    say("--output", "output", args.output.clone());
+    found
+}
+
+/// The request.
+///
+/// # Errors
+/// `--here` outside the repository.
+pub fn resolve(args: &DecideArgs, config: &LoadedConfig, cx: &Context) -> Result<RunRequest, Failure> {
+    let settings = config.workflow().settings.clone();
+    let base = match (&args.base, args.staged) {
+        (Some(reference), _) => BaseRef::Asked(reference.clone()),
+        (None, true) => BaseRef::Staged,
+        (None, false) if cx.env.flag("CI") => BaseRef::CiWithoutBase,
+        (None, false) => BaseRef::Default,
+    };
+    let here = if args.here { Some(here(config, cx)?) } else { None };
+    // A wf inside a step of another wf uses no more than that step claims.
+    let share = cx.env.text("WF_JOBS_SHARE").and_then(|share| share.parse::<u32>().ok());
+    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u32;
+    let jobs = settings.jobs.unwrap_or(cpus).min(share.unwrap_or(u32::MAX)).max(1);
+    let filter = Filter {
+        steps: args.steps.clone(),
+        stages: args.stage.clone(),
+        tags: args.tag.clone(),
+        here,
+        alone: args.no_needs,
+    };
+    Ok(RunRequest { settings, base, filter, manual: args.manual_trigger.iter().cloned().collect(), jobs })
+}
+
+fn here(config: &LoadedConfig, cx: &Context) -> Result<RepoPath, Failure> {
+    use std::os::unix::ffi::OsStrExt;
+    let cwd = cx.cwd.canonicalize().unwrap_or_else(|_| cx.cwd.clone());
+    match cwd.strip_prefix(&config.root) {
+        Ok(inside) => Ok(RepoPath::from_bytes(inside.as_os_str().as_bytes())),
+        Err(_) => Err(Failure::usage("--here: the current folder is outside the repository")),
+    }
+}

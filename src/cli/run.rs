@@ -1,0 +1,129 @@
+//! `wf run`: what the change can affect, run for real.
+
+use super::args::RunArgs;
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::look;
+use super::prepared::{self, Ready};
+use crate::engine::{self, Clock, Finished, Run};
+use crate::exec::mask::Masker;
+use crate::exec::{Executor, Setup, secret};
+use crate::history::lock::{Attempt, Holder, WorktreeLock};
+use crate::history::{self, LogWriter, RunRef, StateDir};
+use crate::report::{self, Sink, SinkOptions};
+use std::path::{Path, PathBuf};
+
+/// Runs the command.
+pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
+    let clock = Clock::start();
+    let id = history::new_run_id();
+    let first = prepared::prepare(&args.decide, cx)?;
+    let (place, by) = cx.state_place(&first.config);
+    let state = StateDir::open(&place, by)?;
+    let nested = cx.env.get("WF_RUN").is_some();
+    let (lock, waited) = hold(&state, &first, &id, nested, args.no_wait, cx)?;
+    // Another run may have changed files and recorded evidence while this one waited.
+    let ready = if waited { prepared::prepare(&args.decide, cx)? } else { first };
+    let log = LogWriter::create(&state, &id).map_err(|error| {
+        Failure::environment(format!("cannot write the event log in {}: {error}", place.display()))
+            .hint("make it writable, or keep the state elsewhere: WF_STATE_DIR=<folder>")
+    })?;
+    let masker = masker(&ready, cx);
+    let setup = Setup::new(cx.exe.clone(), masker.clone());
+    let options = options(args, &ready, cx);
+    let state_root = state.root().to_owned();
+    let finished = engine::run(
+        Run {
+            request: &ready.request,
+            root: ready.config.root.clone(),
+            id,
+            log,
+            clock,
+            sinks: Box::new(move |run| sinks(options, run, state_root)),
+            masker,
+            env: engine::inherited(&cx.env.0, cx.env.get("GIT_DIR").is_some()),
+            sample: cx.env.flag("WORKFLOW_MONITOR_RESOURCES"),
+            profile: cx.env.flag("WORKFLOW_PROFILE"),
+            seed: u64::from(std::process::id()) ^ clock_seed(),
+            prepared: ready.prepared,
+        },
+        || Executor::new(setup),
+    )
+    .map_err(|error| Failure::environment(format!("cannot run steps: {error}")))?;
+    drop(lock);
+    tidy_up(&state, cx);
+    Ok(exit(finished))
+}
+
+fn exit(finished: Finished) -> Exit {
+    match finished.exit_code {
+        0 => Exit::Passed,
+        1 => Exit::StepFailed,
+        3 => Exit::Environment,
+        143 => Exit::Terminated,
+        _ => Exit::Interrupted,
+    }
+}
+
+/// Takes the worktree, waiting for who holds it. Says whether it had to wait.
+fn hold(
+    state: &StateDir,
+    ready: &Ready,
+    id: &crate::base::RunId,
+    nested: bool,
+    no_wait: bool,
+    cx: &Context,
+) -> Result<(WorktreeLock, bool), Failure> {
+    let me = Holder { pid: std::process::id(), command: "wf run".into(), since: Clock::utc(), run: id.clone() };
+    let failed = |error: std::io::Error| {
+        Failure::environment(format!("cannot lock the worktree in {}: {error}", state.root().display()))
+            .hint("make it writable, or keep the state elsewhere: WF_STATE_DIR=<folder>")
+    };
+    let root: &Path = &ready.config.root;
+    let holder = match WorktreeLock::try_acquire(state, root, &me, nested).map_err(failed)? {
+        Attempt::Held(lock) => return Ok((lock, false)),
+        Attempt::Busy(holder) => holder,
+    };
+    let words = |holder: Option<&Holder>| match holder {
+        Some(holder) => format!("`{}` (process {}, since {})", holder.command, holder.pid, holder.since),
+        None => "another wf".to_owned(),
+    };
+    if no_wait {
+        return Err(Failure::environment(format!("{} is running in this worktree", words(holder.as_ref())))
+            .hint("leave out --no-wait to wait for it; `wf status` shows it"));
+    }
+    let wait = |holder: &Holder| {
+        cx.say(&format!("waiting for {} in this worktree (--no-wait gives up instead)", words(Some(holder))));
+    };
+    let lock = WorktreeLock::acquire(state, root, &me, nested, wait).map_err(failed)?;
+    Ok((lock, true))
+}
+
+fn masker(ready: &Ready, cx: &Context) -> Masker {
+    let env: Vec<_> = cx.env.0.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    Masker::new(secret::values(&env, &ready.request.settings.secrets))
+}
+
+/// Chance for the jitter of retries; nothing else depends on it.
+fn clock_seed() -> u64 {
+    u64::from(jiff::Timestamp::now().subsec_nanosecond().unsigned_abs())
+}
+
+fn options(args: &RunArgs, ready: &Ready, cx: &Context) -> SinkOptions {
+    SinkOptions {
+        json: args.json,
+        junit: args.junit.as_ref().map(|path| cx.cwd.join(path)),
+        ..look::sink_options(cx, look::mode(cx, &ready.config.loaded), Path::new(""), args.verbose)
+    }
+}
+
+fn sinks(options: SinkOptions, run: &RunRef, state: PathBuf) -> Vec<Box<dyn Sink>> {
+    report::sinks(&SinkOptions { run_dir: run.dir.clone(), state_dir: Some(state), ..options })
+}
+
+/// Old runs go after the run, when nobody waits for them. Failing to is worth a line, no more.
+fn tidy_up(state: &StateDir, cx: &Context) {
+    if let Err(error) = history::prune(state, &history::Limits::default(), jiff::Timestamp::now()) {
+        cx.say(&format!("warning: old runs could not be removed: {error}"));
+    }
+}

@@ -1,0 +1,487 @@
+//! Whole configurations: what they load to, and every error of them at once. Pure.
+
+use super::*;
+use crate::config::render;
+
+fn project(text: &str) -> Source {
+    Source { name: ".workflow-config.yaml".into(), text: text.into(), layer: Layer::Project }
+}
+
+const WHOLE: &str = r#"# yaml-language-server: $schema=docs/workflow-config.schema.json
+jobs: 4
+max_memory: 2GiB
+step_timeout: 30m
+secrets: [DEPLOY_PASSWORD]
+categories:
+  code: ["docs/book/**/*.md"]
+stages:
+  - {name: check, target: 2m}
+  - {name: ship, trigger: manual or (high_impact and not docs_changes)}
+steps:
+  - id: build
+    run: cargo build
+    kind: build
+    outputs: ["target/debug/wf"]
+    env: {RUSTFLAGS: -Dwarnings, CARGO_HOME: }
+    retries: {count: 2, backoff: 5s, on: [timeout, signal]}
+    resources: {cpu: 1.5, memory: 512MiB}
+  - id: test
+    run: [cargo, test]
+    needs: [build]
+    timeout: none
+    ignore: []
+  - id: ship
+    run: ./ship.sh
+    stage: ship
+    shell: bash
+    after: test
+"#;
+
+#[test]
+fn a_whole_file_is_read() {
+    let loaded = load(&[project(WHOLE)], &[]).unwrap_or_else(|errors| panic!("{errors}"));
+    let workflow = loaded.workflow;
+    assert_eq!(workflow.settings.jobs, Some(4));
+    assert!(workflow.settings.multi_stage);
+    let stages: Vec<_> = workflow.steps.iter().map(|step| step.stage.as_deref().unwrap()).collect();
+    assert_eq!(stages, ["check", "check", "ship"]);
+    assert_eq!(workflow.steps[0].timeout_ms, Some(1_800_000));
+    assert_eq!(workflow.steps[1].timeout_ms, None);
+    assert_eq!(workflow.steps[0].ignore, vec!["docs".into()]);
+}
+
+fn user(text: &str) -> Source {
+    Source { name: "~/.config/wf/config.yaml".into(), text: text.into(), layer: Layer::User }
+}
+
+fn said(key: &str, value: &str, origin: Origin) -> Override {
+    Override { key: key.into(), value: value.into(), origin }
+}
+
+fn errors(text: &str) -> Vec<String> {
+    match load(&[project(text)], &[]) {
+        Ok(_) => vec![],
+        Err(errors) => errors.errors.iter().map(|e| format!("{}:{} {}", e.at.line, e.at.column, e.message)).collect(),
+    }
+}
+
+#[test]
+fn flags_beat_environment_beat_project_beat_user() {
+    let files =
+        [project("jobs: 2\noutput: stream\nsecrets: [A]"), user("jobs: 1\noutput: errors\nstrict: true\nauto: true")];
+    let overrides = [
+        said("jobs", "4", Origin::Flag("--jobs".into())),
+        said("jobs", "3", Origin::Env("WF_JOBS".into())),
+        said("auto", "false", Origin::Env("WF_AUTO".into())),
+        said("secrets", "B, A", Origin::Env("WF_SECRETS".into())),
+    ];
+    let loaded = load(&files, &overrides).unwrap();
+    let settings = &loaded.workflow.settings;
+    assert_eq!((settings.jobs, settings.output), (Some(4), crate::config::model::OutputMode::Stream));
+    assert!(settings.strict && !settings.auto);
+    assert_eq!(settings.secrets, ["A", "B"]);
+    let origin = |path| crate::config::show::describe(path, &loaded.origins, &loaded.sources);
+    assert_eq!(origin("jobs"), "flag --jobs");
+    assert_eq!(origin("auto"), "env WF_AUTO");
+    assert_eq!(origin("output"), "project .workflow-config.yaml:2");
+    assert_eq!(origin("strict"), "user ~/.config/wf/config.yaml:3");
+    assert_eq!(origin("parallel"), "default");
+}
+
+#[test]
+fn the_ancestors_keys_mean_the_same() {
+    let old = "optimizations:\n  smart_execution: false\n  parallel_execution: false\n  multi_stage: true\n  \
+               ml_optimize: true\n  ai_cache: {ttl: 24h}\n  performance:\n    max_parallel_jobs: 4\n    \
+               step_timeout_minutes: 30\n    max_memory_mb: 2048\nproject: {kind: rust}\nskip_on_doc_only: [build]\n\
+               skip_rules: {'\\.txt$': [build, unit]}\ntest_commands: {unit: cargo test}\n\
+               steps: [{id: build, run: make, ignore: [assets]}]\n";
+    let new = "smart_execution: off\nparallel: false\nmulti_stage: true\njobs: 4\nstep_timeout: 30m\nmax_memory: 2GiB\n\
+               project: {kind: rust}\nskip_rules: {'\\.txt$': [build, unit]}\nsteps:\n  \
+               - {id: build, run: make, ignore: [assets, docs]}\n  - {id: unit, run: cargo test, kind: test}\n";
+    let (old, new) = (load(&[project(old)], &[]).unwrap(), load(&[project(new)], &[]).unwrap());
+    let warned: Vec<_> = old.warnings.iter().map(|warning| warning.key.as_str()).collect();
+    assert_eq!(warned, ["ml_optimize", "optimizations.ai_cache"]);
+    let mut was = unplaced(old.workflow.clone());
+    assert!(std::mem::take(&mut was.settings.ml_optimize));
+    assert_eq!(was, unplaced(new.workflow));
+    let origin = |path| crate::config::show::describe(path, &old.origins, &old.sources);
+    assert_eq!(origin("jobs"), "project .workflow-config.yaml:8 (optimizations.performance.max_parallel_jobs)");
+    assert_eq!(
+        origin("steps.unit.timeout"),
+        "project .workflow-config.yaml:9 (optimizations.performance.step_timeout_minutes)"
+    );
+    assert_eq!(origin("steps.unit.ignore"), "project .workflow-config.yaml:14 (kind)");
+    assert_eq!(origin("steps.build.ignore"), "project .workflow-config.yaml:12 (skip_on_doc_only)");
+    assert_eq!(
+        errors("jobs: 4\noptimizations:\n  performance:\n    max_parallel_jobs: 4\n"),
+        ["4:5 `jobs` is set twice, in two spellings"]
+    );
+}
+
+/// Fifteen mistakes that have nothing to do with each other are fifteen errors, each with its own place.
+#[test]
+fn fifteen_mistakes_are_fifteen_errors() {
+    let text = include_str!("fixtures/fifteen.yaml");
+    let errors = load(&[project(text)], &[]).unwrap_err();
+    assert_eq!(errors.errors.len(), 15, "{errors}");
+    insta::assert_snapshot!(errors.to_string());
+    for error in &errors.errors {
+        assert!(error.hint.is_some() && error.at.line > 0 && error.at.end > error.at.start, "{error:?}");
+    }
+    let json = errors.to_json();
+    assert_eq!((json.len(), &json[0]["at"]["line"]), (15, &serde_json::json!(errors.errors[0].at.line)));
+    assert!(render(&errors, true).contains("\x1b["));
+}
+
+#[test]
+fn each_mistake_has_its_place() {
+    let mut wrong = Vec::new();
+    for (text, expected) in [
+        ("a: 1", "1:1 a configuration has no key `a`"),
+        ("jobs: 1\njobs: 2", "2:1 `jobs` is written twice"),
+        ("jobs:", "1:1 `jobs` has no value"),
+        ("jobs: \"4\"", "1:7 a whole number is expected here, not the text `4`"),
+        ("jobs: [4]", "1:7 a whole number is expected here, not a list"),
+        ("parallel: on", "1:11 `on` is not a boolean"),
+        ("smart_execution: onn", "1:18 `onn` is not one of `on`, `off`, `observe`"),
+        ("steps:\n\t- id: a", "2:2 not YAML: tabs"),
+        ("steps: [", "1:8 not YAML: "),
+        ("a: *b", "1:4 not YAML: "),
+        ("jobs: 1\n---\njobs: 2", "3:1 a second document begins here"),
+        ("jobs: !int 1", "1:7 the tag `!int` means nothing here"),
+        ("[a]", "1:1 a configuration is a mapping, not a list"),
+        ("? [a]\n: b", "1:3 a key must be text"),
+        ("cache: {}", "1:1 `cache` is not supported by this version of wf"),
+        ("secrets: [1A]", "1:11 `1A` is not a name for a variable"),
+        ("base:", "1:1 `base` has no value"),
+        ("steps: {a: b}", "1:8 `steps` is a list, not a mapping"),
+        ("steps: [a]", "1:9 a step is a mapping, not `a`"),
+        ("steps: [{id: a}]", "1:10 this step has no `run`"),
+        ("steps: [{run: a}]", "1:10 this step has no `id`"),
+        ("steps: [{id: a b, run: x}]", "1:14 `a b` is not a step id"),
+        ("steps: [{id: a, run: x}, {id: A, run: x}]", "1:31 two steps are called `A`"),
+        ("steps: [{id: a, run: []}]", "1:22 an empty command"),
+        ("steps: [{id: a, run: \" \"}]", "1:22 an empty command"),
+        ("steps: [{id: a, run: x, shell: zsh}]", "1:32 a shell is `sh`, `bash`, or an argv with `{}`"),
+        ("steps: [{id: a, run: [x], shell: bash}]", "1:34 `run` is a list, which no shell reads"),
+        ("steps: [{id: a, run: x, dir: ../b}]", "1:30 `../b` is not inside the repository"),
+        ("steps: [{id: a, run: x, dir: /b}]", "1:30 `/b` is not inside the repository"),
+        ("steps: [{id: a, run: x, needs: [a]}]", "1:33 steps wait for each other: a → a"),
+        ("steps: [{id: a, run: x, needs: [^a]}]", "1:33 `^a` is for steps with `for_each`"),
+        ("steps: [{id: a, run: x, needs: ['a@b']}]", "1:33 there is no step `a@b`"),
+        ("steps: [{id: a, run: x, for_each: 'x/*/', needs: ['^b']}]", "1:53 there is no step `b`"),
+        ("steps: [{id: a, run: x, inputs: []}]", "1:25 an empty `inputs` matches nothing"),
+        ("steps: [{id: a, run: x, inputs: ['!b']}]", "1:34 only `!` patterns"),
+        ("steps: [{id: a, run: x, outputs: ['/b']}]", "1:35 `/b` is absolute"),
+        ("steps: [{id: a, run: x, ignore: [dosc]}]", "1:34 there is no category `dosc`"),
+        ("steps: [{id: a, run: x, when: dosc_changes}]", "1:31 there is no category `dosc`"),
+        ("steps: [{id: a, run: x, env: {WF_STEP: b}}]", "1:31 `WF_STEP` is set by wf"),
+        ("steps: [{id: a, run: x, env: [A=b]}]", "1:31 `A=b` is not a name for a variable"),
+        ("steps: [{id: a, run: x, timeout: 0s}]", "1:34 a duration of nothing"),
+        ("steps: [{id: a, run: x, retries: {on: [fail]}}]", "1:40 `fail` is not one of"),
+        ("steps: [{id: a, run: x, resources: {enforce: true}}]", "1:46 `enforce` needs `memory`"),
+        (
+            "max_memory: 1GiB\nsteps: [{id: a, run: x, resources: {memory: 2GiB}}]",
+            "2:45 this claim is above `max_memory`",
+        ),
+        ("steps: [{id: a, run: x, stage: b}]", "1:32 there is no stage `b`"),
+        ("stages: [{trigger: always}]", "1:11 this stage has no `name`"),
+        ("stages: [{name: a}, {name: A}]", "1:28 two stages are called `A`"),
+        ("stages: [{name: a, trigger: always or}]", "1:38 a condition is missing here"),
+        (
+            "stages: [{name: a}, {name: b}]\nsteps: [{id: a, run: x, stage: a, needs: [b]}, {id: b, run: x, stage: b}]",
+            "2:43 `b` is in the later stage `b`",
+        ),
+        ("categories: {Docs: [a]}", "1:14 `Docs` is not a name for a category"),
+        ("categories: {none: [a]}", "1:14 `none` means something else in wf"),
+        ("categories: {mine: {remove: [a]}}", "1:30 `mine` is not a built-in category"),
+        ("categories: {docs: {remove: ['!a']}}", "1:30 `remove` subtracts already"),
+        ("categories: {docs: {remove: ['/a']}}", "1:30 `/a` is absolute"),
+        ("skip_rules: {'(': []}", "1:14 `(` is not a regular expression: unclosed group"),
+        ("skip_rules: {a: [b]}", "1:18 there is no step `b`"),
+        ("skip_on_doc_only: [b]", "1:20 there is no step `b`"),
+        ("test_commands: {a b: x}", "1:17 `a b` is not a step id"),
+        ("workspace: {depends: {../a: b}}", "1:23 `../a` is not inside the repository"),
+        ("impact: {code_files: -1}", "1:22 `-1` is not a whole number"),
+    ] {
+        let found = errors(text);
+        if found.len() != 1 || !found[0].starts_with(expected) {
+            wrong.push(format!("{text}\nexpected {expected}\nfound    {found:?}\n"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_users_file_holds_settings_only() {
+    let errors = load(&[user("jobs: 2\nsteps: []\njbs: 3\n")], &[]).unwrap_err();
+    let messages: Vec<_> = errors.errors.iter().map(|error| error.message.as_str()).collect();
+    assert_eq!(messages, ["`steps` belongs in the project's file", "the user's file has no key `jbs`"]);
+}
+
+#[test]
+fn loops_show_every_edge() {
+    let text = "steps:\n  - {id: a, run: x, needs: [b]}\n  - {id: b, run: x, after: [c]}\n  - {id: c, run: x, needs: [d, a]}\n  \
+                - {id: d, run: x}\n  - {id: e, run: x, needs: [f]}\n  - {id: f, run: x, needs: [e]}\n";
+    let errors = load(&[project(text)], &[]).unwrap_err();
+    assert_eq!(errors.errors.len(), 2);
+    assert_eq!(errors.errors[0].message, "steps wait for each other: a → b → c → a");
+    let lines: Vec<_> = errors.errors[0].related.iter().map(|(at, words)| (at.line, words.as_str())).collect();
+    assert_eq!(lines, [(3, "`b` waits for `c`"), (4, "`c` waits for `a`")]);
+    assert_eq!(errors.errors[1].message, "steps wait for each other: e → f → e");
+}
+
+#[test]
+fn anchors_and_merge_keys_work_within_a_budget() {
+    let text =
+        "steps:\n  - &base\n    id: a\n    run: x\n    env: {A: '1', B: '2'}\n  - <<: *base\n    id: b\n    run: y\n";
+    let workflow = load(&[project(text)], &[]).unwrap().workflow;
+    assert_eq!(workflow.steps[1].env.len(), 2);
+    assert_eq!(workflow.steps[1].id.as_str(), "b");
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for n in 1..12 {
+        let aliases = vec![format!("*a{}", n - 1); 10].join(", ");
+        bomb += &format!("a{n}: &a{n} [{aliases}]\n");
+    }
+    assert!(errors(&bomb)[0].contains("aliases expand to more than"));
+    assert!(
+        errors(&"[".repeat(100_000))[0].contains("nested more than")
+            || errors(&"[".repeat(100_000))[0].contains("not YAML")
+    );
+}
+
+#[test]
+fn anchors_may_stand_at_the_top_and_line_ends_do_not_matter() {
+    let text = "x-env: &env {A: '1'}\nsteps:\n  - {id: a, run: x, env: *env}\n";
+    let unix = load(&[project(text)], &[]).unwrap().workflow;
+    assert_eq!(unix.steps[0].env.len(), 1);
+    let dos = load(&[project(&format!("\u{feff}{}", text.replace('\n', "\r\n")))], &[]).unwrap().workflow;
+    assert_eq!(unplaced(unix), unplaced(dos));
+    assert_eq!(
+        errors("jobs: é\r\nbase: é\r\nstrict: é\r\n"),
+        ["1:7 `é` is not a whole number", "3:9 `é` is not a boolean"]
+    );
+    assert_eq!(errors("steps: [{id: a, run: x, x-a: 1}]"), ["1:25 a step has no key `x-a`"]);
+}
+
+#[test]
+fn ten_thousand_steps_are_read_in_linear_time() {
+    let mut text = String::from("steps:\n  - {id: s0, run: x}\n");
+    for n in 1..10_000 {
+        text += &format!("  - {{id: s{n}, run: x, needs: [s{}], after: [s{}]}}\n", n - 1, n / 2);
+    }
+    assert_eq!(load(&[project(&text)], &[]).unwrap().workflow.steps.len(), 10_000);
+}
+
+#[test]
+fn categories_are_extended_and_cut() {
+    let text = "categories:\n  code: [README.md]\n  docs: {remove: [CHANGELOG.md], add: ['notes/**']}\n  proto: ['**/*.proto']\n";
+    let workflow = load(&[project(text)], &[]).unwrap().workflow;
+    let category = |path: &str| {
+        let path = crate::base::RepoPath::from(path);
+        workflow.categories.iter().rev().find(|rule| rule.paths.is_match(&path)).map(|rule| rule.category.to_string())
+    };
+    assert_eq!(category("README.md").as_deref(), Some("code"));
+    assert_eq!(category("CHANGELOG.md"), None);
+    assert_eq!(category("notes/a.rs").as_deref(), Some("docs"));
+    assert_eq!(category("api/a.proto").as_deref(), Some("proto"));
+    assert_eq!(category("guide.md").as_deref(), Some("docs"));
+}
+
+/// A workflow without the places of its parts, which a round trip moves.
+fn unplaced(mut workflow: Workflow) -> Workflow {
+    for step in &mut workflow.steps {
+        step.at = Span::default();
+        step.needs.iter_mut().chain(&mut step.after).for_each(|need| need.at = Span::default());
+    }
+    workflow
+}
+
+fn round_trip(text: &str) {
+    let first = load(&[project(text)], &[]).unwrap_or_else(|errors| panic!("{text}\n{errors}"));
+    let shown = crate::config::show::to_yaml(&crate::config::show::show(&first.workflow), None);
+    let second = load(&[project(&shown)], &[]).unwrap_or_else(|errors| panic!("{shown}\n{errors}"));
+    assert_eq!(unplaced(first.workflow), unplaced(second.workflow), "{shown}");
+    let noted = crate::config::show::show(&load(&[project(text)], &[]).unwrap().workflow);
+    let noted = crate::config::show::to_yaml(&noted, Some((&first.origins, &first.sources)));
+    let third = load(&[project(&noted)], &[]).unwrap_or_else(|errors| panic!("{noted}\n{errors}"));
+    assert_eq!(crate::config::show::to_yaml(&crate::config::show::show(&third.workflow), None), shown);
+}
+
+#[test]
+fn what_is_shown_reads_back() {
+    round_trip("");
+    round_trip(WHOLE);
+    round_trip("categories:\n  code: [README.md]\n  docs: {remove: [a.md], add: ['notes/**']}\n  tests: [x]\n");
+    round_trip(
+        "test_commands: {unit: x}\nskip_rules: {'\\.md$': unit}\nworkspace: {depends: {a: [b, .]}}\nproject: {kind: '1'}\n",
+    );
+}
+
+mod random {
+    use super::*;
+    use crate::config::show::scalar;
+    use proptest::prelude::*;
+
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[a-z]{1,8}",
+            prop::sample::select(vec![
+                "true",
+                "null",
+                "12",
+                "1e3",
+                "on",
+                "~",
+                "- a",
+                "a: b",
+                "# x",
+                "*a",
+                "'",
+                "\"",
+                "é\t\n z",
+                "a #b",
+                "\u{85}\u{feff}\u{1}",
+                ".5",
+                "0x1f",
+                "{}",
+                "none"
+            ])
+            .prop_map(str::to_owned),
+            "\\PC{1,12}",
+        ]
+        .prop_filter("not blank", |text| !text.trim().is_empty())
+    }
+
+    fn step(n: usize) -> impl Strategy<Value = String> {
+        let run = prop_oneof![
+            text().prop_map(|text| format!("run: {}", scalar(&text))),
+            prop::collection::vec(text(), 1..4)
+                .prop_map(|all| format!("run: [{}]", all.iter().map(|t| scalar(t)).collect::<Vec<_>>().join(", "))),
+        ];
+        let option = prop_oneof![
+            text().prop_map(|text| format!("name: {}", scalar(&text))),
+            (0usize..=n).prop_map(move |other| if other < n {
+                format!("needs: [s{other}]")
+            } else {
+                "tags: [x]".into()
+            }),
+            (0u64..10_000_000).prop_map(|ms| format!("timeout: {}", crate::base::duration::exact(ms + 1))),
+            prop::sample::select(vec![
+                "timeout: none",
+                "kind: test",
+                "kind: deploy",
+                "ignore: [assets, docs]",
+                "ignore: []",
+                "stage: one",
+                "stage: two",
+                "after: s0x",
+                "inputs: [\"src/**\", \"!src/x\"]",
+                "inputs: ./a",
+                "for_each: \"p/*/\"",
+                "retries: 3",
+                "run_on: always",
+                "retries: {backoff: 3s, on: [memory]}",
+                "resources: {cpu: 0.25, memory: 3MB, enforce: true}",
+                "env: [A, B]",
+                "when: not (docs_changes and manual) or low_impact",
+                "allow_failure: true",
+                "changed_only: true",
+                "dir: a/b",
+                "dir: .",
+                "shell: bash",
+                "leave_running: [gradle]",
+                "locks: db",
+                "idle_timeout: 1m",
+                "grace: 1ms",
+                "outputs: []",
+                "writes: x",
+            ])
+            .prop_map(str::to_owned),
+            prop::collection::btree_map("[A-Z]{1,3}", prop::option::of(text()), 0..3).prop_map(|env| {
+                let entry = |(name, value): (&String, &Option<String>)| {
+                    format!("{name}: {}", value.as_ref().map_or_else(|| "null".into(), |text| scalar(text)))
+                };
+                format!("env: {{{}}}", env.iter().map(entry).collect::<Vec<_>>().join(", "))
+            }),
+        ];
+        (run, prop::collection::vec(option, 0..8)).prop_map(move |(run, options)| {
+            let mut keys = std::collections::BTreeMap::new();
+            for line in std::iter::once(run).chain(options) {
+                let key = line.split(':').next().unwrap_or_default().to_owned();
+                // No step is called so, and a shell belongs to a text.
+                if line != "after: s0x" {
+                    keys.insert(key, line);
+                }
+            }
+            if keys["run"].starts_with("run: [") {
+                keys.remove("shell");
+            }
+            let body: String = keys.values().map(|line| format!("    {line}\n")).collect();
+            format!("  - id: s{n}\n{body}")
+        })
+    }
+
+    fn document() -> impl Strategy<Value = String> {
+        let settings = prop::sample::subsequence(
+            vec![
+                "jobs: 3",
+                "smart_execution: observe",
+                "parallel: false",
+                "multi_stage: false",
+                "fail_fast: kill",
+                "strict: true",
+                "skip_policy: witnessed",
+                "max_memory: 3GiB",
+                "step_timeout: 1h1ms",
+                "output: errors",
+                "secrets: [A]",
+                "base: \"origin/x y\"",
+                "impact: {code_files: 0}",
+                "project: {kind: \"on\"}",
+                "skip_rules: {\"^a|b: \": [s0]}",
+                "categories: {tests: [a], docs: {remove: [b, c], add: [d]}, mine: [\"e/**\"]}",
+                "skip_on_doc_only: s0",
+            ],
+            0..17,
+        );
+        (settings, (1usize..5).prop_flat_map(|count| (0..count).map(step).collect::<Vec<_>>())).prop_map(
+            |(settings, steps)| {
+                // Stages are in the order in which steps wait for each other only if there is one.
+                let steps = steps.concat().replace("stage: two", "stage: one");
+                format!("{}\nstages: [{{name: one, target: 1m}}]\nsteps:\n{steps}", settings.join("\n"))
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        #[test]
+        fn any_configuration_is_shown_as_it_is_read(text in document()) {
+            round_trip(&text);
+        }
+
+        #[test]
+        fn any_text_is_a_scalar(text in "\\PC{0,20}|[\\x00-\\xff]{0,20}") {
+            let source = format!("a: {}\n", scalar(&text));
+            let mut errors = Vec::new();
+            let node = yaml::parse(&source, 0, &mut errors);
+            let Some(Node { kind: NodeKind::Map(entries), .. }) = node else { panic!("{source}: {errors:?}") };
+            let NodeKind::Scalar { text: read, .. } = &entries[0].1.kind else { panic!("{source}") };
+            prop_assert_eq!(read, &text);
+        }
+
+        /// Whatever is in the file, reading ends with a configuration or with errors that have a place in it.
+        #[test]
+        fn no_text_confuses_the_loader(text in "((steps|stages|jobs|needs|id|run|a)?:? ?[-\\[\\]{}&*!|>'\"#%@,?é\n\t :0-9a-z]{0,6}){0,30}") {
+            if let Err(errors) = load(&[project(&text)], &[]) {
+                prop_assert!(!errors.errors.is_empty());
+                for error in &errors.errors {
+                    prop_assert!(text.get(error.at.start as usize..error.at.end as usize).is_some(), "{:?}", error);
+                }
+                prop_assert!(errors.to_string().contains("error"));
+            }
+        }
+    }
+}

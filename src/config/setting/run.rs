@@ -1,0 +1,178 @@
+//! How wf runs: the settings that flags, environment, project and user files may all set. Pure.
+
+use super::{Draft, about};
+use crate::base::Spanned;
+use crate::config::cx::{ConfigWarning, Cx};
+use crate::config::key::{Key, Shape, Table};
+use crate::config::value::{COUNT_MAX, put};
+use crate::config::yaml::Node;
+
+/// `smart_execution`; the first two are `true` and `false`.
+pub const SMART: &[&str] = &["on", "off", "observe"];
+/// `fail_fast`
+pub const FAIL_FAST: &[&str] = &["finish", "keep-going", "kill"];
+/// `skip_policy`
+pub const SKIP_POLICY: &[&str] = &["trust-base", "witnessed"];
+/// `output`
+pub const OUTPUT: &[&str] = &["grouped", "stream", "errors"];
+
+/// Every such setting.
+pub static SETTINGS: Table<Draft> = &[
+    Key {
+        about: about(
+            "smart_execution",
+            Shape::Switch(SMART),
+            "on",
+            "smart_execution: observe",
+            "Skip the steps that the change cannot affect. `observe` runs everything and records what would have been \
+             skipped. `true` and `false` mean `on` and `off`.",
+        ),
+        set: |d, v, cx| put(&mut d.settings.smart_execution, cx.switch(v, SMART)),
+    },
+    Key {
+        about: about("parallel", Shape::Bool, "true", "parallel: false", "Start independent steps together."),
+        set: |d, v, cx| put(&mut d.settings.parallel, cx.boolean(v)),
+    },
+    Key {
+        about: about(
+            "multi_stage",
+            Shape::Bool,
+            "true if there are `stages`",
+            "multi_stage: true",
+            "Stage after stage, with their triggers; a stage that fails ends the run.",
+        ),
+        set: |d, v, cx| d.multi_stage = cx.boolean(v).or(d.multi_stage),
+    },
+    Key {
+        about: about(
+            "jobs",
+            Shape::Int(1, COUNT_MAX),
+            "the number of CPUs",
+            "jobs: 4",
+            "Most steps at once. 1 is sequential.",
+        ),
+        set: |d, v, cx| d.settings.jobs = cx.whole(v, 1, COUNT_MAX).map(|n| n as u32).or(d.settings.jobs),
+    },
+    Key {
+        about: about(
+            "fail_fast",
+            Shape::Switch(FAIL_FAST),
+            "finish",
+            "fail_fast: keep-going",
+            "After a final failure: `finish` starts nothing new and lets running steps end, `kill` also stops those, \
+             `keep-going` runs every step whose needs passed. `true` and `false` mean `finish` and `keep-going`.",
+        ),
+        set: |d, v, cx| put(&mut d.settings.fail_fast, cx.switch(v, FAIL_FAST)),
+    },
+    Key {
+        about: about(
+            "skip_policy",
+            Shape::Words(SKIP_POLICY),
+            "trust-base",
+            "skip_policy: witnessed",
+            "What allows a skip where no result is recorded at the base: `trust-base` trusts a merge base with the \
+             default branch, which CI guards; `witnessed` wants a recorded pass.",
+        ),
+        set: |d, v, cx| put(&mut d.settings.skip_policy, cx.word(v, SKIP_POLICY)),
+    },
+    Key {
+        about: about(
+            "max_memory",
+            Shape::Size,
+            "no limit",
+            "max_memory: 8GiB",
+            "The pool that `resources.memory` of running steps is taken from. A step that claims more is an error.",
+        ),
+        set: |d, v, cx| {
+            if let Some(bytes) = cx.size(v) {
+                (d.settings.max_memory_bytes, d.max_memory_at) = (Some(bytes), Some(v.at));
+            }
+        },
+    },
+    Key {
+        about: about(
+            "step_timeout",
+            Shape::Duration,
+            "no limit",
+            "step_timeout: 30m",
+            "The `timeout` of every step that has none of its own.",
+        ),
+        set: |d, v, cx| {
+            if let Some(ms) = cx.duration(v) {
+                d.step_timeout = Some(Spanned::new(ms, v.at));
+            }
+        },
+    },
+    Key {
+        about: about(
+            "output",
+            Shape::Words(OUTPUT),
+            "grouped",
+            "output: stream",
+            "How step output is shown: `grouped` in one piece when a step ends, `stream` line by line with the step's \
+             name, `errors` only that of failed steps.",
+        ),
+        set: |d, v, cx| put(&mut d.settings.output, cx.word(v, OUTPUT)),
+    },
+    Key {
+        about: about(
+            "secrets",
+            Shape::Many(&Shape::Text),
+            "none",
+            "secrets: [DEPLOY_PASSWORD]",
+            "Names of variables whose values wf never writes anywhere. `GITHUB_*`, `*_TOKEN` and `*_KEY` are secret \
+             without being named. Names from all sources add up.",
+        ),
+        set: |d, v, cx| {
+            for name in cx.many(v, super::step::variable_name).unwrap_or_default() {
+                if !d.settings.secrets.contains(&name) {
+                    d.settings.secrets.push(name);
+                }
+            }
+        },
+    },
+    Key {
+        about: about(
+            "base",
+            Shape::Text,
+            "the default branch",
+            "base: origin/develop",
+            "The branch to compare with: a change is what HEAD and the working tree have that their merge base with \
+             it has not.",
+        ),
+        set: |d, v, cx| d.base = cx.text(v).map(|text| text.value).or(d.base.take()),
+    },
+    Key {
+        about: about(
+            "ml_optimize",
+            Shape::Bool,
+            "false",
+            "ml_optimize: false",
+            "Prediction. Read, and not acted on in this version: `true` gives a warning.",
+        ),
+        set: ml_optimize,
+    },
+    Key {
+        about: about("auto", Shape::Bool, "false", "auto: true", "Never ask; manual stages do not run."),
+        set: |d, v, cx| put(&mut d.settings.auto, cx.boolean(v)),
+    },
+    Key {
+        about: about(
+            "strict",
+            Shape::Bool,
+            "false",
+            "strict: true",
+            "Every fallback (no base, unreadable history, …) is a failure instead of a warning.",
+        ),
+        set: |d, v, cx| put(&mut d.settings.strict, cx.boolean(v)),
+    },
+];
+
+/// `ml_optimize`
+pub fn ml_optimize(d: &mut Draft, node: &Node, cx: &mut Cx) {
+    put(&mut d.settings.ml_optimize, cx.boolean(node));
+    if d.settings.ml_optimize {
+        let message = "`ml_optimize` is read, but this version of wf does not act on it".into();
+        cx.warnings.push(ConfigWarning { at: node.at, key: "ml_optimize".into(), message });
+    }
+}

@@ -1,0 +1,496 @@
+//! One entry of `steps`. Pure.
+
+use super::stage::{first_place, has_key, name_of};
+use super::{Draft, about, claim, retry};
+use crate::base::{Millis, RepoPath, Span, Spanned, StepId};
+use crate::config::cx::Cx;
+use crate::config::error::ConfigError;
+use crate::config::key::{About, Key, Shape, Table, abouts, decode};
+use crate::config::model::{Kind, Resources, Retries, RunOn};
+use crate::config::value::{did_you_mean, put};
+use crate::config::yaml::{Node, NodeKind, shorten};
+use std::collections::BTreeMap;
+
+/// A step as it is written; names are not yet looked up, globs not yet compiled.
+#[derive(Default)]
+pub struct StepDraft {
+    /// `id`
+    pub id: Option<Spanned<StepId>>,
+    /// The first key, for what concerns the step as a whole.
+    pub at: Span,
+    /// `name`
+    pub name: Option<String>,
+    /// `run`
+    pub run: Option<Run>,
+    /// `shell`, as an argv with `{}`
+    pub shell: Option<Spanned<Vec<String>>>,
+    /// `dir`
+    pub dir: Option<RepoPath>,
+    /// `stage`
+    pub stage: Option<Spanned<String>>,
+    /// `needs`
+    pub needs: Vec<Spanned<String>>,
+    /// `after`
+    pub after: Vec<Spanned<String>>,
+    /// `for_each`
+    pub for_each: Option<Vec<Spanned<String>>>,
+    /// `inputs`
+    pub inputs: Option<Vec<Spanned<String>>>,
+    /// `ignore`; `None` leaves it to `kind`
+    pub ignore: Option<Vec<Spanned<String>>>,
+    /// `outputs`
+    pub outputs: Option<Vec<Spanned<String>>>,
+    /// `writes`
+    pub writes: Option<Vec<Spanned<String>>>,
+    /// `env`
+    pub env: BTreeMap<String, Option<String>>,
+    /// `timeout`; `Some(None)` is `none`
+    pub timeout_ms: Option<Option<Millis>>,
+    /// `grace`
+    pub grace_ms: Option<Millis>,
+    /// `idle_timeout`
+    pub idle_timeout_ms: Option<Millis>,
+    /// `retries`
+    pub retries: Retries,
+    /// `allow_failure`
+    pub allow_failure: bool,
+    /// `locks`
+    pub locks: Vec<String>,
+    /// `resources`
+    pub resources: Resources,
+    /// Where `resources.memory` is written.
+    pub memory_at: Option<Span>,
+    /// Where `resources.enforce: true` is written.
+    pub enforce_at: Option<Span>,
+    /// `when`
+    pub when: Option<Spanned<String>>,
+    /// `tags`
+    pub tags: Vec<String>,
+    /// `kind`
+    pub kind: Option<Spanned<Kind>>,
+    /// `run_on`
+    pub run_on: Option<RunOn>,
+    /// `changed_only`
+    pub changed_only: bool,
+    /// `leave_running`
+    pub leave_running: Vec<String>,
+}
+
+/// `run`
+pub enum Run {
+    /// A text for a shell.
+    Text(String),
+    /// A program and its arguments.
+    Argv(Vec<String>),
+}
+
+impl StepDraft {
+    /// An empty step.
+    pub fn at(at: Span) -> Self {
+        Self { at, ..Self::default() }
+    }
+}
+
+/// `kind`
+pub const KINDS: &[&str] = &["lint", "build", "test", "docs", "security", "deploy", "ai"];
+/// `run_on`
+pub const RUN_ON: &[&str] = &["success", "failure", "always"];
+
+const MANY_GLOBS: Shape = Shape::Many(&Shape::Glob);
+const MANY_TEXTS: Shape = Shape::Many(&Shape::Text);
+
+/// The keys of a step.
+pub static STEP: Table<StepDraft> = &[
+    Key {
+        about: about(
+            "id",
+            Shape::Id,
+            "",
+            "id: unit-tests",
+            "Its name in commands, `needs` and reports: 1 to 64 letters, digits, `_`, `.` and `-`; unique ignoring case.",
+        ),
+        set: id,
+    },
+    Key {
+        about: about("name", Shape::Text, "the id", "name: Unit tests", "What people read."),
+        set: |s, v, cx| s.name = cx.text(v).map(|text| text.value),
+    },
+    Key {
+        about: about(
+            "run",
+            Shape::Either(&[Shape::Text, Shape::List(&Shape::Text)]),
+            "",
+            "run: cargo test --workspace",
+            "What it executes: a text for `shell`, or a list of a program and its arguments, which no shell sees. It is \
+             never templated with data.",
+        ),
+        set: run,
+    },
+    Key {
+        about: about(
+            "kind",
+            Shape::Words(KINDS),
+            "none",
+            "kind: test",
+            "What it is for. It sets the default of `ignore` (see [kinds](#kinds)); a `deploy` step runs only when asked for.",
+        ),
+        set: |s, v, cx| s.kind = cx.word(v, KINDS).map(|kind| Spanned::new(kind, v.at)),
+    },
+    Key {
+        about: about(
+            "dir",
+            Shape::Text,
+            "the root, or the folder of an instance",
+            "dir: services/api",
+            "The folder it runs in, relative to the repository's root.",
+        ),
+        set: |s, v, cx| s.dir = cx.text(v).and_then(|text| cx.folder(&text)),
+    },
+    Key {
+        about: about(
+            "shell",
+            Shape::Either(&[Shape::Words(&["sh", "bash"]), Shape::Text, Shape::List(&Shape::Text)]),
+            "sh",
+            "shell: bash",
+            "What reads a `run` text: `sh` is `sh -e -c`, `bash` is `bash -eo pipefail -c`; anything else is an argv \
+             with `{}` where the text goes, such as `[python3, -c, \"{}\"]`.",
+        ),
+        set: shell,
+    },
+    Key {
+        about: about(
+            "stage",
+            Shape::Text,
+            "the latest stage of what it waits for, else the first",
+            "stage: check",
+            "The stage it belongs to.",
+        ),
+        set: |s, v, cx| s.stage = cx.text(v),
+    },
+    Key {
+        about: about(
+            "needs",
+            MANY_TEXTS,
+            "none",
+            "needs: [build]",
+            "Steps whose outputs it uses: it runs after them, and when they run. `^build` is the `build` of the folders that this instance's folder depends on.",
+        ),
+        set: |s, v, cx| put(&mut s.needs, cx.texts(v)),
+    },
+    Key {
+        about: about(
+            "after",
+            MANY_TEXTS,
+            "none",
+            "after: [lint]",
+            "Steps that must have passed before, without using anything of theirs.",
+        ),
+        set: |s, v, cx| put(&mut s.after, cx.texts(v)),
+    },
+    Key {
+        about: about(
+            "for_each",
+            MANY_GLOBS,
+            "one step",
+            "for_each: \"services/*/\"",
+            "One instance for each folder that matches, called `id@folder`.",
+        ),
+        set: |s, v, cx| s.for_each = cx.texts(v),
+    },
+    Key {
+        about: about(
+            "inputs",
+            MANY_GLOBS,
+            "everything but what `ignore` names",
+            "inputs: [\"src/**\", Cargo.toml, Cargo.lock]",
+            "The files it watches: it can be skipped when none of them changed. `./x` is relative to `dir`.",
+        ),
+        set: |s, v, cx| s.inputs = cx.texts(v),
+    },
+    Key {
+        about: about(
+            "ignore",
+            MANY_TEXTS,
+            "what `kind` says, or none",
+            "ignore: [docs]",
+            "Categories it does not watch. `[]` watches all of them, whatever `kind` says.",
+        ),
+        set: |s, v, cx| s.ignore = cx.texts(v),
+    },
+    Key {
+        about: about(
+            "outputs",
+            MANY_GLOBS,
+            "none",
+            "outputs: [\"dist/**\"]",
+            "The files it produces. Other steps watch them only if they need this one.",
+        ),
+        set: |s, v, cx| s.outputs = cx.texts(v),
+    },
+    Key {
+        about: about(
+            "writes",
+            MANY_GLOBS,
+            "none",
+            "writes: [\"src/**/*.rs\"]",
+            "The files it edits in place (formatters, generators): it never overlaps a step that watches or produces them.",
+        ),
+        set: |s, v, cx| s.writes = cx.texts(v),
+    },
+    Key {
+        about: about(
+            "env",
+            Shape::Either(&[Shape::MapOf(&Shape::Either(&[Shape::Text, Shape::Null])), MANY_TEXTS]),
+            "none",
+            "env: {RUSTFLAGS: -Dwarnings, CI_TOKEN: }",
+            "Variables it depends on: a value, or nothing to pass the caller's through. A list passes all its names through.",
+        ),
+        set: env,
+    },
+    Key {
+        about: about(
+            "timeout",
+            Shape::Either(&[Shape::Duration, Shape::Words(&["none"])]),
+            "`step_timeout`",
+            "timeout: 10m",
+            "The longest one attempt may take; `none` lifts `step_timeout`.",
+        ),
+        set: |s, v, cx| {
+            let none = matches!(&v.kind, NodeKind::Scalar { text, .. } if text == "none");
+            s.timeout_ms = if none { Some(None) } else { cx.duration(v).map(Some) };
+        },
+    },
+    Key {
+        about: about(
+            "grace",
+            Shape::Duration,
+            "10s",
+            "grace: 30s",
+            "From the polite signal (TERM) to the deadly one (KILL).",
+        ),
+        set: |s, v, cx| s.grace_ms = cx.duration(v),
+    },
+    Key {
+        about: about(
+            "idle_timeout",
+            Shape::Duration,
+            "10m with `CI`, else a warning",
+            "idle_timeout: 5m",
+            "The longest time without output and without CPU use.",
+        ),
+        set: |s, v, cx| s.idle_timeout_ms = cx.duration(v),
+    },
+    Key {
+        about: about(
+            "retries",
+            retry::SHAPE,
+            "0",
+            "retries: 2",
+            "How often to try again, or a mapping with the details.",
+        ),
+        set: retry::decode_into,
+    },
+    Key {
+        about: about(
+            "allow_failure",
+            Shape::Bool,
+            "false",
+            "allow_failure: true",
+            "Its failure is a warning: it counts as passed for those that wait for it and for the exit code.",
+        ),
+        set: |s, v, cx| put(&mut s.allow_failure, cx.boolean(v)),
+    },
+    Key {
+        about: about("locks", MANY_TEXTS, "none", "locks: [database]", "Names that only one running step may hold."),
+        set: |s, v, cx| put(&mut s.locks, cx.names(v)),
+    },
+    Key {
+        about: about(
+            "resources",
+            claim::SHAPE,
+            "one CPU",
+            "resources: {cpu: 2, memory: 1GiB}",
+            "What it claims while it runs.",
+        ),
+        set: |s, v, cx| decode(cx, v, &[claim::CLAIM], "`resources`", s),
+    },
+    Key {
+        about: about(
+            "when",
+            Shape::Trigger,
+            "always",
+            "when: code_changes or dependencies_changes",
+            "When it runs at all; see [triggers](#triggers).",
+        ),
+        set: |s, v, cx| s.when = cx.text(v),
+    },
+    Key {
+        about: about("tags", MANY_TEXTS, "none", "tags: [slow]", "Labels for `--tag`."),
+        set: |s, v, cx| put(&mut s.tags, cx.names(v)),
+    },
+    Key {
+        about: about(
+            "run_on",
+            Shape::Words(RUN_ON),
+            "success",
+            "run_on: always",
+            "After what it runs: `success` of all it waits for, `failure` of any, or `always` (clean-up: also after fail-fast and the first Ctrl-C).",
+        ),
+        set: |s, v, cx| s.run_on = cx.word(v, RUN_ON),
+    },
+    Key {
+        about: about(
+            "changed_only",
+            Shape::Bool,
+            "false",
+            "changed_only: true",
+            "It gets the lists of changed files (`WF_CHANGED_FILES`, `WF_CHANGED_FILES_PRESENT`) and `WF_BASE`; its result holds for that base and list alone.",
+        ),
+        set: |s, v, cx| put(&mut s.changed_only, cx.boolean(v)),
+    },
+    Key {
+        about: about(
+            "leave_running",
+            MANY_TEXTS,
+            "none",
+            "leave_running: [gradle-daemon]",
+            "Names of processes that may outlive it; others are reported and killed.",
+        ),
+        set: |s, v, cx| put(&mut s.leave_running, cx.names(v)),
+    },
+];
+
+/// The shape of [`STEP`].
+pub const SHAPE: Shape = Shape::Object("step", keys, &["id", "run"]);
+
+fn keys() -> Vec<&'static About> {
+    abouts(STEP)
+}
+
+/// `steps`
+pub fn decode_all(d: &mut Draft, node: &Node, cx: &mut Cx) {
+    let NodeKind::Seq(items) = &node.kind else {
+        d.steps_torn = true;
+        let error = ConfigError::new(node.at, format!("`steps` is a list, not {}", node.describe()));
+        return cx.error(error.hint("write `- id: build`, and its other keys below"));
+    };
+    for item in items {
+        let mut step = StepDraft::at(first_place(item));
+        let key = name_of(item, "id").unwrap_or_default();
+        cx.below(&key, |cx| decode(cx, item, &[STEP], "a step", &mut step));
+        d.steps_torn |= step.id.is_none();
+        if matches!(item.kind, NodeKind::Map(_)) {
+            for (required, example) in [("id", "id: build"), ("run", "run: make")] {
+                if !has_key(item, required) && !has_slip(item, required) {
+                    let error = ConfigError::new(step.at, format!("this step has no `{required}`"));
+                    cx.error(error.hint(format!("add `{example}`")));
+                }
+            }
+        }
+        d.steps.push(step);
+    }
+}
+
+/// Is a required key misspelt? Then that is the error, and its absence is not another.
+fn has_slip(node: &Node, key: &str) -> bool {
+    let known: Vec<_> = STEP.iter().map(|key| key.about.name).collect();
+    matches!(&node.kind, NodeKind::Map(entries) if entries.iter().any(|(name, _)| {
+        !known.contains(&name.value.as_str())
+            && crate::base::suggest::nearest(&name.value, known.iter().copied()) == Some(key)
+    }))
+}
+
+fn id(s: &mut StepDraft, node: &Node, cx: &mut Cx) {
+    let Some(text) = cx.text(node) else { return };
+    if let Ok(id) = StepId::parse(&text.value) {
+        s.id = Some(Spanned::new(id, text.at))
+    } else {
+        let message = format!("`{}` is not a step id", shorten(&text.value));
+        let hint = "use 1 to 64 letters, digits, `_`, `.` or `-`, starting with a letter or digit";
+        cx.error(ConfigError::new(text.at, message).hint(hint));
+    }
+}
+
+fn run(s: &mut StepDraft, node: &Node, cx: &mut Cx) {
+    s.run = match &node.kind {
+        NodeKind::Seq(items) if items.is_empty() => {
+            cx.error(ConfigError::new(node.at, "an empty command").hint("write `[program, argument]`"));
+            None
+        }
+        NodeKind::Seq(_) => cx.names(node).map(Run::Argv),
+        _ => cx.text(node).filter(|text| no_nul(cx, text)).map(|text| Run::Text(text.value)),
+    };
+    if let Some(Run::Text(text)) = &s.run
+        && text.trim().is_empty()
+    {
+        cx.error(ConfigError::new(node.at, "an empty command").hint("write `run: true` for a step that does nothing"));
+    }
+}
+
+/// No argument of a process can hold a NUL byte.
+fn no_nul(cx: &mut Cx, text: &Spanned<String>) -> bool {
+    let fine = !text.value.contains('\0');
+    if !fine {
+        cx.error(ConfigError::new(text.at, "a command cannot contain a NUL byte"));
+    }
+    fine
+}
+
+fn shell(s: &mut StepDraft, node: &Node, cx: &mut Cx) {
+    let argv = |parts: &[&str]| parts.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>();
+    let shell = match &node.kind {
+        NodeKind::Seq(_) => cx.names(node),
+        _ => cx.text(node).map(|text| match text.value.as_str() {
+            "sh" => argv(&["sh", "-e", "-c", "{}"]),
+            "bash" => argv(&["bash", "-eo", "pipefail", "-c", "{}"]),
+            other => shlex::split(other).unwrap_or_else(|| vec![other.to_owned()]),
+        }),
+    };
+    let Some(shell) = shell else { return };
+    if shell.iter().skip(1).any(|part| part == "{}") {
+        s.shell = Some(Spanned::new(shell, node.at));
+    } else {
+        let near = shell.first().and_then(|first| did_you_mean(first, ["sh", "bash"]));
+        let example = shell.first().map_or("zsh", String::as_str);
+        let error = ConfigError::new(node.at, "a shell is `sh`, `bash`, or an argv with `{}` where the text goes");
+        cx.error(error.hint(near.unwrap_or_else(|| format!("for example `[{example}, -c, \"{{}}\"]`"))));
+    }
+}
+
+/// Variables that wf itself sets for steps.
+const OURS: &[&str] = &["WF_ATTEMPT", "WF_BASE", "WF_CHANGED_FILES", "WF_CHANGED_FILES_PRESENT", "WF_DIR", "WF_STEP"];
+
+/// A name that a variable can have.
+pub fn variable_name(cx: &mut Cx, node: &Node) -> Option<String> {
+    let text = cx.text(node)?;
+    check_name(cx, &text).then_some(text.value)
+}
+
+fn check_name(cx: &mut Cx, name: &Spanned<String>) -> bool {
+    let fine = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let starts = name.value.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if starts && name.value.chars().all(fine) {
+        return true;
+    }
+    let error = ConfigError::new(name.at, format!("`{}` is not a name for a variable", shorten(&name.value)));
+    cx.error(error.hint("use letters, digits and `_`, not starting with a digit"));
+    false
+}
+
+fn env(s: &mut StepDraft, node: &Node, cx: &mut Cx) {
+    let NodeKind::Map(entries) = &node.kind else {
+        let names = cx.many(node, variable_name).unwrap_or_default();
+        s.env.extend(names.into_iter().map(|name| (name, None)));
+        return;
+    };
+    for (name, value) in entries {
+        if OURS.contains(&name.value.as_str()) {
+            cx.error(ConfigError::new(name.at, format!("`{}` is set by wf", name.value)).hint("choose another name"));
+        } else if check_name(cx, name) {
+            let text = if value.is_null() { Some(None) } else { cx.text(value).map(|text| Some(text.value)) };
+            if let Some(text) = text {
+                s.env.insert(name.value.clone(), text);
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Settings in environment variables. Pure.
+//!
+//! Does not know: the environment; it is handed in.
+
+use super::setting::run::SETTINGS;
+use super::source::{Origin, Override};
+
+/// The ancestor's name for `jobs`.
+const MAX_PARALLEL_JOBS: &str = "MAX_PARALLEL_JOBS";
+
+/// The variable for a setting: `WF_` and its name in capitals.
+pub fn variable(key: &str) -> String {
+    format!("WF_{}", key.to_ascii_uppercase())
+}
+
+/// The settings among these variables. Empty ones and other `WF_…` variables say nothing. `WF_JOBS` wins over
+/// `MAX_PARALLEL_JOBS`.
+pub fn overrides_from_env<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<Override> {
+    let mut found = Vec::new();
+    for (name, value) in variables.into_iter().filter(|(_, value)| !value.trim().is_empty()) {
+        let key = SETTINGS.iter().map(|key| key.about.name).find(|key| variable(key) == name);
+        if let Some(key) = key.or((name == MAX_PARALLEL_JOBS).then_some("jobs")) {
+            let (key, value) = (key.to_owned(), value.trim().to_owned());
+            found.push(Override { key, value, origin: Origin::Env(name.to_owned()) });
+        }
+    }
+    // The last one wins when they are laid over each other.
+    found.sort_by(|a, b| a.key.cmp(&b.key).then_with(|| a.origin.describe(&[]).cmp(&b.origin.describe(&[]))));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_found_and_strangers_left_alone() {
+        let variables = [
+            ("WF_JOBS", "2"),
+            ("MAX_PARALLEL_JOBS", "8"),
+            ("WF_SMART_EXECUTION", "observe"),
+            ("WF_STEP", "build"),
+            ("WF_OUTPUT", ""),
+            ("JOBS", "9"),
+        ];
+        let found: Vec<_> =
+            overrides_from_env(variables).into_iter().map(|o| format!("{}={}", o.key, o.value)).collect();
+        assert_eq!(found, ["jobs=8", "jobs=2", "smart_execution=observe"]);
+    }
+}

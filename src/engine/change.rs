@@ -1,0 +1,116 @@
+//! From a repository and a request to a change set, with a typed fallback for everything that cannot be told.
+
+use super::prepare::PrepareError;
+use crate::change::{Base, BaseHow, ChangeSet};
+use crate::event::{EventKind, FallbackCode};
+use crate::git::{BaseQuery, GitError, Mode, NoBase, Repo};
+use crate::history::{self, StateDir};
+use crate::plan::BaseRef;
+use std::collections::BTreeMap;
+
+/// So far back a green ancestor is looked for.
+const ANCESTORS: usize = 10_000;
+
+/// What changed. Whatever cannot be told is a note, and then the change set has no base.
+pub fn find(
+    repo: Result<&Repo, &GitError>,
+    asked: &BaseRef,
+    configured: Option<&str>,
+    state: Option<&StateDir>,
+    notes: &mut Vec<EventKind>,
+) -> Result<ChangeSet, PrepareError> {
+    let repo = match repo {
+        Ok(repo) => repo,
+        Err(error) => {
+            notes.push(fallback(error.code(), error, error.hint()));
+            return Ok(ChangeSet::unknown());
+        }
+    };
+    let (base, base_guarded) = match base(repo, asked, configured, state, notes) {
+        Ok(found) => found,
+        Err(missing @ NoBase::AskedMissing { .. }) => return Err(PrepareError::Base(missing)),
+        Err(missing) => {
+            notes.push(fallback(missing.code(), &missing, missing.hint()));
+            (Base::None, false)
+        }
+    };
+    match read(repo, &base) {
+        Ok(change) => Ok(ChangeSet { base_guarded, ..change }),
+        Err(error) => {
+            notes.push(fallback(error.code(), &error, error.hint()));
+            Ok(ChangeSet::unknown())
+        }
+    }
+}
+
+/// A fallback event.
+pub fn fallback(code: FallbackCode, message: &impl ToString, hint: Option<String>) -> EventKind {
+    EventKind::Fallback { code, message: message.to_string(), hint }
+}
+
+/// The base, and whether it may be trusted without a recorded pass.
+fn base(
+    repo: &Repo,
+    asked: &BaseRef,
+    configured: Option<&str>,
+    state: Option<&StateDir>,
+    notes: &mut Vec<EventKind>,
+) -> Result<(Base, bool), NoBase> {
+    let query = match asked {
+        BaseRef::Staged => return Ok((Base::Staged { head: repo.head()? }, true)),
+        BaseRef::CiWithoutBase => {
+            let message = "in CI without --base, wf does not guess what to compare with: everything runs".to_owned();
+            let hint = "name it: wf run --base origin/main".to_owned();
+            notes.push(EventKind::Fallback { code: FallbackCode::CiWithoutBase, message, hint: Some(hint) });
+            return Ok((Base::None, false));
+        }
+        BaseRef::Asked(reference) => BaseQuery::Asked(reference.clone()),
+        BaseRef::Default => BaseQuery::Default { configured: configured.map(str::to_owned) },
+    };
+    let resolved = repo.resolve_base(&query)?;
+    match (&resolved.base, resolved.on_default_branch) {
+        (Base::None, true) => Ok((green_ancestor(repo, state, notes)?, false)),
+        (Base::Commit { commit, .. }, false) => {
+            let default = resolved.default_branch.as_deref().map(|name| repo.commit_of(name)).transpose()?.flatten();
+            let guarded = match default {
+                Some((tip, _)) => repo.is_ancestor(commit, &tip)?,
+                None => false,
+            };
+            Ok((resolved.base, guarded))
+        }
+        _ => Ok((resolved.base, false)),
+    }
+}
+
+/// On the default branch nobody guards the parent commit: only a recorded green run will do.
+fn green_ancestor(repo: &Repo, state: Option<&StateDir>, notes: &mut Vec<EventKind>) -> Result<Base, NoBase> {
+    let green: BTreeMap<String, _> = state.map(history::green_commits).unwrap_or_default().into_iter().rev().collect();
+    let newest = repo.newest_ancestor(&green.keys().cloned().collect(), ANCESTORS)?;
+    if let Some((commit, run)) = newest.and_then(|commit| green.get_key_value(&commit)) {
+        let how = BaseHow::GreenAncestor { run: run.to_string() };
+        return Ok(Base::Commit { commit: commit.clone(), how });
+    }
+    notes.push(EventKind::Fallback {
+        code: FallbackCode::NoGreenAncestor,
+        message: "on the default branch, and no green run of an earlier commit is recorded: everything runs".into(),
+        hint: Some("a green run on a clean tree is recorded from now on; `--base REF` compares with any commit".into()),
+    });
+    Ok(Base::None)
+}
+
+fn read(repo: &Repo, base: &Base) -> Result<ChangeSet, GitError> {
+    let (commit, mode) = match base {
+        Base::Commit { commit, .. } => (Some(commit.as_str()), Mode::All),
+        Base::Staged { .. } => (None, Mode::StagedOnly),
+        Base::None => (None, Mode::All),
+    };
+    let changes = repo.changes(commit, mode)?;
+    Ok(ChangeSet {
+        base: base.clone(),
+        head: repo.head()?,
+        branch: repo.branch()?,
+        base_guarded: false,
+        files: changes.files,
+        unseen: changes.unseen,
+    })
+}

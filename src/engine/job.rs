@@ -1,0 +1,120 @@
+//! From a resolved step to a job: argv, folder, environment.
+
+use crate::base::RepoPath;
+use crate::config::model::Command;
+use crate::exec::Job;
+use crate::graph::Step;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// What all jobs of a run share.
+#[derive(Clone, Debug)]
+pub struct Common {
+    /// The root that paths are relative to.
+    pub root: PathBuf,
+    /// The run's id.
+    pub run: String,
+    /// The environment that steps inherit: see [`inherited`].
+    pub env: BTreeMap<OsString, OsString>,
+    /// Where output logs go.
+    pub out: PathBuf,
+    /// What the change is measured against.
+    pub base: Option<String>,
+    /// `WORKFLOW_MONITOR_RESOURCES`
+    pub sample: bool,
+    /// `WORKFLOW_PROFILE`
+    pub profile: bool,
+}
+
+/// What of wf's environment reaches steps: all but git's own redirections (a hook's `GIT_DIR` would send every git
+/// command of a step to the wrong repository) and wf's variables.
+pub fn inherited(env: &BTreeMap<OsString, OsString>, in_hook: bool) -> BTreeMap<OsString, OsString> {
+    const GIT: [&str; 6] =
+        ["GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"];
+    let keep = |name: &OsStr| {
+        let git = GIT.iter().any(|git| name == OsStr::new(git));
+        !name.as_bytes().starts_with(b"WF_") && (in_hook || !git)
+    };
+    env.iter().filter(|(name, _)| keep(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// The lists of a `changed_only` step.
+#[derive(Clone, Debug)]
+pub struct ChangedLists {
+    /// All changed paths that the step watches.
+    pub all: PathBuf,
+    /// Those that exist.
+    pub present: PathBuf,
+}
+
+/// Makes one attempt's job.
+pub fn job(common: &Common, step: &Step, attempt: u32, lists: Option<&ChangedLists>) -> Job {
+    let mut env = common.env.clone();
+    for (name, value) in &step.env {
+        if let Some(value) = value {
+            env.insert(name.into(), value.into());
+        }
+    }
+    let mut set = |name: &str, value: &OsStr| drop(env.insert(name.into(), value.to_owned()));
+    set("WF_STEP", OsStr::new(step.id.as_str()));
+    set("WF_ATTEMPT", OsStr::new(&attempt.to_string()));
+    set("WF_RUN", OsStr::new(&common.run));
+    // A wf inside this step may use what the step claims, no more.
+    set("WF_JOBS_SHARE", OsStr::new(&(step.resources.cpu_milli / 1_000).max(1).to_string()));
+    if let Some(folder) = &step.folder {
+        set("WF_DIR", OsStr::from_bytes(folder.as_bytes()));
+    }
+    if let Some(lists) = lists {
+        set("WF_CHANGED_FILES", lists.all.as_os_str());
+        set("WF_CHANGED_FILES_PRESENT", lists.present.as_os_str());
+        if let Some(base) = &common.base {
+            set("WF_BASE", OsStr::new(base));
+        }
+    }
+    Job {
+        step: step.id.clone(),
+        attempt,
+        argv: argv(&step.command),
+        dir: step.dir.under(&common.root),
+        env: env.into_iter().collect(),
+        log: common.out.join(format!("{}.{attempt}.log", step.id.file_stem())),
+        timeout_ms: step.timeout_ms,
+        grace_ms: step.grace_ms,
+        idle_timeout_ms: step.idle_timeout_ms,
+        memory_bytes: step.resources.memory_bytes,
+        enforce_memory: step.resources.enforce,
+        leave_running: step.leave_running.clone(),
+        sample: common.sample,
+        profile: common.profile,
+    }
+}
+
+/// The argv of a command. Data never reaches a shell: only the text as it was written does.
+pub fn argv(command: &Command) -> Vec<OsString> {
+    match command {
+        Command::Argv(argv) => argv.iter().map(OsString::from).collect(),
+        Command::Shell { text, shell } => {
+            shell.iter().map(|word| OsString::from(if word == "{}" { text } else { word })).collect()
+        }
+    }
+}
+
+/// Writes the lists of a `changed_only` step into the run's folder: NUL between paths, sorted.
+pub fn write_lists(root: &Path, dir: &Path, step: &Step, paths: &[RepoPath]) -> std::io::Result<ChangedLists> {
+    let write = |name: &str, paths: &mut dyn Iterator<Item = &RepoPath>| {
+        let file = dir.join(format!("{}.{name}", step.id.file_stem()));
+        let mut bytes = Vec::new();
+        for path in paths {
+            bytes.extend_from_slice(path.as_bytes());
+            bytes.push(0);
+        }
+        std::fs::create_dir_all(dir)?;
+        std::fs::write(&file, bytes)?;
+        std::io::Result::Ok(file)
+    };
+    let all = write("changed", &mut paths.iter())?;
+    let present = write("present", &mut paths.iter().filter(|path| path.under(root).symlink_metadata().is_ok()))?;
+    Ok(ChangedLists { all, present })
+}

@@ -1,0 +1,248 @@
+//! Evidence: what the recorded runs prove about a commit.
+
+use super::facts::Row;
+use super::{Recorded, StateDir};
+use crate::base::RunId;
+use crate::verdict::{Known, Verdict};
+use std::collections::btree_map::Entry;
+
+/// At most so many bytes of rows are read for durations, newest runs first. They only serve estimates: a step that ran
+/// in none of these runs has no estimate.
+const DURATIONS: usize = 4 << 20;
+
+/// What is known about a base, and what could not be read, one sentence each.
+pub fn known(state: &StateDir, base: Option<&str>) -> (Known, Vec<String>) {
+    let mut recorded = Recorded::load(state);
+    (recorded.known(base), recorded.problems)
+}
+
+/// Commits that a run found green as a whole, newest first; see [`super::RunFacts::is_green`].
+pub fn green_commits(state: &StateDir) -> Vec<(String, RunId)> {
+    Recorded::load(state).green_commits()
+}
+
+impl Recorded {
+    /// Commits that a run found green as a whole, newest first; see [`super::RunFacts::is_green`].
+    pub fn green_commits(&self) -> Vec<(String, RunId)> {
+        let green = self.runs.iter().filter(|run| run.facts.is_green());
+        green.filter_map(|run| Some((run.facts.commit.clone()?, run.facts.run.clone()))).collect()
+    }
+
+    /// What is known about a base commit.
+    ///
+    /// A step's verdict there is the one of the newest run that began on that commit with a clean tree and has one: its last
+    /// attempt that ended by itself, or a skip that was itself proven. A run that was killed still speaks for the attempts
+    /// that ended. A run during which the tree changed (as its log says) speaks for nothing.
+    pub fn known(&mut self, base: Option<&str>) -> Known {
+        let mut known = Known { base: base.map(str::to_owned), ..Known::default() };
+        let mut budget = DURATIONS;
+        for run in &self.runs {
+            let at_base = base.is_some() && run.facts.commit.as_deref() == base && run.facts.speaks_for_commit();
+            let affordable = run.size() <= budget;
+            if !at_base && !affordable {
+                continue;
+            }
+            budget -= run.size().min(budget);
+            match run.rows() {
+                Ok(rows) => {
+                    if at_base {
+                        take_verdicts(&mut known, run, &rows);
+                    }
+                    take_durations(&mut known, &rows);
+                }
+                Err(error) => {
+                    let what = format!("facts of run {} are damaged: {error}", run.facts.run);
+                    self.problems.push(what);
+                }
+            }
+        }
+        known
+    }
+}
+
+fn take_verdicts(known: &mut Known, run: &super::RecordedRun, rows: &[Row]) {
+    // Later rows of one step win within the run, so they are walked from the end, and the first to come stays.
+    for row in rows.iter().rev() {
+        let (step, definition, context, passed, at_ms) = match row {
+            Row::Attempt(it) if it.witness && it.outcome.is_verdict() => {
+                (&it.step, it.definition, it.context, it.outcome.passed(), it.at_ms)
+            }
+            Row::Proven(it) if it.witness => (&it.step, it.definition, it.context, true, 0),
+            _ => continue,
+        };
+        if let Entry::Vacant(free) = known.at_base.entry(step.clone()) {
+            let (run, at) = (run.facts.run.clone(), later(&run.facts.started_at, at_ms));
+            free.insert(Verdict { definition, context, passed, run, at });
+        }
+    }
+}
+
+fn take_durations(known: &mut Known, rows: &[Row]) {
+    for row in rows.iter().rev() {
+        if let Row::Attempt(it) = row
+            && it.outcome.passed()
+        {
+            known.durations.entry(it.step.clone()).or_insert(it.wall_ms);
+        }
+    }
+}
+
+/// The time `ms` after a time; that time itself when it is none.
+fn later(start: &str, ms: u64) -> String {
+    let offset = jiff::SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX));
+    let sum = start.parse::<jiff::Timestamp>().ok().and_then(|start| start.checked_add(offset).ok());
+    sum.map_or_else(|| start.to_owned(), |time| time.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Digest;
+    use crate::event::{Because, Decision, EventKind, Outcome, RunStarted, RunStatus, WarningCode};
+    use crate::history::samples::{ended, head, id, planned, record, run_ended, skip, started, write};
+    use crate::history::{ChosenBy, RunRef};
+
+    const RUN: Decision = Decision::Run(Because::NoBase);
+
+    fn state() -> (tempfile::TempDir, StateDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&dir.path().join(".wf"), ChosenBy::Default).unwrap();
+        (dir, state)
+    }
+
+    fn with(change: impl FnOnce(&mut RunStarted)) -> EventKind {
+        let mut head = head();
+        change(&mut head);
+        EventKind::RunStarted(Box::new(head))
+    }
+
+    fn plan(steps: Vec<crate::event::PlannedStep>) -> EventKind {
+        EventKind::Planned { steps, stages: vec![] }
+    }
+
+    /// A run whose only step ends so.
+    fn simple(state: &StateDir, at: u64, first: EventKind, outcome: Outcome, status: RunStatus) -> RunRef {
+        record(
+            state,
+            at,
+            vec![first, plan(vec![planned("s", RUN, &[])]), ended("s", outcome, false), run_ended(status)],
+        )
+    }
+
+    fn passed_at_c(state: &StateDir) -> Vec<(String, bool)> {
+        let (known, problems) = known(state, Some("c"));
+        assert_eq!(problems, [""; 0]);
+        known.at_base.iter().map(|(step, verdict)| (step.to_string(), verdict.passed)).collect()
+    }
+
+    #[test]
+    fn the_newest_run_wins_and_times_are_when_the_attempt_ended() {
+        let (_dir, state) = state();
+        simple(&state, 1_000, started(), Outcome::Passed, RunStatus::Passed);
+        let newer = simple(&state, 2_000, started(), Outcome::Failed { code: 1 }, RunStatus::Failed);
+        let (known, _) = known(&state, Some("c"));
+        let verdict = &known.at_base[&id("s")];
+        assert_eq!((verdict.passed, &verdict.run, verdict.at.as_str()), (false, &newer.id, "2026-01-01T00:00:00.02Z"));
+        assert_eq!(verdict.definition, Digest::of_bytes(b"s"));
+        assert_eq!(known.durations[&id("s")], 7, "of the older run, which passed");
+    }
+
+    #[test]
+    fn only_clean_unbroken_runs_of_these_semantics_at_this_commit_speak() {
+        for (why, first) in [
+            ("dirty", with(|head| head.clean = false)),
+            ("another commit", with(|head| head.commit = Some("d".into()))),
+            ("no commit", with(|head| head.commit = None)),
+            ("--no-needs", with(|head| head.witnesses = false)),
+            ("other rules", with(|head| head.semantics += 1)),
+        ] {
+            let (_dir, state) = state();
+            simple(&state, 1_000, first, Outcome::Passed, RunStatus::Passed);
+            assert_eq!(passed_at_c(&state), [], "{why}");
+            let green: Vec<_> = green_commits(&state).into_iter().map(|(commit, _)| commit).collect();
+            assert_eq!(green, if why == "another commit" { vec!["d"] } else { vec![] }, "{why}");
+        }
+        let (_dir, state) = state();
+        let warning = EventKind::Warning { code: WarningCode::TreeChanged, step: None, message: String::new() };
+        let kinds = vec![started(), plan(vec![planned("s", RUN, &[])]), ended("s", Outcome::Passed, false), warning];
+        record(&state, 1_000, kinds);
+        assert_eq!(passed_at_c(&state), [], "the tree changed");
+    }
+
+    #[test]
+    fn what_is_no_verdict_leaves_the_older_one_standing() {
+        let (_dir, state) = state();
+        simple(&state, 1_000, started(), Outcome::Passed, RunStatus::Passed);
+        for (at, outcome) in [(2_000, Outcome::Signalled { signal: 9 }), (3_000, Outcome::Stopped)] {
+            simple(&state, at, started(), outcome, RunStatus::Interrupted);
+        }
+        assert_eq!(passed_at_c(&state), [("s".into(), true)]);
+    }
+
+    #[test]
+    fn a_proven_skip_counts_as_a_pass_and_a_trusted_one_as_nothing() {
+        let (_dir, state) = state();
+        let steps = vec![planned("proven", skip(true), &[]), planned("trusted", skip(false), &[])];
+        record(&state, 1_000, vec![started(), plan(steps), run_ended(RunStatus::Passed)]);
+        assert_eq!(passed_at_c(&state), [("proven".into(), true)]);
+        assert_eq!(green_commits(&state), [], "trust never turns into proof");
+        let steps = vec![planned("proven", skip(true), &[])];
+        let green = record(&state, 2_000, vec![started(), plan(steps), run_ended(RunStatus::Passed)]);
+        assert_eq!(green_commits(&state), [("c".into(), green.id)]);
+        let steps = vec![planned("proven", skip(true), &[])];
+        record(&state, 3_000, vec![with(|head| head.filtered = true), plan(steps), run_ended(RunStatus::Passed)]);
+        assert_eq!(green_commits(&state).len(), 1, "a filtered run says nothing about the whole");
+    }
+
+    #[test]
+    fn nothing_after_an_allowed_failure_witnesses() {
+        let (_dir, state) = state();
+        let mut quiet = planned("quiet", RUN, &[]);
+        quiet.witnesses = false;
+        let steps = vec![
+            planned("a", RUN, &[]),
+            planned("b", RUN, &["a"]),
+            planned("c", RUN, &["b"]),
+            planned("d", RUN, &[]),
+            quiet,
+        ];
+        let mut kinds = vec![started(), plan(steps), ended("a", Outcome::Failed { code: 1 }, true)];
+        kinds.extend(["b", "c", "d", "quiet"].map(|step| ended(step, Outcome::Passed, false)));
+        record(&state, 1_000, kinds);
+        assert_eq!(passed_at_c(&state), [("a".into(), false), ("d".into(), true)]);
+    }
+
+    #[test]
+    fn killed_and_running_runs_speak_for_the_attempts_that_ended() {
+        let (_dir, state) = state();
+        let kinds = vec![
+            started(),
+            plan(vec![planned("s", RUN, &[]), planned("t", RUN, &[])]),
+            ended("s", Outcome::Passed, false),
+        ];
+        let writer = write(&state, 1_000, kinds);
+        assert_eq!(passed_at_c(&state), [("s".into(), true)], "while it runs");
+        drop(writer);
+        assert_eq!(passed_at_c(&state), [("s".into(), true)], "when it was killed");
+        assert_eq!(green_commits(&state), []);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_and_the_rest_used() {
+        let (_dir, state) = state();
+        simple(&state, 1_000, started(), Outcome::Passed, RunStatus::Passed);
+        let newer = write(&state, 2_000, vec![with(|head| head.format += 1)]).run().clone();
+        let broken = write(&state, 3_000, vec![started()]).run().clone();
+        std::fs::write(broken.log(), b"\xff\n").unwrap();
+        let folder = write(&state, 4_000, vec![]).run().clone();
+        std::fs::remove_file(folder.log()).unwrap();
+        std::fs::create_dir(folder.log()).unwrap();
+        let (known, problems) = known(&state, Some("c"));
+        assert!(known.at_base[&id("s")].passed);
+        let words = problems;
+        assert_eq!(words.len(), 3, "{words:?}");
+        assert!(words[0].contains(&folder.id.0) && words[0].contains("not a regular file"), "{words:?}");
+        assert!(words[1].contains(&broken.id.0) && words[1].contains(":1: "), "{words:?}");
+        assert!(words[2].contains(&newer.id.0) && words[2].contains("format 2"), "{words:?}");
+    }
+}

@@ -1,0 +1,267 @@
+//! The decision for each step. Pure.
+//!
+//! One rule above all: a skip needs evidence, a run does not. Every way out of [`Deciding::smart`] that skips names
+//! what stands behind it.
+
+use super::{BaseDefinitions, Facts, select};
+use crate::base::Digest;
+use crate::change::Base;
+use crate::classify::{self, Cause};
+use crate::config::model::{RunOn, SkipPolicy, Smart};
+use crate::config::trigger::{Facts as TriggerFacts, Trigger};
+use crate::event::{Because, Decision, Evidence, PlannedStage, SkipReason};
+use crate::graph::{Edge, Step};
+use std::collections::BTreeSet;
+
+/// The stages, each with whether its trigger holds.
+pub fn stages(facts: &Facts<'_>) -> Vec<PlannedStage> {
+    let planned = |stage: &crate::config::model::StageSpec| PlannedStage {
+        name: stage.name.clone(),
+        target_ms: stage.target_ms,
+        triggered: holds(facts, &stage.trigger, asks_for_stage(facts, &stage.name)),
+        trigger: stage.trigger.to_string(),
+    };
+    facts.stages.iter().map(planned).collect()
+}
+
+fn asks_for_stage(facts: &Facts<'_>, stage: &str) -> bool {
+    facts.request.manual.contains(stage) || facts.request.filter.stages.iter().any(|name| name == stage)
+}
+
+/// Does a trigger hold? Without smart execution nothing about the change is asked.
+fn holds(facts: &Facts<'_>, trigger: &Trigger, asked_for: bool) -> bool {
+    let class = facts.class.filter(|_| facts.request.settings.smart_execution != Smart::Off);
+    match class {
+        None => trigger.holds(asked_for, None),
+        Some(class) => {
+            let changes = |category: &str| class.changes(category);
+            let known: TriggerFacts<'_> = (&changes, class.impact);
+            trigger.holds(asked_for, Some(known))
+        }
+    }
+}
+
+/// All decisions, by position.
+pub fn decisions(
+    facts: &Facts<'_>,
+    definitions: &[Digest],
+    selected: &[bool],
+    stages: &[PlannedStage],
+) -> Vec<Decision> {
+    let causes = facts.class.map_or_else(Vec::new, |class| classify::causes(facts.graph, &class.paths));
+    let deciding = Deciding { facts, definitions, selected, stages, causes };
+    let mut decisions = vec![Decision::Skip(SkipReason::Filtered); facts.graph.len()];
+    for &at in facts.graph.order() {
+        decisions[at] = deciding.first(at, &decisions);
+    }
+    deciding.rewrite(&mut decisions);
+    deciding.outputs(&mut decisions);
+    deciding.followers(&mut decisions);
+    if facts.request.settings.smart_execution == Smart::Observe {
+        decisions.iter_mut().for_each(observe);
+    }
+    decisions
+}
+
+/// What a change would have skipped runs, and says so.
+fn observe(decision: &mut Decision) {
+    use SkipReason::{StageNotTriggered, Unaffected, WhenFalse};
+    if let Decision::Skip(skip @ (Unaffected { .. } | StageNotTriggered { .. } | WhenFalse { .. })) = decision {
+        *decision = Decision::Run(Because::Observed { skip: Box::new(skip.clone()) });
+    }
+}
+
+struct Deciding<'a> {
+    facts: &'a Facts<'a>,
+    definitions: &'a [Digest],
+    selected: &'a [bool],
+    stages: &'a [PlannedStage],
+    causes: Vec<Option<Cause>>,
+}
+
+impl Deciding<'_> {
+    /// The decision from what stands before the step in the graph.
+    fn first(&self, at: usize, so_far: &[Decision]) -> Decision {
+        let step = self.facts.graph.step(at);
+        if !self.selected[at] {
+            return Decision::Skip(SkipReason::Filtered);
+        }
+        let asked = self.is_asked_for(step);
+        let stage = step.stage.as_ref().and_then(|name| self.stages.iter().find(|stage| stage.name == *name));
+        let stage_is_manual = stage.is_some_and(|stage| !stage.triggered && self.is_manual(&stage.name));
+        if !asked && (step.is_deploy() || stage_is_manual) {
+            return Decision::Skip(SkipReason::Manual);
+        }
+        // A step that cannot have what it needs does not run either.
+        let mut needs = self.facts.graph.waits(at).iter().filter(|(_, edge)| *edge == Edge::Needs);
+        if needs.any(|(need, _)| matches!(so_far[*need], Decision::Skip(SkipReason::Manual))) && !asked {
+            return Decision::Skip(SkipReason::Manual);
+        }
+        if step.run_on != RunOn::Success {
+            return Decision::Skip(SkipReason::NothingToFollow);
+        }
+        let staged = self.facts.request.settings.multi_stage;
+        let skip = match (stage, &step.when) {
+            (Some(stage), _) if staged && !stage.triggered && !asked => {
+                Some(SkipReason::StageNotTriggered { stage: stage.name.clone(), trigger: stage.trigger.clone() })
+            }
+            (_, Some(when)) if !holds(self.facts, when, asked) => {
+                match when.names_manual() && self.facts.class.is_none() {
+                    true => return Decision::Skip(SkipReason::Manual),
+                    false => Some(SkipReason::WhenFalse { when: when.to_string() }),
+                }
+            }
+            _ => None,
+        };
+        skip.map_or_else(|| self.smart(at, step, so_far), Decision::Skip)
+    }
+
+    /// What smart execution says.
+    fn smart(&self, at: usize, step: &Step, so_far: &[Decision]) -> Decision {
+        let facts = self.facts;
+        let run = |because| Decision::Run(because);
+        if facts.request.filter.alone && select::is_named(facts.graph, &facts.request.filter, at) {
+            return run(Because::Requested);
+        }
+        if facts.request.settings.smart_execution == Smart::Off {
+            return run(Because::SmartOff);
+        }
+        let Some(class) = facts.class else { return run(Because::NoBase) };
+        if let Some(Some(cause)) = self.causes.get(at) {
+            let Cause { path, rule, more } = cause.clone();
+            return run(Because::Changed { path, rule, more });
+        }
+        match facts.at_base {
+            BaseDefinitions::Same => {}
+            BaseDefinitions::Of(then) if then.get(&step.id) == Some(&self.definitions[at]) => {}
+            BaseDefinitions::Of(_) => return run(Because::DefinitionChanged),
+            BaseDefinitions::Unknown(message) => return run(Because::DefinitionUnknown { message: message.clone() }),
+        }
+        if let Some(path) = classify::unseen(step, &facts.change.unseen) {
+            return run(Because::Unseen { path: path.clone() });
+        }
+        let mut needs = facts.graph.waits(at).iter().filter(|(_, edge)| *edge == Edge::Needs);
+        if let Some((need, _)) = needs.find(|(need, _)| may_produce_news(&so_far[*need])) {
+            return run(Because::Upstream { step: facts.graph.step(*need).id.clone() });
+        }
+        match self.evidence(at, step) {
+            Err(because) => run(because),
+            Ok(evidence) => {
+                let in_ignored = |file: &classify::Classified| {
+                    file.category.as_ref().is_some_and(|category| step.ignore.contains(category))
+                };
+                let only: BTreeSet<String> = match class.paths.iter().all(in_ignored) {
+                    true => class.counts.keys().cloned().collect(),
+                    false => BTreeSet::new(),
+                };
+                let (changed, only) = (class.paths.len(), only.into_iter().collect());
+                Decision::Skip(SkipReason::Unaffected { evidence, changed, only })
+            }
+        }
+    }
+
+    /// What stands behind a skip of a step that nothing changed for, or why it has to run all the same.
+    fn evidence(&self, at: usize, step: &Step) -> Result<Evidence, Because> {
+        let facts = self.facts;
+        let (commit, what) = match &facts.change.base {
+            Base::Commit { commit, .. } => {
+                (commit.clone(), "the base is not a commit of the default branch, or HEAD is on it")
+            }
+            Base::Staged { head: Some(head) } => (head.clone(), "only what is staged is looked at"),
+            Base::Staged { head: None } | Base::None => return Err(Because::NoBase),
+        };
+        let about = facts.known.base.as_ref().is_some_and(|base| *base == commit);
+        let verdict = facts.known.at_base.get(&step.id).filter(|_| about && step.witnesses());
+        match verdict.filter(|verdict| verdict.definition == self.definitions[at]) {
+            Some(verdict) if !verdict.passed => Err(Because::FailedAtBase { run: verdict.run.to_string() }),
+            Some(verdict) if verdict.context != facts.contexts[at] => Err(Because::ContextChanged),
+            Some(verdict) => Ok(Evidence::Witnessed { commit, run: verdict.run.to_string() }),
+            None if facts.request.settings.skip_policy == SkipPolicy::Witnessed => {
+                Err(Because::Unproven { rule: "skip_policy: witnessed".into() })
+            }
+            None if !facts.change.base_guarded => Err(Because::Unproven { rule: what.into() }),
+            None => Ok(Evidence::Trusted { commit }),
+        }
+    }
+
+    /// A step that edits files in place may change what a skipped step watches: then that step runs too, and what
+    /// needs it.
+    fn rewrite(&self, decisions: &mut [Decision]) {
+        let graph = self.facts.graph;
+        let writers: Vec<usize> =
+            (0..graph.len()).filter(|at| graph.step(*at).writes.is_some() && decisions[*at].runs()).collect();
+        if writers.is_empty() {
+            return;
+        }
+        for &at in graph.order() {
+            if !matches!(decisions[at], Decision::Skip(SkipReason::Unaffected { .. })) {
+                continue;
+            }
+            let needs = graph.waits(at).iter().filter(|(_, edge)| *edge == Edge::Needs).map(|(need, _)| *need);
+            let mut news = needs.filter(|need| may_produce_news(&decisions[*need]));
+            let writer = writers.iter().copied().find(|w| *w != at && graph.may_rewrite(*w, at));
+            if let Some(source) = writer.or_else(|| news.next()) {
+                decisions[at] = Decision::Run(Because::Upstream { step: graph.step(source).id.clone() });
+            }
+        }
+    }
+
+    /// Graph integrity: a skipped step whose outputs a running step needs runs too.
+    fn outputs(&self, decisions: &mut [Decision]) {
+        let graph = self.facts.graph;
+        if self.facts.request.filter.alone {
+            return;
+        }
+        for &at in graph.order().iter().rev().filter(|at| graph.step(**at).run_on == RunOn::Success) {
+            if !decisions[at].runs() {
+                continue;
+            }
+            for &(need, edge) in graph.waits(at) {
+                let missing = match &decisions[need] {
+                    Decision::Skip(SkipReason::Manual | SkipReason::Filtered | SkipReason::NothingToFollow) => false,
+                    Decision::Skip(_) => graph.step(need).outputs.is_some(),
+                    Decision::Run(_) => false,
+                };
+                if edge == Edge::Needs && missing {
+                    decisions[need] = Decision::Run(Because::OutputsNeeded { by: graph.step(at).id.clone() });
+                }
+            }
+        }
+    }
+
+    /// Steps with `run_on: failure` or `always` run when something that they follow does.
+    fn followers(&self, decisions: &mut [Decision]) {
+        let graph = self.facts.graph;
+        let any_runs = decisions.iter().any(Decision::runs);
+        for &at in graph.order() {
+            if matches!(decisions[at], Decision::Skip(SkipReason::NothingToFollow)) {
+                let waits = graph.waits(at);
+                let follows = if waits.is_empty() { any_runs } else { waits.iter().any(|(w, _)| decisions[*w].runs()) };
+                if follows {
+                    decisions[at] = Decision::Run(Because::RunOn);
+                }
+            }
+        }
+    }
+
+    fn is_asked_for(&self, step: &Step) -> bool {
+        let filter = &self.facts.request.filter;
+        (!filter.steps.is_empty() && filter.names(&step.id))
+            || step.stage.as_ref().is_some_and(|stage| asks_for_stage(self.facts, stage))
+    }
+
+    fn is_manual(&self, stage: &str) -> bool {
+        let found = self.facts.stages.iter().find(|spec| spec.name == stage);
+        found.is_some_and(|spec| {
+            spec.trigger.names_manual() && (spec.trigger == Trigger::Manual || self.facts.class.is_none())
+        })
+    }
+}
+
+/// May a run of this step give its dependents something they have not seen? Not one that only restores its outputs.
+fn may_produce_news(decision: &Decision) -> bool {
+    match decision {
+        Decision::Run(Because::OutputsNeeded { .. }) | Decision::Skip(_) => false,
+        Decision::Run(_) => true,
+    }
+}

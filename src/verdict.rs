@@ -1,0 +1,33 @@
+//! What is recorded, as plain data for the plan. Pure.
+//!
+//! Does not know: where it is kept. `history` fills it from logs and facts.
+
+use crate::base::{Digest, Millis, RunId, StepId};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What one run found out about a step at a commit, on a clean tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The step's definition then.
+    pub definition: Digest,
+    /// Its declared environment and platform then.
+    pub context: Digest,
+    /// Did it pass?
+    pub passed: bool,
+    /// The run that recorded it.
+    pub run: RunId,
+    /// When, UTC, RFC 3339.
+    pub at: String,
+}
+
+/// Everything the plan may know of the past.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The commit that `at_base` speaks of.
+    pub base: Option<String>,
+    /// The newest verdict of each step at the base.
+    pub at_base: BTreeMap<StepId, Verdict>,
+    /// How long each step's newest passing attempt took.
+    pub durations: BTreeMap<StepId, Millis>,
+}

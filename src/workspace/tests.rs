@@ -1,0 +1,319 @@
+//! Expansion, from specs and a tree to steps.
+
+use super::{ExpandError, Expansion, Tree, Warning, expand, manifests_wanted, needs_tree};
+use crate::base::{GlobSet, RepoPath, Span, StepId};
+use crate::config::Workflow;
+use crate::config::model::{
+    Command, FailFast, ImpactLimits, Need, OutputMode, Resources, Retries, RunOn, Settings, SkipPolicy, SkipRule,
+    Smart, StepSpec, WorkspaceSpec,
+};
+use crate::graph::{Inputs, Step};
+use std::collections::BTreeMap;
+
+fn globs(patterns: &[&str]) -> GlobSet {
+    GlobSet::parse(patterns, &RepoPath::root()).unwrap()
+}
+
+fn need(text: &str) -> Need {
+    let upstream = text.starts_with('^');
+    Need {
+        step: StepId::parse(text.trim_start_matches('^')).unwrap(),
+        upstream,
+        at: Span { line: 7, ..Span::default() },
+    }
+}
+
+fn step(id: &str, for_each: &[&str], needs: &[&str]) -> StepSpec {
+    StepSpec {
+        id: StepId::parse(id).unwrap(),
+        at: Span { line: 1, ..Span::default() },
+        name: None,
+        command: Command::Argv(vec!["true".into()]),
+        dir: None,
+        stage: None,
+        needs: needs.iter().map(|text| need(text)).collect(),
+        after: vec![],
+        for_each: (!for_each.is_empty()).then(|| globs(for_each)),
+        inputs: None,
+        ignore: vec![],
+        outputs: None,
+        writes: None,
+        env: BTreeMap::new(),
+        timeout_ms: None,
+        grace_ms: 10_000,
+        idle_timeout_ms: None,
+        retries: Retries::default(),
+        allow_failure: false,
+        locks: vec![],
+        resources: Resources::default(),
+        when: None,
+        tags: vec![],
+        kind: None,
+        run_on: RunOn::Success,
+        changed_only: false,
+        leave_running: vec![],
+    }
+}
+
+fn workflow(steps: Vec<StepSpec>) -> Workflow {
+    let settings = Settings {
+        smart_execution: Smart::On,
+        parallel: true,
+        multi_stage: false,
+        ml_optimize: false,
+        jobs: None,
+        fail_fast: FailFast::Finish,
+        skip_policy: SkipPolicy::TrustBase,
+        max_memory_bytes: None,
+        output: OutputMode::Grouped,
+        secrets: vec![],
+        auto: false,
+        strict: false,
+    };
+    Workflow {
+        project_kind: None,
+        base: None,
+        settings,
+        stages: vec![],
+        steps,
+        categories: vec![],
+        impact: ImpactLimits { code_files: 20 },
+        skip_rules: vec![],
+        workspace: WorkspaceSpec::default(),
+    }
+}
+
+/// Expands over files with these texts, in the two phases a caller takes.
+fn over(workflow: &Workflow, files: &[(&str, &str)]) -> Result<Expansion, Vec<ExpandError>> {
+    let all: BTreeMap<RepoPath, &str> = files.iter().map(|(path, text)| (RepoPath::from(*path), *text)).collect();
+    let paths: Vec<RepoPath> = all.keys().cloned().collect();
+    let texts = manifests_wanted(workflow, &paths).into_iter().map(|path| (path.clone(), all[&path].into())).collect();
+    expand(workflow, &Tree { files: &paths, texts })
+}
+
+fn get<'a>(expansion: &'a Expansion, id: &str) -> &'a Step {
+    expansion.steps.iter().find(|step| step.id.as_str() == id).unwrap_or_else(|| panic!("no {id}"))
+}
+
+fn needs(expansion: &Expansion, id: &str) -> Vec<String> {
+    get(expansion, id).needs.iter().map(ToString::to_string).collect()
+}
+
+const CARGO: [(&str, &str); 8] = [
+    ("Cargo.lock", ""),
+    ("Cargo.toml", "[workspace]\nmembers = [\"*/*\"]\n"),
+    ("libs/core/Cargo.toml", "[package]\nname = \"core\"\n"),
+    ("libs/mid/Cargo.toml", "[dependencies]\ncore = { path = \"../core\" }\n"),
+    ("services/api/Cargo.toml", "[dependencies]\nmid = { path = \"../../libs/mid\" }\n"),
+    ("services/api/src/main.rs", ""),
+    ("services/web/Cargo.toml", "[dependencies]\napi = { path = \"../api\" }\nmid = { path = \"../../libs/mid\" }\n"),
+    ("services/web/build.rs", ""),
+];
+
+#[test]
+fn plain_steps_come_out_as_they_went_in_and_need_no_tree() {
+    let mut flow = workflow(vec![step("a", &[], &[]), step("b", &[], &["a"])]);
+    flow.steps[1].dir = Some(RepoPath::from("sub"));
+    flow.steps[1].inputs = Some(globs(&["./x", "y"]));
+    let pattern = regex::bytes::Regex::new(r"\.md$").unwrap();
+    flow.skip_rules = vec![SkipRule { pattern, steps: vec![StepId::parse("b").unwrap()] }];
+    assert!(!needs_tree(&flow));
+    let out = expand(&flow, &Tree::default()).unwrap();
+    assert_eq!((&get(&out, "a").inputs, get(&out, "a").unwatched.len()), (&Inputs::Everything, 0));
+    let b = get(&out, "b");
+    assert_eq!((needs(&out, "b"), &b.unwatched[..]), (vec!["a".to_owned()], &[r"\.md$".to_owned()][..]));
+    let Inputs::Globs(inputs) = &b.inputs else { panic!() };
+    assert!(inputs.is_match(&RepoPath::from("sub/x")) && !inputs.is_match(&RepoPath::from("x")));
+}
+
+#[test]
+fn instances_have_their_folder_and_watch_what_it_depends_on() {
+    let flow = workflow(vec![step("build", &["services/*/"], &["^build"])]);
+    let out = over(&flow, &CARGO).unwrap();
+    let ids: Vec<&str> = out.steps.iter().map(|step| step.id.as_str()).collect();
+    assert_eq!(ids, ["build@services/api", "build@services/web"]);
+    assert_eq!(needs(&out, "build@services/web"), ["build@services/api"]);
+    let web = get(&out, "build@services/web");
+    assert_eq!((web.dir.to_string(), web.folder.as_ref()), ("services/web".into(), Some(&web.dir)));
+    let Inputs::Folders { own, manifests, all } = &web.inputs else { panic!() };
+    assert_eq!(own, &["services/web", "libs/core", "libs/mid", "services/api"].map(RepoPath::from));
+    assert_eq!(manifests, &[RepoPath::from("Cargo.toml")]);
+    assert_eq!(all.len(), 2);
+}
+
+#[test]
+fn upstream_passes_through_folders_without_the_step() {
+    let flow = workflow(vec![
+        step("build", &["libs/core", "services/web"], &["^build"]),
+        step("test", &["{services,libs}/*"], &["build", "^test"]),
+        step("report", &[], &["test"]),
+    ]);
+    let out = over(&flow, &CARGO).unwrap();
+    assert_eq!(needs(&out, "build@services/web"), ["build@libs/core"]);
+    assert_eq!(needs(&out, "test@libs/core"), ["build@libs/core"]);
+    let all = ["build@libs/core", "build@services/web"];
+    assert_eq!(needs(&out, "test@libs/mid"), [&all[..], &["test@libs/core"]].concat(), "no build of its own: all");
+    assert_eq!(needs(&out, "report").len(), 4);
+}
+
+#[test]
+fn mistakes_are_errors_with_a_place_and_a_hint() {
+    let cases: [(Vec<StepSpec>, &str, &str); 4] = [
+        (vec![step("a", &["services/*"], &[]), step("b", &[], &["^a"])], "has no folder", "write `a`"),
+        (vec![step("a", &[], &[]), step("b", &["services/*"], &["^a"])], "has no `for_each`", "write `a`"),
+        (vec![step("build", &[], &[]), step("b", &[], &["biuld"])], "not a step", "did you mean `build`?"),
+        (vec![step("b", &["services/*/src"], &["^b"])], "no manifest", "depends:\n    services/web"),
+    ];
+    for (steps, message, hint) in cases {
+        let files = [("services/api/src/x.c", "")];
+        let errors = over(&workflow(steps), &files).unwrap_err();
+        assert!(errors.len() == 1 && errors[0].at.line == 7, "{errors:?}");
+        assert!(errors[0].message.contains(message) && errors[0].hint.as_ref().unwrap().contains(hint), "{errors:?}");
+    }
+}
+
+#[test]
+fn a_kind_that_is_not_read_is_an_error_for_upstream_and_a_wide_watch_without() {
+    let files = [("services/a/build.gradle", ""), ("services/b/x.sh", "")];
+    let errors = over(&workflow(vec![step("t", &["services/*"], &["^t"])]), &files).unwrap_err();
+    assert!(errors[0].message.contains("Gradle") && errors[0].hint.as_ref().unwrap().contains("depends:"));
+    let out = over(&workflow(vec![step("t", &["services/*"], &[])]), &files).unwrap();
+    assert_eq!(get(&out, "t@services/a").inputs, Inputs::Everything);
+    assert!(matches!(get(&out, "t@services/b").inputs, Inputs::Folders { .. }));
+    assert!(matches!(&out.warnings[..], [Warning::WatchesEverything { kind: "Gradle project", others: 0, .. }]));
+    let mut declared = workflow(vec![step("t", &["services/*"], &["^t"])]);
+    declared.workspace.depends = Some([("services/a".into(), vec!["services/b".into()])].into());
+    let out = over(&declared, &files).unwrap();
+    assert_eq!(needs(&out, "t@services/a"), ["t@services/b"]);
+    declared.workspace.depends = Some([("services/a".into(), vec!["services/bb".into()])].into());
+    assert!(over(&declared, &files).unwrap_err()[0].hint.as_ref().unwrap().contains("services/b"));
+}
+
+#[test]
+fn no_folder_is_a_warning() {
+    let out = over(&workflow(vec![step("t", &["nowhere/*"], &["^t"]), step("u", &[], &["t"])]), &CARGO).unwrap();
+    assert!(matches!(&out.warnings[..], [Warning::NoFolders { .. }]), "{:?}", out.warnings);
+    assert_eq!((out.steps.len(), needs(&out, "u").len()), (1, 0));
+}
+
+#[test]
+fn broken_manifests_stop_where_they_matter_and_are_told_where_they_may_be_fixtures() {
+    let flow = workflow(vec![step("t", &["services/*"], &[])]);
+    let errors = over(&flow, &[("services/a/Cargo.toml", "[")]).unwrap_err();
+    assert!(errors[0].message.contains("services/a/Cargo.toml"), "{errors:?}");
+    let out = over(&flow, &[("services/a/Cargo.toml", ""), ("services/a/tests/bad/Cargo.toml", "[")]).unwrap();
+    assert!(matches!(&out.warnings[..], [Warning::NotRead { .. }]));
+}
+
+#[test]
+fn a_ring_of_folders_names_them_only_if_steps_would_wait_in_a_ring() {
+    let files = [
+        ("package.json", r#"{"workspaces": ["p/*"]}"#),
+        ("p/a/package.json", r#"{"name": "a", "dependencies": {"b": "*"}}"#),
+        ("p/b/package.json", r#"{"name": "b", "devDependencies": {"a": "*"}}"#),
+    ];
+    let errors = over(&workflow(vec![step("t", &["p/*"], &["^t"])]), &files).unwrap_err();
+    assert!(errors[0].message.contains("p/a → p/b → p/a") && errors[0].at.line == 7, "{errors:?}");
+    let out = over(&workflow(vec![step("b", &["p/*"], &[]), step("t", &["p/*"], &["^b"])]), &files).unwrap();
+    assert_eq!(needs(&out, "t@p/a"), ["b@p/b"]);
+}
+
+#[test]
+fn a_piece_of_a_larger_package_may_import_its_siblings_so_it_watches_everything() {
+    let flow = workflow(vec![step("t", &["cmd/*"], &[])]);
+    let files = [("cmd/a/main.go", ""), ("cmd/b/go.mod", "module b"), ("cmd/b/main.go", ""), ("go.mod", "module x")];
+    let out = over(&flow, &files).unwrap();
+    assert_eq!(get(&out, "t@cmd/a").inputs, Inputs::Everything);
+    assert!(matches!(get(&out, "t@cmd/b").inputs, Inputs::Folders { .. }));
+    assert!(out.warnings[0].to_string().contains("`cmd/a` is a piece of a larger Go module"), "{:?}", out.warnings);
+}
+
+/// A thousand packages in a chain of layers, ten steps each: the size that must stay cheap.
+#[test]
+fn a_thousand_packages_with_ten_steps_each() {
+    let mut files = vec![("package.json".to_owned(), r#"{"workspaces": ["p/*"]}"#.to_owned())];
+    for n in 0..1000 {
+        let near = (1..=8).map(|back| n - back).filter(|other| *other >= 0 && other / 10 == n / 10);
+        let dependencies: Vec<String> = near.map(|other| format!(r#""p{other}": "*""#)).collect();
+        let text = format!(r#"{{"name": "p{n}", "dependencies": {{{}}}}}"#, dependencies.join(","));
+        files.push((format!("p/{n}/package.json"), text));
+    }
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let steps = (0..10).map(|n| step(&format!("s{n}"), &["p/*/"], &[&format!("^s{n}")])).collect();
+    let out = over(&workflow(steps), &files).unwrap();
+    assert_eq!(out.steps.len(), 10_000);
+    assert_eq!(needs(&out, "s3@p/12"), ["s3@p/10", "s3@p/11"]);
+}
+
+mod hostile {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NAMES: [&str; 8] = [
+        "Cargo.toml",
+        "package.json",
+        "pnpm-workspace.yaml",
+        "go.mod",
+        "go.work",
+        "pom.xml",
+        "pyproject.toml",
+        "requirements.txt",
+    ];
+
+    /// Text that is not always refused at the first byte.
+    fn text() -> impl Strategy<Value = String> {
+        let words = prop::sample::select(vec![
+            "[workspace]\n",
+            "[dependencies]\n",
+            "x = { path = \"../../..\" }\n",
+            "{\"workspaces\": [\"",
+            "\"]}",
+            "<project>",
+            "<parent><relativePath>..</relativePath></parent>",
+            "</project>",
+            "packages:\n",
+            " - '*'\n",
+            "require (\n",
+            "a => ../b\n",
+            "use .\n",
+            ")",
+            "[tool.uv.sources]\n",
+            "-e ../x\n",
+            "&a *a ",
+            "\u{feff}",
+            "\0",
+            "${x}",
+            "é",
+            "[[[[",
+            "{{{{",
+            "!",
+            "//",
+        ]);
+        prop_oneof![".{0,200}", prop::collection::vec(words, 0..12).prop_map(|words| words.concat())]
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_manifests_never_panic(root in text(), nested in text(), which in 0usize..8) {
+            let (a, b) = (NAMES[which], format!("p/a/{}", NAMES[which]));
+            let files = [(a, root.as_str()), (&b, nested.as_str()), ("p/b/x", "")];
+            let _ = over(&workflow(vec![step("t", &["p/*"], &["^t"])]), &files);
+        }
+    }
+
+    #[test]
+    fn nesting_does_not_end_the_stack() {
+        let deep = 100_000;
+        let texts = [
+            ("package.json", "[".repeat(deep)),
+            ("Cargo.toml", format!("a = {}", "[".repeat(deep))),
+            ("pyproject.toml", format!("a = {}", "{b=".repeat(deep))),
+            ("pnpm-workspace.yaml", "[".repeat(deep)),
+            ("pom.xml", format!("{}{}", "<a>".repeat(deep), "</a>".repeat(deep))),
+        ];
+        for (name, text) in &texts {
+            let files = [(*name, text.as_str()), ("p/a/x", "")];
+            let _ = over(&workflow(vec![step("t", &["p/*"], &[])]), &files);
+        }
+    }
+}
