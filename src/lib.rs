@@ -4,7 +4,7 @@
 //! `docs/ARCHITECTURE.md` has the reasons, `tests/tidy.rs` holds the layers.
 //!
 //! * vocabulary (pure): [`base`], [`event`], [`change`], [`verdict`]
-//! * deciding (pure): [`config`], [`workspace`], [`graph`], [`classify`], [`plan`], [`schedule`]
+//! * deciding (pure): [`config`], [`graph`], [`workspace`], [`classify`], [`plan`], [`schedule`]
 //! * telling (pure until a sink writes): [`report`]
 //! * acting: [`git`], [`exec`], [`history`], [`template`]
 //! * driving: [`engine`], [`cli`]

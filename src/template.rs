@@ -39,3 +39,36 @@ pub fn all() -> &'static [Template] {
 pub fn find(name: &str) -> Option<&'static Template> {
     ALL.iter().find(|template| template.name == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{self, Layer, Source};
+
+    #[test]
+    fn every_template_is_a_configuration_that_wf_reads() {
+        for template in super::all() {
+            let text = template.text.to_owned();
+            assert!(text.starts_with(&config::schema_comment()), "{}", template.name);
+            let loaded = config::load(&[Source { name: template.name.into(), text, layer: Layer::Project }], &[]);
+            let loaded = loaded.unwrap_or_else(|errors| panic!("{}", config::render(&errors, false)));
+            assert!(!loaded.workflow.steps.is_empty() && loaded.warnings.is_empty(), "{}", template.name);
+            assert_eq!(super::find(template.name), Some(template));
+        }
+    }
+
+    #[test]
+    fn every_kind_has_a_template_and_every_file_is_embedded() {
+        for kind in crate::workspace::detect::ProjectKind::ALL {
+            assert!(super::find(kind.name()).is_some(), "{kind}");
+        }
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        files.sort();
+        let mut names: Vec<String> = super::all().iter().map(|template| format!("{}.yaml", template.name)).collect();
+        names.sort();
+        assert_eq!(files, names);
+    }
+}

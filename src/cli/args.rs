@@ -44,6 +44,8 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a configuration that fits this repository
+    Init(super::init::InitArgs),
     /// Run what the change can affect
     Run(Box<RunArgs>),
     /// Say what would run, and why; run nothing
@@ -58,6 +60,10 @@ pub enum Command {
     Status(super::status::StatusArgs),
     /// Tell a finished run again, from its log
     Report(super::report::ReportArgs),
+    /// Check the configuration
+    Check(super::check::CheckArgs),
+    /// Show the resolved configuration, or its schema
+    Config(super::config::ConfigArgs),
     /// List recorded runs
     History(super::history::HistoryArgs),
     /// Remove old runs

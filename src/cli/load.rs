@@ -2,12 +2,9 @@
 
 use super::context::Context;
 use super::failure::{Failure, Kind};
-use crate::base::RepoPath;
 use crate::config::{self, Layer, Loaded, Override, Source, Workflow};
-use crate::engine;
 use crate::git::{GitError, Repo};
 use crate::history::{ChosenBy, StateDir, StateError};
-use crate::workspace;
 use std::path::{Path, PathBuf};
 
 /// The name people give their configuration.
@@ -76,8 +73,8 @@ impl Context {
         match config::load(&sources(user.as_ref(), &name, &text), &overrides) {
             Ok(loaded) => Ok(LoadedConfig { loaded, path: found, text, root, repo, user, overrides }),
             Err(errors) => {
-                let rendered = config::render(&errors, self.color(self.stderr_is_terminal));
-                Err(Failure { kind: Kind::Config, error: rendered.into(), hints: vec![] })
+                let report = errors.report(self.color(self.stderr_is_terminal));
+                Err(Failure { kind: Kind::Config, error: report.into(), hints: vec![] })
             }
         }
     }
@@ -174,9 +171,7 @@ fn read(path: &Path) -> Result<String, Failure> {
 
 /// The pipeline that fits what is here, as text, so that it goes the same way as every other.
 fn detected(root: &Path, repo: Option<&Repo>) -> Result<String, Failure> {
-    let files = repo.and_then(|repo| repo.files().ok()).unwrap_or_else(|| engine::walk(root));
-    let text = |path: &RepoPath| std::fs::read_to_string(path.under(root)).ok();
-    let found = workspace::detect::detect(&files, &text, &[]);
+    let found = super::init::look(root, repo, &[]);
     if found.is_empty() {
         let failure = Failure::usage(format!("there is no {CONFIG_NAME} here, and nothing that wf knows how to check"));
         return Err(failure.hint("`wf init --template feature` writes a configuration to start from"));

@@ -4,12 +4,15 @@
 
 mod args;
 pub mod changes;
+pub mod check;
 pub mod clean;
+pub mod config;
 pub mod context;
 pub mod explain;
 pub mod failure;
 pub mod graph;
 pub mod history;
+pub mod init;
 pub mod load;
 pub mod look;
 pub mod plan;
@@ -53,15 +56,19 @@ fn dispatch(cli: Cli, cx: &Context) -> Result<Exit, Failure> {
     let command = match cli.command {
         Some(command) => command,
         None if cli.show_graph => Command::Graph(args::GraphArgs::default()),
+        None if cli.init_config => Command::Init(init::InitArgs::default()),
         None => return shell::help(cx),
     };
     match command {
+        Command::Init(args) => init::run(&args, cx),
         Command::Run(args) if args.dry_run => plan::run(&args.as_plan(), cx),
         Command::Run(args) => run::run(&args, cx),
         Command::Plan(args) => plan::run(&args, cx),
         Command::Explain(args) => explain::run(&args, cx),
         Command::Changes(args) => changes::run(&args, cx),
         Command::Graph(args) => graph::run(&args, cx),
+        Command::Check(args) => check::run(&args, cx),
+        Command::Config(args) => config::run(&args, cx),
         Command::History(args) => history::run(&args, cx),
         Command::Clean(args) => clean::run(&args, cx),
         Command::Status(args) => status::run(&args, cx),

@@ -113,7 +113,7 @@ fn options(args: &RunArgs, ready: &Ready, cx: &Context) -> SinkOptions {
     SinkOptions {
         json: args.json,
         junit: args.junit.as_ref().map(|path| cx.cwd.join(path)),
-        ..look::sink_options(cx, ready.request.settings.output, Path::new(""), args.verbose)
+        ..look::sink_options(cx, look::mode(cx, &ready.config.loaded), Path::new(""), args.verbose)
     }
 }
 

@@ -11,7 +11,6 @@ mod make;
 mod node;
 mod python;
 mod render;
-pub use render::SCHEMA_LINE;
 mod rust;
 #[cfg(test)]
 mod tests;

@@ -2,11 +2,9 @@
 
 use super::{Detected, Draft, Project, ProjectKind};
 use crate::base::RepoPath;
+use crate::config;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-
-/// The first line of every configuration that wf writes: editors complete and check by it.
-pub const SCHEMA_LINE: &str = "# yaml-language-server: $schema=.wf/workflow-config.schema.json\n";
 
 /// One entry of `steps`: a draft, and the folders it is for.
 struct Entry<'a> {
@@ -20,7 +18,7 @@ struct Entry<'a> {
 type Anchors = BTreeMap<String, String>;
 
 pub(super) fn yaml(found: &Detected) -> String {
-    let mut out = String::from(SCHEMA_LINE);
+    let mut out = config::schema_comment() + "\n";
     out.push_str("# Written by `wf init` from what is in this repository. Change it freely.\n");
     out.push_str("# `wf check` looks it over, `wf plan` shows what would run and why, `wf run` runs it.\n");
     for note in &found.notes {

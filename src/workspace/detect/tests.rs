@@ -1,6 +1,8 @@
 //! Detection over small repositories, each as its files.
 
 use super::*;
+use crate::config::{self, Layer, Source};
+use crate::workspace::{Tree, expand};
 
 fn found(files: &[(&str, &str)]) -> Detected {
     let mut paths: Vec<RepoPath> = files.iter().map(|(path, _)| RepoPath::from(*path)).collect();
@@ -9,6 +11,20 @@ fn found(files: &[(&str, &str)]) -> Detected {
         files.iter().find(|(name, _)| RepoPath::from(*name) == *path).map(|(_, text)| (*text).to_owned())
     };
     detect(&paths, &text, &[])
+}
+
+/// The ids of what the configuration expands to; it must be one that wf reads, over files as they are.
+fn expanded(files: &[(&str, &str)]) -> Vec<String> {
+    let text = found(files).to_yaml();
+    let source = Source { name: "detected".into(), text: text.clone(), layer: Layer::Project };
+    let loaded = config::load(&[source], &[]).unwrap_or_else(|e| panic!("{}\n{text}", config::render(&e, false)));
+    let texts = files.iter().map(|(path, text)| (RepoPath::from(*path), (*text).into())).collect();
+    let mut paths: Vec<RepoPath> = files.iter().map(|(path, _)| RepoPath::from(*path)).collect();
+    paths.sort();
+    let expansion = expand(&loaded.workflow, &Tree { files: &paths, texts }).unwrap();
+    assert!(!expansion.warnings.iter().any(|w| matches!(w, crate::workspace::Warning::NoFolders { .. })), "{text}");
+    let graph = crate::graph::StepGraph::build(expansion.steps).unwrap();
+    graph.steps().iter().map(|step| step.id.to_string()).collect()
 }
 
 /// `folder: role: command` of every step.
@@ -143,6 +159,8 @@ fn several_kinds_in_several_folders_become_instances() {
     ] {
         assert!(yaml.contains(line), "{line}\nis not in\n{yaml}");
     }
+    let ids = expanded(&files);
+    assert!(ids.contains(&"go-test@services/b".into()) && ids.contains(&"node-test@web".into()), "{ids:?}");
 }
 
 #[test]
@@ -156,4 +174,48 @@ fn names_that_mean_something_to_yaml_or_globs_are_quoted() {
     for written in [r#""a: b""#, r#""\\[x\\]""#, r#""\\*""#, r#""é \"q\"""#] {
         assert!(yaml.contains(written), "{written} in {yaml}");
     }
+    let ids = expanded(&files);
+    assert!(["test@*", "test@[x]", "test@a: b"].iter().all(|id| ids.iter().any(|known| known == id)), "{ids:?}");
+}
+
+#[test]
+fn long_lists_are_written_once_and_every_shape_loads() {
+    let names: Vec<String> = (0..12).map(|n| format!("libraries/module-number-{n}")).collect();
+    let mut files: Vec<(String, &str)> =
+        names.iter().flat_map(|name| [(format!("{name}/go.mod"), "module x"), (format!("{name}/a.go"), "")]).collect();
+    files.extend([("go.mod".to_owned(), "module r"), ("main.go".to_owned(), "")]);
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+    let yaml = found(&files).to_yaml();
+    assert_eq!(yaml.matches("module-number-7").count(), 1, "{yaml}");
+    assert_eq!(expanded(&files).len(), 3 + 3 * 12);
+
+    let node = r#"{"scripts": {"build": "tsc", "test": "vitest", "lint": "eslint ."}, "devDependencies": {"vitest": "1"},
+        "workspaces": ["packages/*"]}"#;
+    let python = "[project]\nname = \"x\"\n[tool.ruff]\n[tool.mypy]\n[build-system]\nrequires = []\n";
+    let everything = [
+        ("Cargo.toml", "[package]"),
+        ("rustfmt.toml", ""),
+        ("package.json", node),
+        (".gitignore", "dist\n"),
+        ("packages/a/package.json", node),
+        ("api/pyproject.toml", python),
+        ("api/tests/test_a.py", ""),
+        ("api/conftest.py", ""),
+        ("jvm/pom.xml", "<project/>"),
+        ("guide/book.toml", ""),
+        ("Makefile", "lint:\n"),
+    ];
+    let ids = expanded(&everything);
+    for id in [
+        "rust-format",
+        "node-install",
+        "node-test",
+        "python-install@api",
+        "python-ruff@api",
+        "java-test@jvm",
+        "docs-book@guide",
+    ] {
+        assert!(ids.iter().any(|known| known == id), "{id} in {ids:?}");
+    }
+    assert!(found(&[]).to_yaml().contains("Nothing was found"));
 }

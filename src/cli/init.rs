@@ -1,0 +1,149 @@
+//! `wf init`: writes a configuration that fits the repository, or a template.
+
+use super::context::Context;
+use super::failure::{Exit, Failure, Kind};
+use super::load::CONFIG_NAME;
+use crate::base::RepoPath;
+use crate::config::{self, Layer, Source};
+use crate::engine;
+use crate::git::Repo;
+use crate::history::{ChosenBy, StateDir};
+use crate::template;
+use crate::workspace::detect::{self, Detected, ProjectKind};
+use clap::builder::PossibleValue;
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// What `wf init` takes.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(after_help = "Examples:\n  wf init                       steps for what is in this repository\n  \
+    wf init --kind rust --print   only its Cargo projects, on standard output\n  \
+    wf init --template feature    a staged pipeline to fill in\n\n\
+    Templates: docs-only, test-only, feature, rust, node, python, go, java, make, docs.")]
+pub struct InitArgs {
+    /// Only projects of this kind
+    #[arg(long, value_enum, value_name = "KIND", value_delimiter = ',')]
+    pub kind: Vec<ProjectKind>,
+    /// Write this template, whatever is in the repository
+    #[arg(long, value_name = "NAME", conflicts_with = "kind", value_parser = template_names())]
+    pub template: Option<String>,
+    /// Replace a configuration that is there
+    #[arg(long)]
+    pub force: bool,
+    /// Print it and write nothing
+    #[arg(long)]
+    pub print: bool,
+}
+
+impl clap::ValueEnum for ProjectKind {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
+    }
+}
+
+fn template_names() -> Vec<PossibleValue> {
+    template::all().iter().map(|template| PossibleValue::new(template.name).help(template.about)).collect()
+}
+
+/// Runs the command.
+pub fn run(args: &InitArgs, cx: &Context) -> Result<Exit, Failure> {
+    let repo = cx.discover().ok();
+    let root = repo.as_ref().map_or(cx.cwd.as_path(), Repo::root);
+    let (text, what) = match args.template.as_deref().and_then(template::find) {
+        Some(template) => (template.text.to_owned(), format!("the template {}", template.name)),
+        None => from_repository(root, repo.as_ref(), &args.kind)?,
+    };
+    let steps = check(&text)?;
+    if args.print {
+        cx.print(&text)?;
+        return Ok(Exit::Passed);
+    }
+    let path = cx.config_file.clone().unwrap_or_else(|| root.join(CONFIG_NAME));
+    write(&path, &text, args.force)?;
+    let schema = write_schema(root, &path);
+    let steps = crate::report::look::count(steps, "step");
+    cx.print(&format!(
+        "wrote {}: {steps} from {what}\n\nnext:\n  wf check    look it over\n  wf plan     what would run for your change, and \
+         why\n  wf run      run it\n",
+        cx.relative(&path)
+    ))?;
+    if let Err(error) = schema {
+        cx.say(&format!("warning: no schema for editors at {}: {error}", config::SCHEMA_PATH));
+    }
+    Ok(Exit::Passed)
+}
+
+/// The configuration for what is there, and words for it.
+fn from_repository(root: &Path, repo: Option<&Repo>, kinds: &[ProjectKind]) -> Result<(String, String), Failure> {
+    let found = look(root, repo, kinds);
+    let missing: Vec<&str> =
+        kinds.iter().filter(|kind| !found.kinds().contains(kind)).map(|kind| kind.name()).collect();
+    if let Some(first) = missing.first() {
+        let failure =
+            Failure::usage(format!("no {} project with something to run was found here", missing.join(" or ")));
+        return Err(failure.hint(format!("`wf init --template {first}` writes the general form")));
+    }
+    if found.is_empty() {
+        let failure = Failure::usage("nothing was found here that wf knows how to build or test");
+        return Err(failure.hint("`wf init --template feature` writes a configuration to fill in"));
+    }
+    let kinds: Vec<&str> = found.kinds().into_iter().map(ProjectKind::name).collect();
+    Ok((found.to_yaml(), format!("what is here ({})", kinds.join(", "))))
+}
+
+/// The largest file that is looked into: manifests and settings are small.
+const LOOK_BYTES: u64 = 4 << 20;
+
+/// What a folder's projects are, from its files on disk.
+pub(super) fn look(root: &Path, repo: Option<&Repo>, kinds: &[ProjectKind]) -> Detected {
+    let files = repo.and_then(|repo| repo.files().ok()).unwrap_or_else(|| engine::walk(root));
+    let text = |path: &RepoPath| {
+        let full = path.under(root);
+        let small = full.metadata().is_ok_and(|meta| meta.is_file() && meta.len() <= LOOK_BYTES);
+        small.then(|| std::fs::read_to_string(full).ok()).flatten()
+    };
+    detect::detect(&files, &text, kinds)
+}
+
+/// How many steps it has. What wf writes, wf must read.
+fn check(text: &str) -> Result<usize, Failure> {
+    let source = Source { name: CONFIG_NAME.into(), text: text.to_owned(), layer: Layer::Project };
+    match config::load(&[source], &[]) {
+        Ok(loaded) => Ok(loaded.workflow.steps.len()),
+        Err(errors) => {
+            let error =
+                format!("wf would write a configuration that it does not read:\n{}", config::render(&errors, false));
+            Err(Failure { kind: Kind::Internal, error: error.into(), hints: vec![] })
+        }
+    }
+}
+
+/// Puts the file there in one piece. A symlink in its place is replaced, never followed.
+fn write(path: &Path, text: &str, force: bool) -> Result<(), Failure> {
+    let refused = |error: io::Error| Failure::environment(format!("cannot write {}: {error}", path.display()));
+    let folder = path.parent().map_or_else(|| PathBuf::from("."), Path::to_owned);
+    let mode = std::fs::Permissions::from_mode(0o644);
+    let mut file = tempfile::Builder::new().permissions(mode).tempfile_in(folder).map_err(refused)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(refused)?;
+    let put = if force { file.persist(path) } else { file.persist_noclobber(path) };
+    put.map(drop).map_err(|error| match error.error.kind() {
+        io::ErrorKind::AlreadyExists => Failure::usage(format!("{} is already there", path.display()))
+            .hint("`wf init --force` replaces it, `wf init --print` only shows what it would write"),
+        _ => refused(error.error),
+    })
+}
+
+/// The schema that the first line of the configuration names, in the folder that wf keeps out of git.
+fn write_schema(root: &Path, config: &Path) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let home = config.parent().unwrap_or(root);
+    StateDir::open(&home.join(".wf"), ChosenBy::Default)?;
+    let mut file = tempfile::Builder::new().tempfile_in(home.join(".wf"))?;
+    file.write_all(config::schema_json().as_bytes())?;
+    file.persist(home.join(config::SCHEMA_PATH))?;
+    Ok(())
+}
