@@ -7,3 +7,5 @@ mod exec_run;
 mod git_base;
 mod git_changes;
 mod git_repo;
+mod init_write;
+mod monorepo_run;
