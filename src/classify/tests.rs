@@ -1,3 +1,5 @@
+//! Changes and what they are taken for. Pure.
+
 use super::*;
 use crate::base::GlobSet;
 use crate::change::{ChangedFile, Status, Where};

@@ -60,6 +60,10 @@ pub enum Command {
     Status(super::status::StatusArgs),
     /// Tell a finished run again, from its log
     Report(super::report::ReportArgs),
+    /// Check the configuration
+    Check(super::check::CheckArgs),
+    /// Show the resolved configuration, or its schema
+    Config(super::config::ConfigArgs),
     /// List recorded runs
     History(super::history::HistoryArgs),
     /// Remove old runs

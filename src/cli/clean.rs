@@ -5,6 +5,7 @@ use super::failure::{Exit, Failure};
 use crate::base::{Millis, duration};
 use crate::history::{self, Limits, Pruned, StateDir};
 use crate::report::{clean, look};
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// What `wf clean` takes.
@@ -57,13 +58,15 @@ pub fn run(args: &CleanArgs, cx: &Context) -> Result<Exit, Failure> {
 }
 
 fn words(done: &Pruned, args: &CleanArgs) -> String {
-    if done.runs.is_empty() && !(args.all && !args.dry_run) {
+    if done.runs.is_empty() && (args.dry_run || !args.all) {
         return "nothing to remove\n".into();
     }
     let verb = if args.dry_run { "would remove" } else { "removed" };
     let mut text = format!("{verb} {} ({})\n", look::count(done.runs.len(), "run"), look::bytes(done.bytes));
     if args.dry_run {
-        done.runs.iter().for_each(|run| text += &format!("  {run}\n"));
+        for run in &done.runs {
+            let _ = writeln!(text, "  {run}");
+        }
     }
     text
 }

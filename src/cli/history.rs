@@ -110,7 +110,8 @@ fn table(runs: &[RecordedRun], total: usize, look: &Look) -> String {
         for (at, cell) in cells.iter().enumerate() {
             let fill = " ".repeat(widths[at] - frame::cells(cell));
             let painted = if i == 0 || at == 1 { look.paint(*tone, cell) } else { cell.clone() };
-            line += &if (4..8).contains(&at) { format!("{fill}{painted}  ") } else { format!("{painted}{fill}  ") };
+            let (left, right) = if (4..8).contains(&at) { (fill, painted) } else { (painted, fill) };
+            line.extend([left.as_str(), &right, "  "]);
         }
         let _ = writeln!(text, "{}", line.trim_end());
     }

@@ -73,8 +73,8 @@ impl Context {
         match config::load(&sources(user.as_ref(), &name, &text), &overrides) {
             Ok(loaded) => Ok(LoadedConfig { loaded, path: found, text, root, repo, user, overrides }),
             Err(errors) => {
-                let rendered = config::render(&errors, self.color(self.stderr_is_terminal));
-                Err(Failure { kind: Kind::Config, error: rendered.into(), hints: vec![] })
+                let report = errors.report(self.color(self.stderr_is_terminal));
+                Err(Failure { kind: Kind::Config, error: report.into(), hints: vec![] })
             }
         }
     }

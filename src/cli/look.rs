@@ -1,6 +1,7 @@
 //! What the environment and the terminals say about how output looks, weighed once for every command that tells of runs.
 
 use super::Context;
+use crate::config::Loaded;
 use crate::config::model::OutputMode;
 use crate::report::{Look, SinkOptions};
 use std::path::Path;
@@ -35,6 +36,16 @@ pub fn sink_options(cx: &Context, mode: OutputMode, run_dir: &Path, verbose: boo
         state_dir: None,
         junit: None,
         verbose,
+    }
+}
+
+/// How step output is shown: as somebody said, else only that of failed steps where a live display shows the rest, and
+/// all of it in one piece per step anywhere else.
+pub fn mode(cx: &Context, loaded: &Loaded) -> OutputMode {
+    let live = cx.stderr_is_terminal && !cx.env.flag("CI") && cx.env.text("TERM").is_some_and(|term| term != "dumb");
+    match loaded.origins.get("output") {
+        None if live => OutputMode::Errors,
+        _ => loaded.workflow.settings.output,
     }
 }
 

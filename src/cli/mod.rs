@@ -4,7 +4,9 @@
 
 mod args;
 pub mod changes;
+pub mod check;
 pub mod clean;
+pub mod config;
 pub mod context;
 pub mod explain;
 pub mod failure;
@@ -65,6 +67,8 @@ fn dispatch(cli: Cli, cx: &Context) -> Result<Exit, Failure> {
         Command::Explain(args) => explain::run(&args, cx),
         Command::Changes(args) => changes::run(&args, cx),
         Command::Graph(args) => graph::run(&args, cx),
+        Command::Check(args) => check::run(&args, cx),
+        Command::Config(args) => config::run(&args, cx),
         Command::History(args) => history::run(&args, cx),
         Command::Clean(args) => clean::run(&args, cx),
         Command::Status(args) => status::run(&args, cx),

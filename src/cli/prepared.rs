@@ -5,7 +5,7 @@ use super::context::Context;
 use super::failure::{Failure, Kind};
 use super::load::LoadedConfig;
 use super::request;
-use crate::config::{self, ConfigError, ConfigErrors};
+use crate::config::{ConfigError, ConfigErrors};
 use crate::engine::{self, Inputs, PrepareError, Prepared};
 use crate::event::{EventKind, WarningCode};
 use crate::history::StateDir;
@@ -34,7 +34,8 @@ pub fn prepare(args: &DecideArgs, cx: &Context) -> Result<Ready, Failure> {
     Ok(Ready { config, request, prepared })
 }
 
-fn decide(
+/// Decides; only `request` says what is strict.
+pub(super) fn decide(
     config: &LoadedConfig,
     request: &RunRequest,
     state: Option<&StateDir>,
@@ -85,8 +86,8 @@ fn explain_failure(error: PrepareError, config: &LoadedConfig, cx: &Context) -> 
                 .map(|error| ConfigError::new(error.at, error.message).maybe_hint(error.hint))
                 .collect();
             let errors = ConfigErrors { errors, sources: config.loaded.sources.clone() };
-            let rendered = config::render(&errors, cx.color(cx.stderr_is_terminal));
-            Failure { kind: Kind::Config, error: rendered.into(), hints: vec![] }
+            let report = errors.report(cx.color(cx.stderr_is_terminal));
+            Failure { kind: Kind::Config, error: report.into(), hints: vec![] }
         }
         PrepareError::Base(missing) => {
             let hint = missing.hint();

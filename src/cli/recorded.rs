@@ -1,24 +1,12 @@
 //! Finding recorded runs without reading any configuration: a broken one must not hide what happened.
 
 use super::{Context, Failure};
-use crate::git::Repo;
-use crate::history::{self, ChosenBy, LogError, ResolveError, RunRef, StateDir};
+use crate::history::{self, LogError, ResolveError, RunRef, StateDir};
 
 /// The state folder for looking.
 pub fn state(cx: &Context) -> Result<StateDir, Failure> {
-    let (place, by) = if let Some(dir) = cx.env.get("WF_STATE_DIR") {
-        (cx.cwd.join(dir), ChosenBy::Person)
-    } else if let Ok(repo) = Repo::discover(&cx.cwd) {
-        (repo.main_root().join(".wf"), ChosenBy::Default)
-    } else {
-        // Outside of git the folder lies beside the configuration.
-        let folder = cx.cwd.ancestors().find(|folder| folder.join(".wf").is_dir()).unwrap_or(&cx.cwd);
-        (folder.join(".wf"), ChosenBy::Default)
-    };
-    StateDir::open_read_only(&place, by).map_err(|error| {
-        let hint = error.hint();
-        Failure::environment(error).hint(hint)
-    })
+    let (place, by) = cx.state_place_here()?;
+    Ok(StateDir::open_read_only(&place, by)?)
 }
 
 /// The run that a person means: `latest`, an id, or the start of one.

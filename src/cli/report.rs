@@ -53,7 +53,9 @@ pub enum ReportFormat {
 pub fn run(args: &ReportArgs, cx: &Context) -> Result<Exit, Failure> {
     let run = recorded::run(cx, &args.run)?;
     let events = history::read_log(&run.log()).map_err(recorded::unreadable)?;
-    let view = RunView::of(events);
+    let mut view = RunView::of(events);
+    // What skipped steps took before is not in this run's log.
+    view.known = history::known(&recorded::state(cx)?, None).0.durations;
     let look = look::look(cx, args.verbose);
     if let Some(step) = &args.step {
         return printed(cx, &run, &view, step, look.color);

@@ -75,7 +75,10 @@ fn hold(
     cx: &Context,
 ) -> Result<(WorktreeLock, bool), Failure> {
     let me = Holder { pid: std::process::id(), command: "wf run".into(), since: Clock::utc(), run: id.clone() };
-    let failed = |error: std::io::Error| Failure::environment(format!("cannot lock the worktree: {error}"));
+    let failed = |error: std::io::Error| {
+        Failure::environment(format!("cannot lock the worktree in {}: {error}", state.root().display()))
+            .hint("make it writable, or keep the state elsewhere: WF_STATE_DIR=<folder>")
+    };
     let root: &Path = &ready.config.root;
     let holder = match WorktreeLock::try_acquire(state, root, &me, nested).map_err(failed)? {
         Attempt::Held(lock) => return Ok((lock, false)),
@@ -89,9 +92,10 @@ fn hold(
         return Err(Failure::environment(format!("{} is running in this worktree", words(holder.as_ref())))
             .hint("leave out --no-wait to wait for it; `wf status` shows it"));
     }
-    cx.say(&format!("waiting for {} in this worktree (--no-wait gives up instead)", words(holder.as_ref())));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::environment)?;
-    let lock = runtime.block_on(WorktreeLock::acquire(state, root, &me, nested, |_| {})).map_err(failed)?;
+    let wait = |holder: &Holder| {
+        cx.say(&format!("waiting for {} in this worktree (--no-wait gives up instead)", words(Some(holder))));
+    };
+    let lock = WorktreeLock::acquire(state, root, &me, nested, wait).map_err(failed)?;
     Ok((lock, true))
 }
 
@@ -109,7 +113,7 @@ fn options(args: &RunArgs, ready: &Ready, cx: &Context) -> SinkOptions {
     SinkOptions {
         json: args.json,
         junit: args.junit.as_ref().map(|path| cx.cwd.join(path)),
-        ..look::sink_options(cx, ready.request.settings.output, Path::new(""), args.verbose)
+        ..look::sink_options(cx, look::mode(cx, &ready.config.loaded), Path::new(""), args.verbose)
     }
 }
 

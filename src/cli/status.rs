@@ -1,12 +1,12 @@
 //! `wf status`: watching a run that another process makes, by its log.
 
-use super::{Context, Exit, Failure, look, recorded};
+use super::look::{look, sink_options};
+use super::{Context, Exit, Failure, recorded};
 use crate::base::Millis;
 use crate::config::model::OutputMode;
 use crate::history::{self, LogTail, RunRef};
 use crate::report::frame::{Size, frame};
-use crate::report::look as words;
-use crate::report::{self, RunView, document, summary};
+use crate::report::{self, RunView, document, look as words, summary};
 use clap::Args;
 use std::time::{Duration, Instant};
 
@@ -62,7 +62,7 @@ fn once(args: &StatusArgs, cx: &Context, tail: &mut LogTail, live: bool) -> Resu
         cx.print_json(&value)?;
         return Ok(Exit::Passed);
     }
-    let look = look::look(cx, false);
+    let look = look(cx, false);
     let mut text = String::new();
     if let Some(run) = &view.run {
         text = format!("run       {}, process {}\n", summary::run_line(run, &look), run.pid);
@@ -85,8 +85,8 @@ fn once(args: &StatusArgs, cx: &Context, tail: &mut LogTail, live: bool) -> Resu
 
 /// What the run tells, as if it ran here, until it ends.
 fn follow(cx: &Context, run: &RunRef, tail: &mut LogTail) -> Result<Exit, Failure> {
-    let options = look::sink_options(cx, OutputMode::Errors, &run.dir, false);
-    let mut sinks = report::sinks(&options);
+    let options = sink_options(cx, OutputMode::Errors, &run.dir, false);
+    let mut all = report::sinks(&options);
     let mut view = RunView::default();
     let mut clock: Option<(Instant, Millis)> = None;
     let told = |error: std::io::Error| Failure::environment(format!("cannot show the run: {error}"));
@@ -95,7 +95,7 @@ fn follow(cx: &Context, run: &RunRef, tail: &mut LogTail) -> Result<Exit, Failur
         let live = run.is_live();
         for event in tail.poll().map_err(recorded::unreadable)? {
             view.apply(&event);
-            for sink in &mut sinks {
+            for sink in &mut all {
                 sink.on(&event, &view).map_err(told)?;
             }
         }
@@ -104,12 +104,12 @@ fn follow(cx: &Context, run: &RunRef, tail: &mut LogTail) -> Result<Exit, Failur
         }
         let (began, at) = *clock.get_or_insert_with(|| (Instant::now(), since_start(&view)));
         let now = at + began.elapsed().as_millis() as Millis;
-        for sink in &mut sinks {
+        for sink in &mut all {
             sink.tick(now.max(view.at_ms), &view).map_err(told)?;
         }
         std::thread::sleep(POLL);
     }
-    for sink in &mut sinks {
+    for sink in &mut all {
         sink.finish(&view).map_err(told)?;
     }
     Ok(Exit::Passed)

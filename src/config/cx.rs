@@ -101,6 +101,11 @@ impl<'a> Cx<'a> {
         result
     }
 
+    /// Is this the top of a file?
+    pub fn is_top(&self) -> bool {
+        self.path.is_empty()
+    }
+
     /// Where decoding is, dotted, with one more key.
     pub fn path_to(&self, key: &str) -> String {
         self.path.iter().map(String::as_str).chain([key]).collect::<Vec<_>>().join(".")

@@ -98,13 +98,16 @@ pub fn abouts<T>(table: Table<T>) -> Vec<&'static About> {
     table.iter().map(|key| &key.about).collect()
 }
 
-/// Decodes a mapping into `draft`. `what` names it in messages: `a step`.
+/// Decodes a mapping into `draft`. `what` names it in messages: `a step`. At the top, `x-…` keys are places for anchors.
 pub fn decode<T>(cx: &mut Cx, node: &Node, tables: &[Table<T>], what: &str, draft: &mut T) {
     let NodeKind::Map(entries) = &node.kind else {
         let error = ConfigError::new(node.at, format!("{what} is a mapping, not {}", node.describe()));
         return cx.error(error.hint(example_of(tables)));
     };
     for (name, value) in entries {
+        if cx.is_top() && name.value.starts_with("x-") {
+            continue;
+        }
         let Some(key) = tables.iter().flat_map(|table| table.iter()).find(|key| key.about.name == name.value) else {
             unknown(cx, name, tables, what);
             continue;

@@ -23,6 +23,7 @@ pub fn schema_json() -> String {
     schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     schema["title"] = json!("wf configuration");
     schema["description"] = json!("`.workflow-config.yaml`: what wf runs, and when it may skip it.");
+    schema["patternProperties"] = json!({ "^x-": { "description": "A place for anchors; wf does not read it." } });
     schema["$defs"] = Value::Object(definitions);
     format!("{schema:#}\n")
 }
@@ -117,7 +118,8 @@ fn of(shape: &Shape, definitions: &mut Map<String, Value>) -> Value {
         Shape::Object(name, keys, required) => {
             if !definitions.contains_key(*name) {
                 definitions.insert((*name).to_owned(), Value::Null);
-                let schema = object(&keys(), required, definitions);
+                let mut schema = object(&keys(), required, definitions);
+                schema["title"] = json!(name);
                 definitions.insert((*name).to_owned(), schema);
             }
             json!({ "$ref": format!("#/$defs/{name}") })

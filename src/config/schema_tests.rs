@@ -1,3 +1,5 @@
+//! The schema against the configurations it must accept and refuse. Pure.
+
 use super::*;
 use crate::config::key::Table;
 use crate::config::setting::{ancestor, category, claim, project, retry, stage, step};

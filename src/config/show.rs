@@ -50,7 +50,7 @@ pub fn show(workflow: &Workflow) -> Item {
         entry("base", workflow.base.clone().map_or(Item::Unsaid("the default branch"), Item::Text)),
         entry("auto", plain(settings.auto)),
         entry("strict", plain(settings.strict)),
-        entry("optimizations", Item::Map(vec![entry("ml_optimize", plain(settings.ml_optimize))])),
+        entry("ml_optimize", plain(settings.ml_optimize)),
         entry("impact", Item::Map(vec![entry("code_files", plain(workflow.impact.code_files))])),
         entry("categories", categories(workflow)),
     ];
@@ -175,7 +175,9 @@ fn categories(workflow: &Workflow) -> Item {
         let name = rule.category.to_string();
         let parts = if rule.built_in {
             let own = built_in::CATEGORIES.iter().find(|(known, _)| *known == name).map_or(0, |(_, globs)| globs.len());
-            shown.push((String::new(), Item::Comment(format!("built in: {name}: {}", flow(&all[..own])))));
+            shown.push((String::new(), Item::Comment(format!("{name}, built in:"))));
+            let globs = all[..own].iter().map(|glob| (String::new(), Item::Comment(format!("  - {}", scalar(glob)))));
+            shown.extend(globs);
             let removed = all[own..].iter().map(|glob| glob.trim_start_matches('!').to_owned());
             entry("remove", Item::Texts(removed.collect()))
         } else {

@@ -49,6 +49,10 @@ impl Telling {
 
     /// Time passed.
     pub fn tick(&mut self) {
+        // Somebody may watch from another process (`wf status`), and sees what is in the file.
+        if let Err(error) = self.log.flush() {
+            self.broken.get_or_insert(error);
+        }
         let now = self.clock.now();
         self.each_sink(|sink, view| sink.tick(now, view));
     }

@@ -1,5 +1,5 @@
-//! Arbitrary events, for tests of what writes and reads them. Boxed throughout: the value trees of nested strategies are
-//! larger than a test thread's stack.
+//! Arbitrary events, for tests of what writes and reads them. Pure. Boxed throughout: the value trees of nested
+//! strategies are larger than a test thread's stack.
 
 use super::{
     Because, CancelReason, Decision, Event, EventKind, Evidence, FORMAT, FallbackCode, Outcome, PlannedStage,

@@ -9,7 +9,7 @@ pub mod frame;
 mod outcome;
 mod reason;
 
-pub use outcome::{Outcome, OutcomeKind, RunStatus, Usage};
+pub use outcome::{Outcome, OutcomeKind, RunStatus, StopHow, Usage};
 pub use reason::{Because, CancelReason, Decision, Evidence, FallbackCode, RunRule, SkipReason, WarningCode};
 
 use crate::base::{Digest, Millis, RunId, StepId};

@@ -103,6 +103,15 @@ impl fmt::Display for Outcome {
     }
 }
 
+/// How strongly a step is asked to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StopHow {
+    /// SIGTERM to the whole group, and after the grace period SIGKILL.
+    Gently,
+    /// SIGKILL to the whole group.
+    Now,
+}
+
 /// What an attempt used, from the operating system's own accounting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {

@@ -1,14 +1,12 @@
 //! wf's end of the guard's socket: starts the guard, sends requests, hands replies to the attempts they are about.
 
 use super::guard::{self, kin, wire};
-use rustix::net::{
-    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, sendmsg, socketpair,
-};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::process::{Pid, Signal, WaitOptions, getpid, getsid, kill_process, waitpid};
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -48,6 +46,8 @@ struct State {
     last: u32,
     /// wf itself ended the guard, or it was lost: no attempt starts through it any more.
     over: bool,
+    /// What the guard killed at the end.
+    last_words: Vec<Vec<u8>>,
 }
 
 impl Routes {
@@ -68,24 +68,16 @@ impl Client {
     pub fn start(executable: &Path, base: Vec<(Vec<u8>, Vec<u8>)>) -> io::Result<Self> {
         #[cfg(target_os = "linux")]
         rustix::process::set_child_subreaper(Some(getpid()))?;
-        #[cfg(target_os = "linux")]
-        let flags = SocketFlags::CLOEXEC;
-        #[cfg(not(target_os = "linux"))]
-        let flags = SocketFlags::empty();
-        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-        #[cfg(not(target_os = "linux"))]
-        for end in [&ours, &theirs] {
-            rustix::io::fcntl_setfd(end, rustix::io::FdFlags::CLOEXEC)?;
-        }
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         let mut command = Command::new(executable);
         command.arg0("wf").arg(guard::COMMAND).env_clear().current_dir("/");
-        let child = command.stdin(theirs).stdout(Stdio::null()).spawn()?;
+        let child = command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).spawn()?;
         drop(command);
-        let ours = std::os::unix::net::UnixStream::from(ours);
+        guards().push(child.id());
         ours.set_nonblocking(true)?;
         let socket = Arc::new(UnixStream::from_std(ours)?);
         let routes = Arc::new(Routes::default());
-        let reader = tokio::spawn(read(Arc::clone(&socket), Arc::clone(&routes)));
+        let reader = tokio::spawn(read(Arc::clone(&socket), Arc::clone(&routes), child.id()));
         let mut first = Vec::new();
         Request::Base { env: base.clone() }.write(&mut first);
         Ok(Self { socket, routes, turn: Turn::new(first), reader, child: Mutex::new(Some(child)), base })
@@ -160,7 +152,7 @@ impl Client {
                 control.push(SendAncillaryMessage::ScmRights(files));
             }
             let bytes = [IoSlice::new(bytes)];
-            let send = || sendmsg(&*self.socket, &bytes, &mut control, SendFlags::NOSIGNAL);
+            let send = || sendmsg(&*self.socket, &bytes, &mut control, SendFlags::empty());
             Ok(rustix::io::retry_on_intr(send)?)
         })
     }
@@ -169,8 +161,8 @@ impl Client {
         let _ = self.routes.gone.subscribe().wait_for(|gone| *gone).await;
     }
 
-    /// Lets the guard end: what was left running on purpose stays, everything else is killed.
-    pub async fn shutdown(&self) {
+    /// Lets the guard end: what was left running on purpose stays, everything else is killed and named.
+    pub async fn shutdown(&self) -> Vec<String> {
         self.routes.state().over = true;
         self.send(&Request::Shutdown, &[]).await;
         // The guard closes its end by ending; nothing to wait for if something does not die.
@@ -181,6 +173,8 @@ impl Client {
         {
             let _ = child.wait();
         }
+        let names = std::mem::take(&mut self.routes.state().last_words);
+        names.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect()
     }
 }
 
@@ -195,14 +189,14 @@ impl Drop for Client {
         if idle {
             let mut bye = Vec::new();
             Request::Shutdown.write(&mut bye);
-            let _ = rustix::net::send(&*self.socket, &bye, SendFlags::NOSIGNAL);
+            let _ = rustix::net::send(&*self.socket, &bye, SendFlags::empty());
         }
         let _ = rustix::net::shutdown(&*self.socket, rustix::net::Shutdown::Both);
     }
 }
 
 /// Reads replies until the guard is gone.
-async fn read(socket: Arc<UnixStream>, routes: Arc<Routes>) {
+async fn read(socket: Arc<UnixStream>, routes: Arc<Routes>, guard: u32) {
     let mut inbox: Vec<u8> = Vec::new();
     let mut chunk = [0u8; 4096];
     loop {
@@ -218,13 +212,16 @@ async fn read(socket: Arc<UnixStream>, routes: Arc<Routes>) {
         let mut at = 0;
         while let Ok(Some((reply, len))) = Reply::read(&inbox[at..]) {
             at += len;
-            if let Some(attempt) = routes.state().attempts.get(&reply.id()) {
+            if let Reply::Swept { id: 0, names } = reply {
+                routes.state().last_words = names;
+            } else if let Some(attempt) = routes.state().attempts.get(&reply.id()) {
                 let _ = attempt.send(reply);
             }
         }
         inbox.drain(..at);
     }
     let expected = std::mem::replace(&mut routes.state().over, true);
+    guards().retain(|living| *living != guard);
     if !expected {
         // Before the attempts learn of it: when they end, their processes are gone.
         hunt().await;
@@ -233,19 +230,28 @@ async fn read(socket: Arc<UnixStream>, routes: Arc<Routes>) {
     routes.gone.send_replace(true);
 }
 
+/// The living guards of this process: there is more than one only if it has more than one executor.
+static GUARDS: Mutex<Vec<u32>> = Mutex::new(vec![]);
+
+fn guards() -> MutexGuard<'static, Vec<u32>> {
+    GUARDS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn is_guard(kin: &kin::Process) -> bool {
+    guards().contains(&kin.pid.cast_unsigned())
+}
+
 /// Kills what a killed guard left behind. wf has adopted it all, and knows it from its own helpers by the session: the
 /// guard's steps are never in wf's.
 async fn hunt() {
     let own = getsid(None).map_or(0, |session| session.as_raw_nonzero().get());
     for _ in 0..200 {
         let mut strays: Vec<kin::Process> =
-            kin::children(getpid(), 1).into_iter().filter(|kin| kin.session != own).collect();
+            kin::children(getpid()).into_iter().filter(|kin| kin.session != own && !is_guard(kin)).collect();
         if strays.is_empty() {
             return;
         }
-        for at in 0..strays.len() {
-            strays.extend(Pid::from_raw(strays[at].pid).map(kin::descendants).unwrap_or_default());
-        }
+        strays.extend(kin::descendants(&strays.iter().map(|kin| kin.pid).collect::<Vec<_>>()));
         for pid in strays.iter().filter_map(|kin| Pid::from_raw(kin.pid)) {
             let _ = kill_process(pid, Signal::KILL);
         }

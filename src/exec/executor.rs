@@ -6,13 +6,13 @@ use super::guard::wire::Request;
 use super::job::{Ended, Job, OutputSink, Progress, RunStep, StopSignal};
 use super::lookup;
 use super::mask::Masker;
+use super::output::Output;
 use crate::event::{Outcome, Usage};
-use rustix::pipe::{PipeFlags, pipe_with};
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::unix::pipe;
 use tokio::time::Instant;
@@ -42,6 +42,8 @@ pub struct Executor(Arc<Inner>);
 struct Inner {
     setup: Setup,
     client: Mutex<Option<Arc<Client>>>,
+    /// What all attempts read into, one after the other.
+    buffer: Mutex<Vec<u8>>,
 }
 
 type Bytes = Vec<u8>;
@@ -49,14 +51,16 @@ type Bytes = Vec<u8>;
 impl Executor {
     /// Starts nothing yet.
     pub fn new(setup: Setup) -> Self {
-        Self(Arc::new(Inner { setup, client: Mutex::new(None) }))
+        Self(Arc::new(Inner { setup, client: Mutex::new(None), buffer: Mutex::new(vec![]) }))
     }
 
-    /// Ends the guard, if there is one. What `leave_running` kept stays; whatever else is left is killed.
-    pub async fn shutdown(&self) {
+    /// Ends the guard, if there is one. What `leave_running` kept stays; whatever else is left is killed, and its names
+    /// are returned: daemons that hid from whom they came.
+    pub async fn shutdown(&self) -> Vec<String> {
         let client = self.0.client.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(client) = client {
-            client.shutdown().await;
+        match client {
+            Some(client) => client.shutdown().await.iter().map(|name| self.0.setup.masker.text(name)).collect(),
+            None => vec![],
         }
     }
 
@@ -78,7 +82,11 @@ impl Executor {
         if asked.is_some() {
             return nothing(Outcome::Stopped, started);
         }
-        let not_started = |message: String| nothing(Outcome::NotStarted { message }, started);
+        let masker = &self.0.setup.masker;
+        let not_started = |message: String| {
+            let message = masker.text(&message);
+            nothing(Outcome::NotStarted { message }, started)
+        };
         let program = match lookup::program(job) {
             Ok(program) => program,
             Err(message) => return not_started(message),
@@ -105,14 +113,19 @@ impl Executor {
         let request = spawn(id, job, &program, &client.base);
         client.send(&request, &[theirs[0].as_fd(), theirs[1].as_fd()]).await;
         drop(theirs);
-        let setup = &self.0.setup;
-        let mut attempt = Attempt::new(job, &client, id, out, started, ours, &setup.masker, setup.log_cap_bytes);
+        let output = Output::new(job, out, &self.0.setup, &self.0.buffer, started, ours);
+        let mut attempt = Attempt::new(job, out, &client, id, started, output);
         let result = attempt.run(replies, stop).await;
         leash.ended = true;
         match result {
-            Ok(ended) => ended,
+            Ok(mut ended) => {
+                for name in &mut ended.leaked {
+                    *name = masker.text(name);
+                }
+                ended
+            }
             Err(Broken::Refused(errno)) => {
-                let message = lookup::refusal(errno, job, &program);
+                let message = masker.text(&lookup::refusal(errno, job, &program));
                 attempt.report(Outcome::NotStarted { message })
             }
             Err(Broken::GuardLost) => {
@@ -170,8 +183,10 @@ fn nothing(outcome: Outcome, started: Instant) -> Ended {
 /// Two pipes: the ends that are read, and the ends that the step writes to.
 fn pipes() -> io::Result<([pipe::Receiver; 2], [OwnedFd; 2])> {
     let one = || {
-        let (from, to) = pipe_with(PipeFlags::CLOEXEC)?;
-        io::Result::Ok((pipe::Receiver::from_owned_fd(from)?, to))
+        let (from, to) = io::pipe()?;
+        rustix::io::ioctl_fionbio(&from, true)?;
+        // It is a pipe and does not block: nothing to check.
+        io::Result::Ok((pipe::Receiver::from_owned_fd_unchecked(from.into())?, to.into()))
     };
     let ((out, to_out), (err, to_err)) = (one()?, one()?);
     Ok(([out, err], [to_out, to_err]))
@@ -181,21 +196,9 @@ fn bytes(text: &OsString) -> Bytes {
     text.clone().into_vec()
 }
 
-/// The request to start a job, its environment as differences from the base. Both are sorted by name.
-fn spawn(id: u32, job: &Job, program: &std::path::Path, base: &[(Bytes, Bytes)]) -> Request {
-    use std::os::unix::ffi::OsStrExt;
-    let (mut unset, mut set) = (vec![], vec![]);
-    let mut old = base.iter().peekable();
-    for (name, value) in &job.env {
-        while let Some((gone, _)) = old.next_if(|(held, _)| held.as_slice() < name.as_bytes()) {
-            unset.push(gone.clone());
-        }
-        let same = old.next_if(|(held, _)| held.as_slice() == name.as_bytes());
-        if same.is_none_or(|(_, held)| held.as_slice() != value.as_bytes()) {
-            set.push((bytes(name), bytes(value)));
-        }
-    }
-    unset.extend(old.map(|(gone, _)| gone.clone()));
+/// The request to start a job, its environment as differences from the base.
+fn spawn(id: u32, job: &Job, program: &Path, base: &[(Bytes, Bytes)]) -> Request {
+    let (unset, set) = differences(base, &job.env);
     let marks = job.env.iter().filter(|(name, _)| name == "WF_STEP" || name == "WF_ATTEMPT");
     Request::Spawn {
         id,
@@ -206,5 +209,56 @@ fn spawn(id: u32, job: &Job, program: &std::path::Path, base: &[(Bytes, Bytes)])
         unset,
         set,
         mark: marks.map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat()).collect(),
+    }
+}
+
+/// What to take from `base`, and what to put on top, to get `env`. Quick when both are sorted by name, as they should be.
+fn differences(base: &[(Bytes, Bytes)], env: &[(OsString, OsString)]) -> (Vec<Bytes>, Vec<(Bytes, Bytes)>) {
+    let sorted = base.is_sorted_by(|one, next| one.0 < next.0) && env.is_sorted_by(|one, next| one.0 < next.0);
+    if !sorted {
+        let all = env.iter().map(|(name, value)| (bytes(name), bytes(value)));
+        return (base.iter().map(|(name, _)| name.clone()).collect(), all.collect());
+    }
+    let (mut unset, mut set) = (vec![], vec![]);
+    let mut old = base.iter().peekable();
+    for (name, value) in env {
+        while let Some((gone, _)) = old.next_if(|(held, _)| held.as_slice() < name.as_bytes()) {
+            unset.push(gone.clone());
+        }
+        let same = old.next_if(|(held, _)| held.as_slice() == name.as_bytes());
+        if same.is_none_or(|(_, held)| held.as_slice() != value.as_bytes()) {
+            set.push((bytes(name), bytes(value)));
+        }
+    }
+    unset.extend(old.map(|(gone, _)| gone.clone()));
+    (unset, set)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn env() -> impl Strategy<Value = Vec<(OsString, OsString)>> {
+        proptest::collection::vec(("[a-e]", "[xy]"), 0..6)
+            .prop_map(|pairs| pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+
+    proptest! {
+        #[test]
+        fn differences_lead_from_any_environment_to_any_other(base in env(), want in env(), sort: bool) {
+            let tidy = |env: Vec<(OsString, OsString)>| -> Vec<_> {
+                if sort { env.into_iter().collect::<BTreeMap<_, _>>().into_iter().collect() } else { env }
+            };
+            let (base, want) = (tidy(base), tidy(want));
+            let raw: Vec<(Bytes, Bytes)> = base.iter().map(|(name, value)| (bytes(name), bytes(value))).collect();
+            let (unset, set) = differences(&raw, &want);
+            let mut have: BTreeMap<Bytes, Bytes> = raw.into_iter().collect();
+            have.retain(|name, _| !unset.contains(name));
+            have.extend(set);
+            let want: BTreeMap<Bytes, Bytes> = want.iter().map(|(name, value)| (bytes(name), bytes(value))).collect();
+            prop_assert_eq!(have, want);
+        }
     }
 }

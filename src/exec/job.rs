@@ -1,6 +1,7 @@
 //! The door between the engine and processes: what goes in, what comes out.
 
 use crate::base::{Millis, StepId};
+pub use crate::event::StopHow;
 use crate::event::{Outcome, Usage};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -37,15 +38,6 @@ pub struct Job {
     pub sample: bool,
     /// Send phases (`WORKFLOW_PROFILE`).
     pub profile: bool,
-}
-
-/// How strongly a step is asked to stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum StopHow {
-    /// SIGTERM to the whole group, and after the grace period SIGKILL.
-    Gently,
-    /// SIGKILL to the whole group.
-    Now,
 }
 
 /// Tells a running attempt to stop; `None` until then, and it may grow stronger.

@@ -11,6 +11,15 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// A sentence for people.
 pub fn program(job: &Job) -> Result<PathBuf, String> {
+    let variables = job.env.iter().flat_map(|(name, value)| [name, value]);
+    if let Some(text) = job.argv.iter().chain(variables).find(|text| text.as_encoded_bytes().contains(&0)) {
+        let text = text.to_string_lossy().replace('\0', "\\0");
+        return Err(format!("`{text}` contains a NUL byte, which no argument or variable can"));
+    }
+    if let Some((name, _)) = job.env.iter().find(|(name, _)| name.is_empty() || name.as_encoded_bytes().contains(&b'='))
+    {
+        return Err(format!("`{}` cannot be the name of a variable", name.to_string_lossy()));
+    }
     let name = job.argv.first().filter(|name| !name.is_empty()).ok_or("its command is empty")?;
     if name.as_encoded_bytes().contains(&b'/') {
         return Ok(job.dir.join(name));

@@ -16,14 +16,22 @@ pub const MASK: &str = "***";
 pub const SHORTEST: usize = 4;
 
 /// Knows the secrets of a run. Cheap to clone; what it needs to search is built at the first search.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Masker(Arc<Inner>);
 
-#[derive(Default)]
 struct Inner {
     /// Sorted, without repetition.
     forms: Vec<Vec<u8>>,
+    longest: usize,
+    /// By byte: does a form begin with it?
+    starts: Vec<bool>,
     search: OnceLock<Option<AhoCorasick>>,
+}
+
+impl Default for Masker {
+    fn default() -> Self {
+        Self::new(vec![])
+    }
 }
 
 impl std::fmt::Debug for Masker {
@@ -35,7 +43,13 @@ impl std::fmt::Debug for Masker {
 impl Masker {
     /// Masks these values and their forms.
     pub fn new(values: Vec<Vec<u8>>) -> Self {
-        Self(Arc::new(Inner { forms: secret::forms(&values), search: OnceLock::new() }))
+        let forms = secret::forms(&values);
+        let longest = forms.iter().map(Vec::len).max().unwrap_or(0);
+        let mut starts = vec![false; 256];
+        for form in &forms {
+            starts[usize::from(form[0])] = true;
+        }
+        Self(Arc::new(Inner { forms, longest, starts, search: OnceLock::new() }))
     }
 
     /// Is there anything to mask?
@@ -94,8 +108,9 @@ impl Masker {
 
     /// The earliest place from which all the rest may become a secret, and the length of the shortest such.
     fn begun(&self, bytes: &[u8]) -> Option<(usize, usize)> {
-        let longest = self.0.forms.iter().map(Vec::len).max()?;
-        (bytes.len().saturating_sub(longest - 1)..bytes.len()).find_map(|from| {
+        let may_begin = |from: &usize| self.0.starts[usize::from(bytes[*from])];
+        let first = bytes.len().saturating_sub(self.0.longest.saturating_sub(1));
+        (first..bytes.len()).filter(may_begin).find_map(|from| {
             let rest = &bytes[from..];
             let at = self.0.forms.partition_point(|form| form.as_slice() < rest);
             let longer = self.0.forms[at..].iter().take_while(|form| form.starts_with(rest));

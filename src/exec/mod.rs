@@ -10,6 +10,7 @@ pub mod guard;
 pub mod job;
 mod lookup;
 pub mod mask;
+mod output;
 mod phase;
 pub mod secret;
 mod tail;

@@ -2,6 +2,7 @@
 //! exactly the form `##wf[phase NAME]`.
 
 use super::job::{Job, OutputSink, Progress};
+use super::mask::Masker;
 use crate::base::Millis;
 use memchr::memmem;
 use tokio::time::Instant;
@@ -14,6 +15,7 @@ const LONGEST: usize = 64;
 /// Measures phases, if the job wants them.
 pub struct Phases {
     wanted: bool,
+    masker: Masker,
     since: Instant,
     own: Option<(String, Instant)>,
     /// The line that each stream is in the middle of, as far as it may be a mark.
@@ -22,8 +24,8 @@ pub struct Phases {
 
 impl Phases {
     /// Begins with the phase `spawn`.
-    pub fn new(wanted: bool, now: Instant) -> Self {
-        Self { wanted, since: now, own: None, lines: [vec![], vec![]] }
+    pub fn new(wanted: bool, now: Instant, masker: Masker) -> Self {
+        Self { wanted, masker, since: now, own: None, lines: [vec![], vec![]] }
     }
 
     /// The leader runs.
@@ -60,7 +62,7 @@ impl Phases {
             }
             line.extend_from_slice(&rest[..end.min(longest + 1)]);
             if let Some(name) = named(&line) {
-                self.begin(Some(name), job, out);
+                self.begin(Some(self.masker.text(&name)), job, out);
             }
             line.clear();
             rest = &rest[end + 1..];

@@ -1,14 +1,14 @@
 //! Decides when an attempt has taken too long, been idle too long, or used too much. Does not end anything itself.
 
 use super::job::{Job, OutputSink, Progress};
-use crate::event::Outcome;
+use crate::event::{Outcome, Usage};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// Time between two samples, where samples are wanted.
 const SAMPLE: Duration = Duration::from_millis(500);
 /// Silence and idleness that is worth a warning where there is no `idle_timeout`.
-const IDLE_WARNING: Duration = Duration::from_secs(600);
+const IDLE_WARNING: Duration = Duration::from_mins(10);
 
 /// What follows from what it saw.
 #[derive(Debug, PartialEq)]
@@ -63,7 +63,7 @@ impl Watchdog {
     }
 
     /// Time has passed.
-    pub fn tick(&mut self, now: Instant, job: &Job, _out: &OutputSink) -> Verdict {
+    pub fn tick(&mut self, now: Instant, job: &Job) -> Verdict {
         if self.timeout_at.take_if(|at| *at <= now).is_some() {
             return Verdict::End(Outcome::TimedOut { after_ms: job.timeout_ms.unwrap_or_default() });
         }
@@ -87,15 +87,8 @@ impl Watchdog {
     }
 
     /// What its processes use.
-    pub fn measured(
-        &mut self,
-        now: Instant,
-        cpu_ms: u64,
-        memory_bytes: u64,
-        disk_bytes: u64,
-        job: &Job,
-        out: &OutputSink,
-    ) -> Verdict {
+    pub fn measured(&mut self, now: Instant, used: Usage, job: &Job, out: &OutputSink) -> Verdict {
+        let Usage { cpu_ms, memory_bytes, disk_bytes } = used;
         let say = |progress| drop(out.send((job.step.clone(), progress)));
         if job.sample {
             say(Progress::Sample { cpu_ms, memory_bytes, disk_bytes });

@@ -105,12 +105,14 @@ pub(super) fn worktree(repo: &Repository) -> Result<Worktree, GitError> {
         options.include_unreadable_as_untracked(true);
         let diff = repo.diff_index_to_workdir(Some(&index), Some(&mut options))?;
         let mut found = Worktree::default();
+        let sparse = repo.config()?.get_bool("core.sparsecheckout").unwrap_or(false);
         let mut blind = std::collections::HashSet::new();
         for entry in index.iter().filter(hidden) {
             let path = RepoPath::from_bytes(&entry.path);
             blind.insert(path.clone());
             // What a sparse checkout leaves out is not there to be watched.
-            if repo.workdir().is_some_and(|root| path.under(root).symlink_metadata().is_ok()) {
+            let here = || repo.workdir().is_some_and(|root| path.under(root).symlink_metadata().is_ok());
+            if !(sparse && skipped(&entry)) || here() {
                 found.unseen.push(Unseen { path, folder: false, assumed: true });
             }
         }
@@ -169,11 +171,17 @@ pub(super) fn recheck<'a>(
     Ok(diff.deltas().filter_map(|delta| difference(&delta)).collect())
 }
 
+const ASSUME_UNCHANGED: u16 = 0x8000;
+
 /// Was git told not to look at this entry? (assume-unchanged, skip-worktree)
 fn hidden(entry: &git2::IndexEntry) -> bool {
-    const ASSUME_UNCHANGED: u16 = 0x8000;
+    entry.flags & ASSUME_UNCHANGED != 0 || skipped(entry)
+}
+
+/// Is it outside the sparse checkout?
+pub(super) fn skipped(entry: &git2::IndexEntry) -> bool {
     const SKIP_WORKTREE: u16 = 0x4000;
-    entry.flags & ASSUME_UNCHANGED != 0 || entry.flags_extended & SKIP_WORKTREE != 0
+    entry.flags_extended & SKIP_WORKTREE != 0
 }
 
 /// wf's own folder never counts.

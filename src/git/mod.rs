@@ -1,14 +1,21 @@
 //! Reading the git repository, behind a concrete [`Repo`] that returns plain data.
 //!
-//! Does not know: configuration, steps, decisions, the history. Never writes anything: not the index, not the
+//! Does not know: configuration, steps, decisions, recorded runs. Never writes anything: not the index, not the
 //! configuration, not a reference.
+//!
+//! Three readers stand behind it. libgit2 reads references, history and objects, and decides on submodules and filtered
+//! files. wf's own walk (`index`, `walk`, `ignore`, `tree`) compares the working tree, several times faster than libgit2
+//! and within git's own time. The `git` command (`cli`) reads what libgit2 refuses.
 
 mod base;
+mod cli;
 mod delta;
 mod error;
+mod history;
 mod ignore;
 mod index;
 mod libgit;
+mod read;
 mod rename;
 mod tree;
 mod walk;
@@ -17,61 +24,46 @@ mod worktree;
 
 pub use base::{BaseQuery, Resolved};
 pub use error::{GitError, NoBase};
+pub use read::{Changes, Mode};
 
-use crate::base::RepoPath;
-use crate::change::{ChangedFile, Unseen};
-use delta::{Delta, Layer, Merge};
-use git2::{ErrorCode, Oid, Repository, RepositoryOpenFlags};
-use std::collections::BTreeSet;
+use cli::{Cli, Place};
+use git2::{ErrorCode, Repository, RepositoryOpenFlags};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use worktree::{Look, Worktree};
-
-/// Which layers count as changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Everything from the base to the working tree, untracked files included.
-    All,
-    /// Only HEAD against the index (`--staged`).
-    StagedOnly,
-}
-
-/// What differs, and what git cannot tell.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Changes {
-    /// Every changed path once, sorted.
-    pub files: Vec<ChangedFile>,
-    /// Ignored files and folders, and tracked ones that git was told not to look at.
-    pub unseen: Vec<Unseen>,
-}
 
 /// A repository with a working tree. Reads what is on disk at each call; nothing is kept between calls.
+///
+/// It may be sent to another thread but not shared; do not use it on a thread of rayon's pool, which it waits for.
 pub struct Repo {
-    lib: Repository,
+    /// None: only the `git` command reads this repository.
+    lib: Option<Repository>,
+    cli: Cli,
     root: PathBuf,
     main_root: PathBuf,
     git_dir: PathBuf,
     index_file: PathBuf,
+    /// False: libgit2 cannot read the index that a hook works on.
+    lib_index: bool,
 }
 
 impl Repo {
     /// Opens the repository that holds `dir`: any of its folders, a linked worktree, a submodule. Like git itself, it does
-    /// not look beyond a file system's boundary.
+    /// not look beyond a file system's boundary. `GIT_DIR` and its relatives are not looked at: hooks run in the worktree
+    /// they are about (see [`Repo::with_index_file`] for what does matter there).
     ///
     /// # Errors
     /// No repository, a bare one, one that another user owns, or one that cannot be read.
     pub fn discover(dir: &Path) -> Result<Self, GitError> {
         // wf does not judge the object database; git does not check hashes on reading either.
         git2::opts::strict_hash_verification(false);
-        let lib =
-            Repository::open_ext(dir, RepositoryOpenFlags::empty(), &[] as &[&Path]).map_err(|error| {
-                match error.code() {
-                    ErrorCode::NotFound => GitError::NotARepository { dir: dir.to_owned() },
-                    ErrorCode::Owner => GitError::OwnershipRefused { path: holder(dir) },
-                    _ => GitError::doing("opening it")(error),
-                }
-            })?;
-        let root = lib.workdir().ok_or_else(|| GitError::Bare { dir: lib.path().to_owned() })?;
+        match Repository::open_ext(dir, RepositoryOpenFlags::empty(), &[] as &[&Path]) {
+            Ok(lib) => Self::from_lib(lib),
+            Err(error) if error.code() == ErrorCode::NotFound => Err(GitError::NotARepository { dir: dir.to_owned() }),
+            Err(error) => Self::from_cli(dir, &error),
+        }
+    }
+
+    fn from_lib(lib: Repository) -> Result<Self, GitError> {
+        let root = lib.workdir().ok_or_else(|| GitError::Bare { dir: without_trailing_slash(lib.path()) })?;
         let root = without_trailing_slash(root);
         let main_root = if lib.is_worktree() {
             let main = Repository::open(lib.commondir()).map_err(GitError::doing("opening the main worktree"))?;
@@ -80,8 +72,28 @@ impl Repo {
             root.clone()
         };
         let git_dir = without_trailing_slash(lib.path());
-        let index_file = git_dir.join("index");
-        Ok(Self { lib, root, main_root, git_dir, index_file })
+        let (cli, index_file) = (Cli::new(&root), git_dir.join("index"));
+        Ok(Self { lib: Some(lib), cli, root, main_root, git_dir, index_file, lib_index: true })
+    }
+
+    /// For what libgit2 refuses: another format, or an owner that only git's own configuration (perhaps in the environment)
+    /// trusts.
+    fn from_cli(dir: &Path, refused: &git2::Error) -> Result<Self, GitError> {
+        let place = Cli::new(dir).place().map_err(|error| match (refused.code(), error) {
+            (ErrorCode::Owner, GitError::FormatUnsupported { .. }) => GitError::OwnershipRefused { path: holder(dir) },
+            (_, GitError::FormatUnsupported { message } | GitError::Failed { message, .. }) => {
+                GitError::FormatUnsupported { message: format!("{}; {message}", refused.message()) }
+            }
+            (_, error) => error,
+        })?;
+        let main_root = if place.common_dir == place.git_dir {
+            place.root.clone()
+        } else {
+            Cli::new(&place.common_dir.join("..")).place().map_or(place.common_dir, |main| main.root)
+        };
+        let (cli, index_file) = (Cli::new(&place.root), place.git_dir.join("index"));
+        let Place { root, git_dir, .. } = place;
+        Ok(Self { lib: None, cli, root, main_root, git_dir, index_file, lib_index: false })
     }
 
     /// In a git hook: reads this index (`GIT_INDEX_FILE`) in place of the worktree's own. `git commit -a` and
@@ -92,9 +104,14 @@ impl Repo {
     /// It cannot be read.
     pub fn with_index_file(self, index: &Path) -> Result<Self, GitError> {
         let index = self.root.join(index);
-        let set = |index: &Path| self.lib.set_index(&mut git2::Index::open(index)?);
-        set(&index).map_err(GitError::doing("reading the index that GIT_INDEX_FILE names"))?;
-        Ok(Self { index_file: index, ..self })
+        let usable = |lib: &Repository| lib.set_index(&mut git2::Index::open(&index)?);
+        // What libgit2 cannot read, the git command may.
+        let lib_index = self.lib.as_ref().is_some_and(|lib| usable(lib).is_ok());
+        if !index.exists() {
+            let doing = format!("looking for the index {} (GIT_INDEX_FILE)", index.display());
+            return Err(GitError::Failed { doing, message: "there is no such file".into() });
+        }
+        Ok(Self { cli: self.cli.with_index_file(&index), index_file: index, lib_index, ..self })
     }
 
     /// The root of the working tree.
@@ -111,180 +128,6 @@ impl Repo {
     pub fn git_dir(&self) -> &Path {
         &self.git_dir
     }
-
-    /// HEAD's commit; none before the first one.
-    ///
-    /// # Errors
-    /// HEAD cannot be read.
-    pub fn head(&self) -> Result<Option<String>, GitError> {
-        Ok(libgit::head(&self.lib)?.map(|head| head.to_string()))
-    }
-
-    /// The branch HEAD is on (born or not); none when detached.
-    ///
-    /// # Errors
-    /// HEAD cannot be read.
-    pub fn branch(&self) -> Result<Option<String>, GitError> {
-        Ok(libgit::branch(&self.lib))
-    }
-
-    /// Does history end early here?
-    pub fn is_shallow(&self) -> bool {
-        self.lib.is_shallow()
-    }
-
-    /// The commit that a revision names, with the full name of the reference if it is one; none if it names nothing.
-    ///
-    /// # Errors
-    /// The repository cannot be read.
-    pub fn commit_of(&self, revision: &str) -> Result<Option<(String, Option<String>)>, GitError> {
-        Ok(libgit::commit_of(&self.lib, revision).map(|(commit, name)| (commit.to_string(), name)))
-    }
-
-    /// The best common ancestor of two commits; none if they share none (that this clone reaches).
-    ///
-    /// # Errors
-    /// The history cannot be read.
-    pub fn merge_base(&self, one: &str, two: &str) -> Result<Option<String>, GitError> {
-        Ok(libgit::merge_base(&self.lib, oid(one)?, oid(two)?)?.map(|base| base.to_string()))
-    }
-
-    /// Is `ancestor` the commit itself or one it descends from?
-    ///
-    /// # Errors
-    /// The history cannot be read.
-    pub fn is_ancestor(&self, ancestor: &str, commit: &str) -> Result<bool, GitError> {
-        Ok(ancestor == commit || self.merge_base(ancestor, commit)?.as_deref() == Some(ancestor))
-    }
-
-    /// The newest of these commits that HEAD contains (HEAD itself included), looking at most at `limit` commits.
-    ///
-    /// # Errors
-    /// The history cannot be read.
-    pub fn newest_ancestor(&self, candidates: &BTreeSet<String>, limit: usize) -> Result<Option<String>, GitError> {
-        let Some(head) = libgit::head(&self.lib)?.filter(|_| !candidates.is_empty()) else { return Ok(None) };
-        for commit in libgit::ancestors(&self.lib, head)?.take(limit) {
-            // A shallow clone's walk ends with an error at its boundary: there is nothing more to see.
-            let Ok(commit) = commit else { return Ok(None) };
-            let name = commit.to_string();
-            if candidates.contains(&name) {
-                return Ok(Some(name));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Everything that differs from `base` (none: from HEAD) to the working tree.
-    ///
-    /// A path counts if any layer touched it: base to HEAD, HEAD to index, index to working tree, untracked. A change that
-    /// a later layer takes back still counts.
-    ///
-    /// # Errors
-    /// Something cannot be read.
-    pub fn changes(&self, base: Option<&str>, mode: Mode) -> Result<Changes, GitError> {
-        let read = self.read(base, mode)?;
-        let mut merge = Merge::default();
-        merge.add(Layer::Committed, read.committed);
-        merge.add(Layer::Staged, read.staged);
-        merge.add(Layer::Unstaged, read.worktree.changed);
-        merge.add(Layer::Untracked, read.worktree.untracked);
-        Ok(Changes { files: merge.finish(), unseen: read.worktree.unseen })
-    }
-
-    fn read(&self, base: Option<&str>, mode: Mode) -> Result<Read, GitError> {
-        let base = base.filter(|_| mode == Mode::All).map(oid).transpose()?;
-        let prepared = Look::prepare(&self.lib, &self.root, &self.index_file);
-        let Some(look) = prepared.map_err(GitError::doing("reading the configuration"))? else {
-            return self.read_slowly(base, mode);
-        };
-        let (send, receive) = std::sync::mpsc::sync_channel(1);
-        let mut seen = None;
-        // The walk goes on in the pool while this thread, which owns libgit2's repository, compares trees.
-        let (committed, staged) = rayon::in_place_scope(|scope| {
-            scope.spawn(|_| {
-                let mut look = look;
-                let index = look.index().map(|index| index.map(Arc::new));
-                let walked = index.as_ref().ok().cloned().flatten();
-                // The other side only ever waits for this one message.
-                let _ = send.send(index);
-                seen = walked.filter(|_| mode == Mode::All).and_then(|index| look.walk(&index));
-            });
-            let head = libgit::head(&self.lib);
-            let committed = match (&head, base) {
-                (Ok(Some(head)), Some(base)) => libgit::committed(&self.lib, base, *head),
-                _ => Ok(vec![]),
-            };
-            let staged = receive
-                .recv()
-                .ok()
-                .map(|index| index?.map(|index| libgit::staged(&self.lib, head?, &index)).transpose());
-            (committed, staged)
-        });
-        let (committed, Some(staged)) = (committed?, staged.transpose()?.flatten()) else {
-            return self.read_slowly(base, mode);
-        };
-        let worktree = match (mode, seen) {
-            (Mode::StagedOnly, _) => Worktree::default(),
-            (Mode::All, Some(seen)) => seen.settle(&self.lib)?,
-            (Mode::All, None) => libgit::worktree(&self.lib)?,
-        };
-        Ok(Read { committed, staged, worktree })
-    }
-
-    /// With libgit2 alone, for what wf's own reader does not understand.
-    fn read_slowly(&self, base: Option<Oid>, mode: Mode) -> Result<Read, GitError> {
-        let head = libgit::head(&self.lib)?;
-        let committed = match (head, base) {
-            (Some(head), Some(base)) => libgit::committed(&self.lib, base, head)?,
-            _ => vec![],
-        };
-        let staged = libgit::staged_slowly(&self.lib, head)?;
-        let worktree = if mode == Mode::All { libgit::worktree(&self.lib)? } else { Worktree::default() };
-        Ok(Read { committed, staged, worktree })
-    }
-
-    /// Every file that is here and not ignored, tracked or not, sorted. Submodules and repositories inside count as one.
-    ///
-    /// # Errors
-    /// The working tree cannot be read.
-    pub fn files(&self) -> Result<Vec<RepoPath>, GitError> {
-        let index = self.lib.index().map_err(GitError::doing("reading the index"))?;
-        let mut files: BTreeSet<RepoPath> = index.iter().map(|entry| RepoPath::from_bytes(&entry.path)).collect();
-        let worktree = libgit::worktree(&self.lib)?;
-        for gone in worktree.changed.iter().filter(|delta| delta.modes.1 == 0) {
-            files.remove(&gone.path);
-        }
-        files.extend(worktree.untracked.into_iter().map(|delta| delta.path));
-        Ok(files.into_iter().collect())
-    }
-
-    /// The bytes of a file as it was at a commit; none if it was not there (or was a folder or a submodule).
-    ///
-    /// # Errors
-    /// The commit or the file cannot be read.
-    pub fn read_at(&self, commit: &str, path: &RepoPath) -> Result<Option<Vec<u8>>, GitError> {
-        libgit::blob(&self.lib, oid(commit)?, path)
-    }
-
-    /// Does git ignore this path (tracked files are never ignored)?
-    pub fn is_ignored(&self, path: &RepoPath) -> bool {
-        let tracked = || {
-            let index = self.lib.index().ok()?;
-            index.get_path(&path.under(Path::new("")), 0)
-        };
-        self.lib.is_path_ignored(path.under(Path::new(""))).unwrap_or(false) && tracked().is_none()
-    }
-}
-
-/// The layers, before they are merged.
-struct Read {
-    committed: Vec<Delta>,
-    staged: Vec<Delta>,
-    worktree: Worktree,
-}
-
-fn oid(name: &str) -> Result<Oid, GitError> {
-    Oid::from_str(name).map_err(GitError::doing("reading an object name"))
 }
 
 /// `RepoPath::under` and people like roots without the slash that libgit2 puts there.

@@ -243,10 +243,11 @@ impl<'a> Walk<'a> {
         let mut last: &[u8] = &[];
         for entry in &self.index.entries[range] {
             let path = self.index.path(entry);
-            if entry.assume_unchanged() {
-                found.unseen.push(Unseen { path: RepoPath::from_bytes(path), folder: false, assumed: true });
-            } else if entry.skip_worktree() {
+            let told = entry.assume_unchanged() || entry.skip_worktree();
+            if told && self.settings.sparse && !entry.assume_unchanged() {
                 // What a sparse checkout leaves out is not there to be watched.
+            } else if told {
+                found.unseen.push(Unseen { path: RepoPath::from_bytes(path), folder: false, assumed: true });
             } else if path != last {
                 let conflicted = entry.stage() != 0;
                 let modes = (self.index.stat(entry).mode, 0);

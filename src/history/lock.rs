@@ -70,12 +70,12 @@ impl WorktreeLock {
         }
     }
 
-    /// Takes a worktree, waiting as long as it takes; drop the future to stop waiting. `on_wait` is called when there is
-    /// somebody to wait for, and again when it becomes somebody else.
+    /// Takes a worktree, waiting as long as it takes: it blocks its thread, and a signal ends the process as usual. `on_wait` is
+    /// called when there is somebody to wait for, and again when it becomes somebody else.
     ///
     /// # Errors
     /// As [`Self::try_acquire`].
-    pub async fn acquire(
+    pub fn acquire(
         state: &StateDir,
         worktree: &Path,
         me: &Holder,
@@ -86,16 +86,13 @@ impl WorktreeLock {
         loop {
             match Self::try_acquire(state, worktree, me, nested)? {
                 Attempt::Held(lock) => return Ok(lock),
-                Attempt::Busy(holder) => {
-                    if let Some(holder) = holder
-                        && told.as_ref() != Some(&holder)
-                    {
-                        on_wait(&holder);
-                        told = Some(holder);
-                    }
+                Attempt::Busy(Some(holder)) if told.as_ref() != Some(&holder) => {
+                    on_wait(&holder);
+                    told = Some(holder);
                 }
+                Attempt::Busy(_) => {}
             }
-            tokio::time::sleep(POLL).await;
+            std::thread::sleep(POLL);
         }
     }
 }
@@ -132,12 +129,11 @@ mod tests {
         assert!(matches!(attempt("/tree", &b, true), Attempt::Held(_)), "wf inside wf does not wait");
         assert!(matches!(attempt("/tree", &b, false), Attempt::Busy(Some(_))), "and does not let go for its parent");
 
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let (mut told, mut first) = (Vec::new(), Some(first));
-        let second = runtime.block_on(WorktreeLock::acquire(&state, tree, &b, false, |who| {
+        let second = WorktreeLock::acquire(&state, tree, &b, false, |who| {
             told.push(who.command.clone());
             first.take();
-        }));
+        });
         assert!(second.is_ok());
         assert_eq!(told, ["wf run a"]);
         assert!(matches!(attempt("/tree", &a, false), Attempt::Busy(Some(who)) if who == b));

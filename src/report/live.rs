@@ -2,7 +2,7 @@
 
 use super::frame::{Size, frame};
 use super::narrator::Narrator;
-use super::{Look, Pipe, RunView, Sink, SinkOptions, summary};
+use super::{Look, Pipe, RunView, Sink, SinkOptions};
 use crate::base::Millis;
 use crate::event::{Event, EventKind};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -52,7 +52,7 @@ impl Sink for Live {
     fn finish(&mut self, view: &RunView) -> io::Result<()> {
         self.screen.clear();
         if let Some(narrator) = &self.narrator {
-            self.pending.push_str(&summary::render(view, narrator.look()));
+            self.pending.push_str(&narrator.summary(view));
         }
         self.out.write(&std::mem::take(&mut self.pending))
     }

@@ -98,6 +98,30 @@ pub fn bytes(n: u64) -> String {
     unreachable!("the last unit takes everything")
 }
 
+/// Breaks each line at spaces where it is too wide; what follows begins below the text, not below its first word.
+pub fn wrap(text: &str, width: usize) -> String {
+    let indent = if width < 40 { 2 } else { 10 };
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        if console::measure_text_width(line.trim_end()) <= width {
+            out.push_str(line);
+            continue;
+        }
+        let mut column = 0;
+        for word in line.split_inclusive(' ') {
+            let cells = console::measure_text_width(word.trim_end());
+            if column + cells > width && column > indent {
+                out.truncate(out.trim_end_matches(' ').len());
+                let _ = write!(out, "\n{}", " ".repeat(indent));
+                column = indent;
+            }
+            out.push_str(word);
+            column += console::measure_text_width(word.trim_end_matches('\n'));
+        }
+    }
+    out
+}
+
 /// A duration for people.
 pub fn time(ms: Millis) -> String {
     duration::human(ms)
@@ -123,6 +147,19 @@ mod tests {
             ("1023 B".into(), "1.5 KiB".into(), "5120.0 GiB".into())
         );
         assert_eq!(shell(["wf", "run", "--steps", "build@a b"]), "wf run --steps 'build@a b'");
+    }
+
+    #[test]
+    fn long_lines_break_at_spaces() {
+        assert_eq!(wrap("short\nwarning   a b\n", 40), "short\nwarning   a b\n");
+        let text = "warning   one two three four five six seven eight nine\nnext\n";
+        assert_eq!(wrap(text, 40), "warning   one two three four five six\n          seven eight nine\nnext\n");
+        assert_eq!(wrap("\x1b[33mwarning\x1b[0m   eight nine\n", 19), "\x1b[33mwarning\x1b[0m   eight\n  nine\n");
+        // A word that is wider than everything is left to the terminal.
+        assert_eq!(
+            wrap("log: /a/very/long/path/that/cannot/break\n", 20),
+            "log:\n  /a/very/long/path/that/cannot/break\n"
+        );
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub(super) struct Narrator {
     run_dir: PathBuf,
     /// A live display shows what runs: starts are not told, and output is short.
     live: bool,
+    /// Lines break at spaces. Elsewhere they stay whole, for `grep`.
+    terminal: bool,
     ids: usize,
     streams: HashMap<StepId, Stream>,
 }
@@ -38,11 +40,15 @@ struct Stream {
 impl Narrator {
     pub(super) fn new(options: &SinkOptions, live: bool) -> Self {
         let (look, run_dir) = (options.look(), options.run_dir.clone());
-        Self { look, mode: options.mode, run_dir, live, ids: 0, streams: HashMap::new() }
-    }
-
-    pub(super) fn look(&self) -> &Look {
-        &self.look
+        Self {
+            look,
+            mode: options.mode,
+            run_dir,
+            live,
+            terminal: options.stdout_terminal,
+            ids: 0,
+            streams: HashMap::new(),
+        }
     }
 
     /// What is to be printed for this event; empty for most.
@@ -252,8 +258,14 @@ impl Narrator {
     fn line(&self, text: &mut String, tone: Tone, word: &str, what: &str) {
         let what = if self.look.github { clean::disarm(what) } else { what.to_owned() };
         let line = format!("{} {what}", self.look.column(tone, word, 9));
-        text.push_str(line.trim_end());
-        text.push('\n');
+        let line = format!("{}\n", line.trim_end());
+        text.push_str(&if self.terminal { look::wrap(&line, self.look.width) } else { line });
+    }
+
+    /// The closing summary.
+    pub(super) fn summary(&self, view: &RunView) -> String {
+        let text = super::summary::render(view, &self.look);
+        if self.terminal { look::wrap(&text, self.look.width) } else { text }
     }
 }
 

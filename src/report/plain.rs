@@ -1,7 +1,7 @@
 //! Output without a terminal, or in CI: one line per change on stdout, and the closing summary.
 
 use super::narrator::Narrator;
-use super::{Pipe, RunView, Sink, SinkOptions, look, summary};
+use super::{Pipe, RunView, Sink, SinkOptions, look};
 use crate::base::Millis;
 use crate::event::Event;
 use std::io;
@@ -44,7 +44,7 @@ impl Sink for Plain {
     }
 
     fn finish(&mut self, view: &RunView) -> io::Result<()> {
-        let text = summary::render(view, self.narrator.look());
+        let text = self.narrator.summary(view);
         self.say(&text, view.at_ms)
     }
 

@@ -1,3 +1,5 @@
+//! Plain lines, as snapshots.
+
 use super::super::story::{self, Story, eventful, finished, id, options};
 use super::*;
 use crate::config::model::OutputMode;

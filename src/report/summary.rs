@@ -68,8 +68,11 @@ fn failures(view: &RunView, out: &mut Out<'_>) {
         let what = format!("{id}  {} after {}{attempts}", outcome(&end.outcome), look::time(end.wall_ms));
         let (tone, word) = super::narrator::ended(end);
         out.line(tone, word, &what);
-        if let (Some(log), Some(run)) = (&end.log, &view.run) {
-            out.line(Tone::Dim, "", &format!("log: {} of run {}", clean::text(log), clean::text(&run.run.0)));
+        if let (Some(_), Some(run)) = (&end.log, &view.run) {
+            // The first half of a run's name is its time, which is enough to find it.
+            let run: String = run.run.0.chars().take(13).collect();
+            let command = look::shell(["wf", "report", &run, "--step", step.id.as_str()]);
+            out.line(Tone::Dim, "", &format!("all output: {}", clean::text(&command)));
         }
         out.line(Tone::Dim, "", &format!("reproduce: {}", reproduce(step)));
         if out.look.github {

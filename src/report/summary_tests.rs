@@ -1,3 +1,5 @@
+//! Closing summaries, as snapshots.
+
 use super::*;
 use crate::event::Outcome;
 use crate::report::story::{self, Story, eventful, id, look};

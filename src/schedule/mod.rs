@@ -1,4 +1,4 @@
-//! Decides when each step starts, is tried again, is cancelled. Pure: `(state, now, input) -> effects`.
+//! Decides when each step starts, is tried again, is cancelled: `(state, now, input) -> effects`. Pure.
 //!
 //! Knows: what waits for what, priorities, pools, stages, retries. Does not know: processes, clocks, files, the
 //! terminal. Time enters as a number; chance enters as a seed.
@@ -16,8 +16,7 @@ pub use state::State;
 pub use task::{Rules, Task, tasks};
 
 use crate::base::Millis;
-use crate::event::{CancelReason, Outcome, RunStatus};
-use crate::exec::StopHow;
+use crate::event::{CancelReason, Outcome, RunStatus, StopHow};
 use pool::Pools;
 use ready::Ready;
 use state::States;

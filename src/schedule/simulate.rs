@@ -1,4 +1,4 @@
-//! The scheduler under random worlds: whatever the steps, outcomes, pools and interrupts, some things always hold.
+//! The scheduler under random worlds: whatever the steps, outcomes, pools and interrupts, some things always hold. Pure.
 
 use super::*;
 use crate::base::Millis;

@@ -3,8 +3,7 @@
 use super::{Cancel, Effect, Input, Ready, Rules, Scheduler, StageState, State, States, Stopping, Task};
 use crate::base::Millis;
 use crate::config::model::{FailFast, RunOn};
-use crate::event::{Outcome, RunStatus};
-use crate::exec::StopHow;
+use crate::event::{Outcome, RunStatus, StopHow};
 use crate::schedule::pool::Pools;
 
 impl Scheduler {

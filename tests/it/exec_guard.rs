@@ -158,6 +158,23 @@ fn no_process_survives_a_wf_that_is_killed_at_once() {
 }
 
 #[test]
+fn wf_inside_a_step_of_wf_goes_down_with_it() {
+    let marker = marker("nested");
+    let me = std::env::current_exe().expect("a path");
+    let inner =
+        format!("exec env WF_TEST_SCRIPT=\"{}\" {} --exact exec_rig::host --ignored", sleeper(&marker), me.display());
+    let host = Host::start(&inner);
+    let sleepers = || alive(&marker).into_iter().filter(|pid| is_shell(*pid)).count();
+    eventually("two steps in each of two inner runs", || sleepers() >= 4);
+    kill(host.pid());
+    eventually("none is left", || alive(&marker).is_empty());
+}
+
+fn is_shell(pid: i32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "sh")
+}
+
+#[test]
 fn a_killed_guard_is_noticed_and_replaced() {
     let marker = marker("killed-guard");
     let mut host = Host::start(&stubborn(&marker));
@@ -178,10 +195,7 @@ fn the_guard_starts_with_the_first_step_and_ends_with_the_run() {
         let rig = Rig::new();
         rig.stop(StopHow::Gently);
         rig.run(rig.sh("true")).await;
-        // A guard's name is the marker here; other tests' guards have other parents.
-        let me = i32::try_from(std::process::id()).expect("a pid");
-        let own = || std::fs::read_dir("/proc/self/task").expect("tasks").count();
-        assert!(own() > 0 && me > 0);
+        assert_eq!(rig.executor.shutdown().await, [""; 0], "nothing to end");
         let rig = Rig::new();
         let done = rig.run(rig.sh("echo $PPID")).await;
         let guard = done.output.trim().to_owned();

@@ -78,7 +78,7 @@ impl Rig {
     pub async fn run(&self, job: Job) -> Done {
         let (log, (out, mut news)) = (job.log.clone(), mpsc::unbounded_channel());
         let ended =
-            tokio::time::timeout(Duration::from_secs(60), self.executor.run(job, self.stop.subscribe(), out)).await;
+            tokio::time::timeout(Duration::from_mins(1), self.executor.run(job, self.stop.subscribe(), out)).await;
         let raw = if log.is_file() { std::fs::read(log).unwrap_or_default() } else { vec![] };
         let mut told = vec![];
         while let Ok((_, progress)) = news.try_recv() {
@@ -115,6 +115,7 @@ pub fn eventually(what: &str, mut so: impl FnMut() -> bool) {
 /// Not a test: a process that runs steps, for the tests that kill it. They tell it what to run.
 #[test]
 #[ignore = "a process for other tests"]
+#[expect(clippy::disallowed_methods, clippy::print_stdout, reason = "it is a process that is told by its environment")]
 fn host() {
     let Ok(script) = std::env::var("WF_TEST_SCRIPT") else { return };
     block_on(async {

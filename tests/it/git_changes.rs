@@ -149,7 +149,7 @@ fn a_sparse_checkout_deletes_nothing() {
     git.git(&["sparse-checkout", "set", "--no-sparse-index", "docs"]);
     assert!(!git.path("src/main.rs").exists());
     assert!(git.changed(None).is_empty());
-    assert_eq!(git.unseen(), ["src/lib.rs", "src/main.rs"]);
+    assert!(git.unseen().is_empty(), "what is not there is not watched");
 }
 
 #[test]

@@ -1,11 +1,19 @@
 //! Tests of the whole: real repositories, real files, the real binary. One test binary, so that there is one link.
 
+mod config;
 mod exec_guard;
 mod exec_output;
 mod exec_rig;
 mod exec_run;
+mod exec_watch;
 mod git_base;
 mod git_changes;
+mod git_formats;
+mod git_random;
 mod git_repo;
+mod history_faults;
+mod history_rig;
+mod history_runs;
 mod init_write;
 mod monorepo_run;
+mod report_cli;

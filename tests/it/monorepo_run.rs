@@ -113,3 +113,21 @@ fn a_step_without_folders_is_a_warning_and_not_a_silence() {
     let (code, out, err) = wf(&scratch, &["plan"]);
     assert!(code == 0 && format!("{out}{err}").contains("no folder matches `for_each` of step `a`"), "{out}{err}");
 }
+
+/// On a branch the merge base is trusted; a dependency that ended there must not be skipped on that trust.
+#[test]
+fn a_package_that_took_another_name_reaches_those_that_depended_on_it() {
+    let scratch = Scratch::new();
+    let steps = "steps:\n  - id: test\n    for_each: packages/*\n    run: \"true\"\n";
+    scratch
+        .write(".workflow-config.yaml", steps)
+        .write("package.json", r#"{"workspaces": ["packages/*"]}"#)
+        .write("packages/a/package.json", r#"{"name": "a", "dependencies": {"b": "*"}}"#)
+        .write("packages/b/package.json", r#"{"name": "b"}"#)
+        .write("packages/c/package.json", r#"{"name": "c"}"#);
+    scratch.commit("seed");
+    scratch.git(&["checkout", "--quiet", "-b", "topic"]);
+    assert_eq!(runs(&scratch), [""; 0], "the merge base is trusted");
+    scratch.write("packages/b/package.json", r#"{"name": "renamed"}"#);
+    assert_eq!(runs(&scratch), ["test@packages/a", "test@packages/b"]);
+}

@@ -2,7 +2,6 @@
 
 use super::{Draft, about, spelling};
 use crate::base::Spanned;
-use crate::config::cx::{ConfigWarning, Cx};
 use crate::config::key::{About, Key, Shape, Table, abouts, decode};
 use crate::config::value::{COUNT_MAX, put};
 
@@ -36,19 +35,11 @@ pub static OPTIMIZATIONS: Table<Draft> = &[
         set: |d, v, cx| d.multi_stage = cx.boolean(v).or(d.multi_stage),
     },
     Key {
-        about: about(
+        about: spelling(
             "ml_optimize",
-            Shape::Bool,
-            "false",
-            "ml_optimize: false",
-            "Read, and not acted on in this version.",
+            about("ml_optimize", Shape::Bool, "false", "ml_optimize: false", "`ml_optimize`"),
         ),
-        set: |d, v, cx| {
-            put(&mut d.settings.ml_optimize, cx.boolean(v));
-            if d.settings.ml_optimize {
-                ignored(cx, v.at);
-            }
-        },
+        set: super::run::ml_optimize,
     },
     Key {
         about: about("ai_cache", Shape::Ignored, "", "ai_cache: true", "Read, and not acted on in this version."),
@@ -122,10 +113,4 @@ fn keys() -> Vec<&'static About> {
 
 fn performance_keys() -> Vec<&'static About> {
     abouts(PERFORMANCE)
-}
-
-fn ignored(cx: &mut Cx, at: crate::base::Span) {
-    let key = "optimizations.ml_optimize".to_owned();
-    let message = format!("`{key}` is read, but this version of wf does not act on it");
-    cx.warnings.push(ConfigWarning { at, key, message });
 }

@@ -2,8 +2,10 @@
 
 use super::{Draft, about};
 use crate::base::Spanned;
+use crate::config::cx::{ConfigWarning, Cx};
 use crate::config::key::{Key, Shape, Table};
 use crate::config::value::{COUNT_MAX, put};
+use crate::config::yaml::Node;
 
 /// `smart_execution`; the first two are `true` and `false`.
 pub const SMART: &[&str] = &["on", "off", "observe"];
@@ -141,6 +143,16 @@ pub static SETTINGS: Table<Draft> = &[
         set: |d, v, cx| d.base = cx.text(v).map(|text| text.value).or(d.base.take()),
     },
     Key {
+        about: about(
+            "ml_optimize",
+            Shape::Bool,
+            "false",
+            "ml_optimize: false",
+            "Prediction. Read, and not acted on in this version: `true` gives a warning.",
+        ),
+        set: ml_optimize,
+    },
+    Key {
         about: about("auto", Shape::Bool, "false", "auto: true", "Never ask; manual stages do not run."),
         set: |d, v, cx| put(&mut d.settings.auto, cx.boolean(v)),
     },
@@ -155,3 +167,12 @@ pub static SETTINGS: Table<Draft> = &[
         set: |d, v, cx| put(&mut d.settings.strict, cx.boolean(v)),
     },
 ];
+
+/// `ml_optimize`
+pub fn ml_optimize(d: &mut Draft, node: &Node, cx: &mut Cx) {
+    put(&mut d.settings.ml_optimize, cx.boolean(node));
+    if d.settings.ml_optimize {
+        let message = "`ml_optimize` is read, but this version of wf does not act on it".into();
+        cx.warnings.push(ConfigWarning { at: node.at, key: "ml_optimize".into(), message });
+    }
+}

@@ -2,10 +2,9 @@
 //!
 //! Elsewhere than on Linux this knows nothing: there wf reaches a step's process group and no further.
 
-use rustix::process::Pid;
+use rustix::process::{Pid, getpid};
 use std::fs;
-use std::io::Read;
-use std::sync::OnceLock;
+use std::io::{Read, Seek};
 
 /// One process, as `/proc/PID/stat` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,35 +63,53 @@ fn numbers(from: i32) -> Vec<i32> {
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).filter(|pid| *pid >= from).collect()
 }
 
-/// Does this kernel list children (`CONFIG_PROC_CHILDREN`)?
-static LISTS: OnceLock<bool> = OnceLock::new();
-
-/// The direct children of `parent` whose numbers are not below `from`.
-pub fn children(parent: Pid, from: i32) -> Vec<Process> {
-    let parent = parent.as_raw_nonzero().get();
-    let listed = if *LISTS.get_or_init(|| fs::exists("/proc/thread-self/children").unwrap_or(false)) {
-        listed(parent).unwrap_or_default()
-    } else {
-        numbers(from)
-    };
-    listed.into_iter().filter(|pid| *pid >= from).filter_map(read).filter(|kin| kin.parent == parent).collect()
+/// The children of the calling thread, which is the only one of its process and asks often.
+pub struct Own {
+    /// The kernel's own list, where it keeps one (`CONFIG_PROC_CHILDREN`).
+    list: Option<fs::File>,
+    text: Vec<u8>,
 }
 
-/// The kernel's own list of children.
-fn listed(parent: i32) -> Option<Vec<i32>> {
-    let mut found = Vec::new();
-    for task in fs::read_dir(format!("/proc/{parent}/task")).ok()? {
-        let list = fs::read_to_string(task.ok()?.path().join("children")).ok()?;
-        found.extend(list.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+impl Default for Own {
+    fn default() -> Self {
+        Self { list: fs::File::open("/proc/thread-self/children").ok(), text: vec![] }
     }
-    Some(found)
 }
 
-/// All that descends from `root`, parents before children, without `root`.
-pub fn descendants(root: Pid) -> Vec<Process> {
+impl Own {
+    /// Its children but for those that are `known`. Where the kernel keeps no list, all of `/proc` is read, but for
+    /// numbers below `from`.
+    pub fn children(&mut self, from: i32, known: impl Fn(i32) -> bool) -> Vec<Process> {
+        let pids = match &mut self.list {
+            Some(list) => {
+                self.text.clear();
+                // Always from the start; the kernel makes the list anew.
+                let read = list.rewind().and_then(|()| list.read_to_end(&mut self.text));
+                read.map_or_else(|_| numbers(from), |_| split(&self.text))
+            }
+            None => numbers(from),
+        };
+        let own = getpid().as_raw_nonzero().get();
+        pids.into_iter().filter(|pid| !known(*pid)).filter_map(read).filter(|kin| kin.parent == own).collect()
+    }
+}
+
+/// The direct children of any process.
+pub fn children(parent: Pid) -> Vec<Process> {
+    let parent = parent.as_raw_nonzero().get();
+    numbers(1).into_iter().filter_map(read).filter(|kin| kin.parent == parent).collect()
+}
+
+fn split(list: &[u8]) -> Vec<i32> {
+    let number = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse().ok();
+    list.split(u8::is_ascii_whitespace).filter_map(number).collect()
+}
+
+/// All that descends from any of `roots`, parents before children, without the roots themselves.
+pub fn descendants(roots: &[i32]) -> Vec<Process> {
     let everyone: Vec<Process> = numbers(1).into_iter().filter_map(read).collect();
     let mut found: Vec<Process> = Vec::new();
-    let mut parents = vec![root.as_raw_nonzero().get()];
+    let mut parents = roots.to_vec();
     while let Some(parent) = parents.pop() {
         // A number cannot come twice: everybody has one parent; but /proc is read while it changes.
         for kin in everyone.iter().filter(|kin| kin.parent == parent) {

@@ -33,7 +33,8 @@ pub const COMMAND: &str = "__guard";
 /// # Errors
 /// The system does not know where wf is.
 pub fn executable() -> io::Result<std::path::PathBuf> {
-    if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
+    let running = std::path::Path::new("/proc/self/exe");
+    if running.exists() { Ok(running.to_owned()) } else { std::env::current_exe() }
 }
 
 /// The longest wait for something that does not die, such as a process in uninterruptible sleep.
@@ -64,6 +65,9 @@ struct Guard {
     ended: UnixStream,
     base: spawn::Base,
     steps: Vec<Step>,
+    own: kin::Own,
+    /// Strays that any of several steps may have left: number and beginning. They stay until the end.
+    nobodys: Vec<(i32, u64)>,
     /// Processes that may stay: number and beginning.
     kept: Vec<(i32, u64)>,
     inbox: Vec<u8>,
@@ -107,6 +111,8 @@ impl Guard {
             ended,
             base: spawn::Base::default(),
             steps: vec![],
+            own: kin::Own::default(),
+            nobodys: vec![],
             kept: vec![],
             inbox: vec![],
             files: VecDeque::new(),
@@ -120,11 +126,17 @@ impl Guard {
             if ended {
                 self.reap();
             }
-            if socket && let Some(over) = self.listen()? {
-                break over;
+            if socket {
+                // A message that cannot be read is the end too: wf would wait for answers for ever.
+                match self.listen() {
+                    Ok(None) => {}
+                    Ok(Some(over)) => break over,
+                    Err(_) => break Over::Lost,
+                }
             }
         };
-        self.kill_all(matches!(over, Over::Shutdown));
+        let names = self.kill_all(matches!(over, Over::Shutdown));
+        self.say(&Reply::Swept { id: 0, names });
         Ok(())
     }
 
@@ -137,11 +149,11 @@ impl Guard {
         }
     }
 
-    /// Waits a moment, or until a child ends, and takes in who has ended.
-    fn breathe(&mut self) {
+    /// Waits a moment, or until a child ends, and takes in who has ended. Is there any child left?
+    fn breathe(&mut self) -> bool {
         let _ =
             poll(&mut [PollFd::new(&self.ended, PollFlags::IN)], Some(&Timespec { tv_sec: 0, tv_nsec: 10_000_000 }));
-        self.reap();
+        self.reap()
     }
 
     /// Reads what wf wants and does it.
@@ -214,15 +226,11 @@ impl Guard {
                 if let (Some(signal), Some(step)) = (signal, self.steps.iter().find(|step| step.id == id && step.runs))
                 {
                     let _ = kill_process_group(step.leader, signal);
+                    // A process that is stopped could not react to it.
+                    let _ = kill_process_group(step.leader, Signal::CONT);
                 }
             }
-            Request::Kill { id } => {
-                if let Some(step) = self.steps.iter().find(|step| step.id == id && step.runs) {
-                    let below = kin::descendants(step.leader);
-                    let _ = kill_process_group(step.leader, Signal::KILL);
-                    below.iter().for_each(kill);
-                }
-            }
+            Request::Kill { id } => self.kill(id),
             Request::Sweep { id, keep } => {
                 let names = self.sweep(id, &keep);
                 self.say(&Reply::Swept { id, names });
@@ -235,25 +243,42 @@ impl Guard {
         }
     }
 
-    /// Waits for every child that has ended, and tells wf about leaders.
-    fn reap(&mut self) {
+    /// Kills an attempt's group, and what has left the group but not yet its parents.
+    fn kill(&self, id: u32) {
+        if let Some(step) = self.steps.iter().find(|step| step.id == id && step.runs) {
+            let below = kin::descendants(&[step.leader.as_raw_nonzero().get()]);
+            let _ = kill_process_group(step.leader, Signal::KILL);
+            for kin in &below {
+                kill_one(kin);
+            }
+        }
+    }
+
+    /// Waits for every child that has ended, and tells wf about leaders. Is there any child left?
+    fn reap(&mut self) -> bool {
         let mut noise = [0u8; 64];
         while self.ended.read(&mut noise).is_ok_and(|got| got == noise.len()) {}
-        while let Ok(Some(child)) = reap::next() {
+        let any_left = loop {
+            let child = match reap::next() {
+                Ok(Some(child)) => child,
+                Ok(None) => break true,
+                Err(_) => break false,
+            };
             let Some(at) = self.steps.iter().position(|step| step.runs && step.leader == child.pid) else { continue };
             self.steps[at].runs = false;
             let left = self.left_something(at);
             let id = self.steps[at].id;
-            if !left {
+            if !left && !self.steps[at].swept {
                 self.steps.swap_remove(at);
             }
             self.say(&Reply::Exited { id, end: child.end, left });
-        }
+        };
         // Steps whose leader is gone and whose strays have now ended too.
         while let Some(at) = (0..self.steps.len()).find(|at| self.is_clear(*at)) {
             let step = self.steps.swap_remove(at);
             self.say(&Reply::Clear { id: step.id });
         }
+        any_left
     }
 
     /// Answers wf. If wf is gone, the end of the socket tells so in a moment.
@@ -262,7 +287,7 @@ impl Guard {
         reply.write(&mut self.outbox);
         let mut rest = self.outbox.as_slice();
         while !rest.is_empty() {
-            match rustix::net::send(self.socket, rest, SendFlags::NOSIGNAL) {
+            match rustix::net::send(self.socket, rest, SendFlags::empty()) {
                 Ok(sent) => rest = &rest[sent..],
                 Err(rustix::io::Errno::INTR) => {}
                 Err(_) => return,
@@ -270,29 +295,35 @@ impl Guard {
         }
     }
 
-    /// Kills all descendants, again and again, until none is left. Those that may stay are spared if wf ended well.
-    fn kill_all(&mut self, spare: bool) {
-        for round in 0u32.. {
+    /// Kills all descendants, again and again, until none is left, and names them. Those that may stay are spared if wf
+    /// ended well.
+    fn kill_all(&mut self, spare: bool) -> Vec<Vec<u8>> {
+        let mut names: Vec<Vec<u8>> = vec![];
+        // Rounds in a row that found nothing that could be killed.
+        let mut calm = 0;
+        loop {
             let (mut alive, mut refused) = (0, 0);
             for kin in self.all_but_kept(spare) {
                 alive += 1;
                 refused += u32::from(!kill_one(&kin));
+                if !names.contains(&kin.name) {
+                    names.push(kin.name);
+                }
             }
             #[cfg(not(target_os = "linux"))]
             for step in self.steps.iter().filter(|step| step.runs) {
                 alive += u32::from(kill_process_group(step.leader, Signal::KILL).is_ok());
             }
-            // Nothing is left, or only what belongs to somebody else and cannot be killed.
-            if alive == 0 || (alive == refused && round > PATIENCE_ROUNDS) {
-                return;
+            calm = if alive == refused { calm + 1 } else { 0 };
+            // Everything descends from a child. If there are children: they may stay, or they belong to somebody else and
+            // cannot be killed, or one has come while `/proc` was read.
+            if !self.reap() || (calm > 1 && alive == 0 && spare) || calm > PATIENCE_ROUNDS {
+                break;
             }
             self.breathe();
         }
+        names
     }
-}
-
-fn kill(process: &kin::Process) {
-    kill_one(process);
 }
 
 /// Kills exactly this process; says whether that was allowed.

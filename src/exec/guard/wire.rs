@@ -283,7 +283,9 @@ fn text(out: &mut Vec<u8>, bytes: &[u8]) {
 
 fn texts(out: &mut Vec<u8>, list: &[Vec<u8>]) {
     out.extend_from_slice(&(list.len() as u32).to_le_bytes());
-    list.iter().for_each(|item| text(out, item));
+    for item in list {
+        text(out, item);
+    }
 }
 
 fn pairs(out: &mut Vec<u8>, list: &[(Vec<u8>, Vec<u8>)]) {

@@ -1,3 +1,5 @@
+//! Drawings of plans.
+
 use super::super::story::{self, id, look};
 use super::*;
 use crate::event::Because;

@@ -1,3 +1,5 @@
+//! Pictures of runs.
+
 use super::super::story::{self, Story, eventful, finished, id, look};
 use super::chart::Chart;
 use super::*;

@@ -1,3 +1,5 @@
+//! The fold: whatever comes, it holds.
+
 use super::super::story::{self, Story, eventful, id};
 use super::*;
 use crate::event::{CancelReason, Outcome};

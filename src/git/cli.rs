@@ -1,0 +1,344 @@
+//! The `git` command, for repositories that libgit2 does not read: SHA-256, reftable, sparse and split indexes.
+//!
+//! Does not know: when it is the one to ask. The only place outside `exec` that starts a process; it never writes, takes
+//! no lock, fetches nothing, and runs no file system monitor.
+
+use super::delta::{Delta, GITLINK};
+use super::error::GitError;
+use super::libgit::is_state;
+use super::worktree::Worktree;
+use crate::base::RepoPath;
+use crate::change::Unseen;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+
+/// Variables that would lead git to another repository or change what it prints. A hook sets several of them.
+const MISLEADING: &[&str] = &[
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_COMMON_DIR",
+    "GIT_PREFIX",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_EXTERNAL_DIFF",
+    "GIT_DIFF_OPTS",
+    "GIT_LITERAL_PATHSPECS",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_NOGLOB_PATHSPECS",
+    "GIT_ICASE_PATHSPECS",
+    "GIT_TRACE",
+];
+
+/// Runs `git` in one folder.
+#[derive(Clone, Debug)]
+pub(super) struct Cli {
+    dir: PathBuf,
+    index_file: Option<PathBuf>,
+}
+
+/// Where a repository is.
+pub(super) struct Place {
+    pub root: PathBuf,
+    pub git_dir: PathBuf,
+    pub common_dir: PathBuf,
+}
+
+/// What one status call tells.
+#[derive(Debug, Default)]
+pub(super) struct Status {
+    pub staged: Vec<Delta>,
+    pub worktree: Worktree,
+}
+
+impl Cli {
+    pub fn new(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), index_file: None }
+    }
+
+    /// Reads this index in place of the repository's own.
+    pub fn with_index_file(self, index: &Path) -> Self {
+        Self { index_file: Some(index.to_owned()), ..self }
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place for git's own command; it is short-lived and read-only"
+    )]
+    fn output(&self, args: &[&OsStr]) -> Result<Output, GitError> {
+        let mut git = std::process::Command::new("git");
+        for name in MISLEADING {
+            git.env_remove(name);
+        }
+        git.env("GIT_OPTIONAL_LOCKS", "0")
+            .env("GIT_NO_LAZY_FETCH", "1")
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("LC_ALL", "C");
+        if let Some(index) = &self.index_file {
+            git.env("GIT_INDEX_FILE", index);
+        }
+        git.arg("-C").arg(&self.dir).args(["-c", "core.fsmonitor=false", "-c", "core.quotePath=false"]).args(args);
+        git.stdin(Stdio::null())
+            .output()
+            .map_err(|error| GitError::FormatUnsupported { message: format!("`git`: {error}") })
+    }
+
+    /// Its output; any exit code but 0 is an error.
+    fn run(&self, args: &[&str]) -> Result<Vec<u8>, GitError> {
+        self.run_os(&args.iter().map(OsStr::new).collect::<Vec<_>>())
+    }
+
+    fn run_os(&self, args: &[&OsStr]) -> Result<Vec<u8>, GitError> {
+        let output = self.output(args)?;
+        if output.status.success() { Ok(output.stdout) } else { Err(failed(args, &output)) }
+    }
+
+    /// Its output; exit code 1 means no.
+    fn ask(&self, args: &[&str]) -> Result<Option<Vec<u8>>, GitError> {
+        let args: Vec<_> = args.iter().map(OsStr::new).collect();
+        let output = self.output(&args)?;
+        match output.status.code() {
+            Some(0) => Ok(Some(output.stdout)),
+            Some(1) => Ok(None),
+            _ => Err(failed(&args, &output)),
+        }
+    }
+
+    /// Finds the repository that holds the folder.
+    pub fn place(&self) -> Result<Place, GitError> {
+        let one = |args: &[&str]| {
+            let args: Vec<_> = ["rev-parse", "--path-format=absolute"].iter().chain(args).map(OsStr::new).collect();
+            let output = self.output(&args)?;
+            let said = String::from_utf8_lossy(&output.stderr);
+            if output.status.success() {
+                Ok(PathBuf::from(OsString::from_vec(trimmed(output.stdout))))
+            } else if said.contains("dubious ownership") {
+                Err(GitError::OwnershipRefused { path: super::holder(&self.dir) })
+            } else if said.contains("not a git repository") {
+                Err(GitError::NotARepository { dir: self.dir.clone() })
+            } else if said.contains("must be run in a work tree") {
+                Err(GitError::Bare { dir: self.dir.clone() })
+            } else {
+                Err(failed(&args, &output))
+            }
+        };
+        let (root, git_dir) = (one(&["--show-toplevel"])?, one(&["--git-dir"])?);
+        Ok(Place { root, git_dir, common_dir: one(&["--git-common-dir"])? })
+    }
+
+    pub fn head(&self) -> Result<Option<String>, GitError> {
+        Ok(self.ask(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"])?.map(text))
+    }
+
+    pub fn branch(&self) -> Result<Option<String>, GitError> {
+        let full = self.ask(&["symbolic-ref", "--quiet", "HEAD"])?.map(text);
+        Ok(full.and_then(|full| Some(full.strip_prefix("refs/heads/")?.to_owned())))
+    }
+
+    pub fn is_shallow(&self) -> bool {
+        self.run(&["rev-parse", "--is-shallow-repository"]).is_ok_and(|said| text(said) == "true")
+    }
+
+    pub fn commit_of(&self, revision: &str) -> Result<Option<(String, Option<String>)>, GitError> {
+        let peeled = format!("{revision}^{{commit}}");
+        let quiet = ["rev-parse", "--verify", "--quiet", "--end-of-options"];
+        let Some(commit) = self.ask(&[&quiet[..], &[&peeled]].concat())?.map(text) else { return Ok(None) };
+        // Asks for the name of a name only; `HEAD~1` has none.
+        let named =
+            self.run(&["rev-parse", "--symbolic-full-name", "--verify", "--quiet", "--end-of-options", revision]);
+        let name = named.map(text).ok().filter(|name| name.starts_with("refs/"));
+        let target = match &name {
+            Some(name) => self.ask(&["symbolic-ref", "--quiet", name])?.map(text),
+            None => None,
+        };
+        Ok(Some((commit, target.or(name))))
+    }
+
+    pub fn merge_base(&self, one: &str, two: &str) -> Result<Option<String>, GitError> {
+        Ok(self.ask(&["merge-base", one, two])?.map(text))
+    }
+
+    pub fn ancestors(&self, of: &str, limit: usize) -> Result<Vec<String>, GitError> {
+        let said = self.run(&["rev-list", "--topo-order", &format!("--max-count={limit}"), of])?;
+        Ok(text(said).lines().map(str::to_owned).collect())
+    }
+
+    pub fn blob(&self, commit: &str, path: &RepoPath) -> Result<Option<Vec<u8>>, GitError> {
+        let literal = ["--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, "--"].map(OsStr::new);
+        let found = self.run_os(&[&literal[..], &[OsStr::from_bytes(path.as_bytes())]].concat())?;
+        let mut fields = found.split(|byte| matches!(byte, b' ' | b'\t'));
+        match (fields.nth(1), fields.next()) {
+            (Some(b"blob"), Some(id)) => self.run(&["cat-file", "blob", &String::from_utf8_lossy(id)]).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    pub fn is_ignored(&self, path: &RepoPath) -> bool {
+        let args =
+            [OsStr::new("check-ignore"), OsStr::new("--quiet"), OsStr::new("--"), OsStr::from_bytes(path.as_bytes())];
+        self.output(&args).is_ok_and(|output| output.status.success())
+    }
+
+    /// What differs between two commits.
+    pub fn committed(&self, base: &str, head: &str) -> Result<Vec<Delta>, GitError> {
+        let said = self.run(&["diff-tree", "-r", "-z", "--raw", "--no-commit-id", "-M", "-l200", base, head])?;
+        raw(&said).ok_or_else(|| unexpected("diff-tree"))
+    }
+
+    /// HEAD against the index, and unless `only_staged` the index against the working tree.
+    pub fn status(&self, only_staged: bool) -> Result<Status, GitError> {
+        let mut args = vec!["status", "--porcelain=v2", "-z", "--find-renames", "--ignore-submodules=none"];
+        args.extend_from_slice(if only_staged { &["-uno"] } else { &["-uall", "--ignored=matching"] });
+        let mut status = porcelain(&self.run(&args)?).ok_or_else(|| unexpected("status"))?;
+        if only_staged {
+            status.worktree = Worktree::default();
+            return Ok(status);
+        }
+        for line in self.run(&["ls-files", "-v", "-z"])?.split(|byte| *byte == 0).filter(|line| line.len() > 2) {
+            // `S` alone is what a sparse checkout leaves out: it is not there to be watched.
+            if line[0].is_ascii_lowercase() {
+                let path = RepoPath::from_bytes(&line[2..]);
+                status.worktree.unseen.push(Unseen { path, folder: false, assumed: true });
+            }
+        }
+        status.worktree.unseen.sort_unstable();
+        status.worktree.unseen.dedup();
+        Ok(status)
+    }
+
+    /// Every tracked file, here or not.
+    pub fn tracked(&self) -> Result<Vec<RepoPath>, GitError> {
+        let said = self.run(&["ls-files", "-z", "--cached"])?;
+        Ok(said.split(|byte| *byte == 0).filter(|path| !path.is_empty()).map(RepoPath::from_bytes).collect())
+    }
+}
+
+fn failed(args: &[&OsStr], output: &Output) -> GitError {
+    let command: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
+    let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    GitError::Failed { doing: format!("running `git {}`", command.join(" ")), message }
+}
+
+fn unexpected(command: &str) -> GitError {
+    GitError::Failed {
+        doing: format!("reading what `git {command}` prints"),
+        message: "it is not as documented".into(),
+    }
+}
+
+fn trimmed(mut said: Vec<u8>) -> Vec<u8> {
+    said.pop_if(|byte| *byte == b'\n');
+    said
+}
+
+fn text(said: Vec<u8>) -> String {
+    String::from_utf8_lossy(&trimmed(said)).into_owned()
+}
+
+fn mode(octal: &[u8]) -> Option<u32> {
+    u32::from_str_radix(std::str::from_utf8(octal).ok()?, 8).ok()
+}
+
+/// `:100644 100755 <id> <id> M` NUL path NUL, or with two paths for `R`.
+fn raw(said: &[u8]) -> Option<Vec<Delta>> {
+    let mut parts = said.split(|byte| *byte == 0).filter(|part| !part.is_empty());
+    let mut deltas = vec![];
+    while let Some(about) = parts.next() {
+        let fields: Vec<_> = about.strip_prefix(b":")?.split(|byte| *byte == b' ').collect();
+        let [before, after, old, new, letter] = fields[..] else { return None };
+        let first = RepoPath::from_bytes(parts.next()?);
+        let mut delta = Delta::plain(first, (mode(before)?, mode(after)?));
+        delta.same_content = old == new;
+        if matches!(letter.first()?, b'R' | b'C') {
+            let to = RepoPath::from_bytes(parts.next()?);
+            let from = std::mem::replace(&mut delta.path, to);
+            delta.from = (letter[0] == b'R').then_some(from);
+        }
+        deltas.push(delta);
+    }
+    Some(deltas)
+}
+
+/// `git status --porcelain=v2 -z`.
+fn porcelain(said: &[u8]) -> Option<Status> {
+    let mut status = Status::default();
+    let mut lines = said.split(|byte| *byte == 0).filter(|line| !line.is_empty());
+    while let Some(line) = lines.next() {
+        let field = |n: usize| line.split(|byte| *byte == b' ').nth(n);
+        let rest = |n: usize| line.splitn(n + 1, |byte| *byte == b' ').nth(n).map(RepoPath::from_bytes);
+        match line[0] {
+            b'1' | b'2' => {
+                let [staged, unstaged] = field(1)? else { return None };
+                let (head, index, now) = (mode(field(3)?)?, mode(field(4)?)?, mode(field(5)?)?);
+                let path = rest(if line[0] == b'1' { 8 } else { 9 })?;
+                let from = if line[0] == b'2' { Some(RepoPath::from_bytes(lines.next()?)) } else { None };
+                if *staged != b'.' {
+                    let mut delta = Delta::plain(path.clone(), (head, index));
+                    delta.same_content = field(6)? == field(7)?;
+                    delta.from = from.clone().filter(|_| *staged == b'R');
+                    status.staged.push(delta);
+                }
+                if *unstaged != b'.' {
+                    let mut delta = Delta::plain(path, (index, now));
+                    delta.from = from.filter(|_| *unstaged == b'R');
+                    status.worktree.changed.push(delta);
+                }
+            }
+            b'u' => {
+                let modes = (mode(field(4)?)?, mode(field(6)?)?);
+                status.staged.push(Delta { conflicted: true, ..Delta::plain(rest(10)?, modes) });
+            }
+            letter @ (b'?' | b'!') => {
+                let path = line.get(2..)?;
+                let name = RepoPath::from_bytes(path);
+                if is_state(&name) {
+                    continue;
+                }
+                if letter == b'!' {
+                    let folder = path.ends_with(b"/");
+                    status.worktree.unseen.push(Unseen { path: name, folder, assumed: false });
+                } else {
+                    let kind = if path.ends_with(b"/") { GITLINK } else { 0o100_644 };
+                    status.worktree.untracked.push(Delta::plain(name, (0, kind)));
+                }
+            }
+            b'#' => {}
+            _ => return None,
+        }
+    }
+    Some(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn raw_diffs_are_read() {
+        let said = b":100644 100755 aaaa aaaa M\0run.sh\0:100644 100644 aaaa bbbb R090\0old name\0new\nname\0\
+                     :000000 120000 0000 cccc A\0link\0";
+        let deltas = raw(said).unwrap();
+        assert!(deltas[0].same_content && deltas[0].modes == (0o100_644, 0o100_755));
+        assert_eq!(deltas[1].from, Some("old name".into()));
+        assert_eq!(deltas[1].path, "new\nname".into());
+        assert_eq!(deltas[2].modes, (0, 0o120_000));
+        assert!(raw(b"nonsense\0").is_none() && raw(b":100644 100644 a b M\0").is_none());
+    }
+
+    #[test]
+    fn statuses_are_read() {
+        let said = b"1 .M N... 100644 100644 100644 aa aa with space\0\
+                     2 R. N... 100644 100644 100644 aa aa R100 to\0from\0\
+                     u UU N... 100644 100644 100644 100644 aa bb cc both\0? new/\0? .wf/x\0! target/\0";
+        let status = porcelain(said).unwrap();
+        assert_eq!(status.worktree.changed[0].path, "with space".into());
+        assert_eq!(status.staged[0].from, Some("from".into()));
+        assert!(status.staged[1].conflicted && status.staged[1].path == "both".into());
+        assert_eq!(status.worktree.untracked, [Delta::plain("new".into(), (0, GITLINK))]);
+        assert_eq!(status.worktree.unseen, [Unseen { path: "target".into(), folder: true, assumed: false }]);
+        assert!(porcelain(b"1 x\0").is_none() && porcelain(b"9 what\0").is_none());
+    }
+}

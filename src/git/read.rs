@@ -1,0 +1,187 @@
+//! What differs and what is there: the layers are read side by side, by the fastest reader that understands them.
+
+use super::delta::{Delta, Layer, Merge};
+use super::error::GitError;
+use super::history::oid;
+use super::index::{Entry, Index};
+use super::worktree::{Look, Worktree};
+use super::{Repo, libgit};
+use crate::base::RepoPath;
+use crate::change::{ChangedFile, Unseen};
+use git2::{Oid, Repository};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+
+/// Which layers count as changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Everything from the base to the working tree, untracked files included.
+    All,
+    /// Only HEAD against the index (`--staged`).
+    StagedOnly,
+}
+
+/// What differs, and what git cannot tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Every changed path once, sorted.
+    pub files: Vec<ChangedFile>,
+    /// Ignored files and folders, and tracked ones that git was told not to look at.
+    pub unseen: Vec<Unseen>,
+}
+
+impl Repo {
+    /// Everything that differs from `base` (none: from HEAD) to the working tree.
+    ///
+    /// A path counts if any layer touched it: base to HEAD, HEAD to index, index to working tree, untracked. A change that
+    /// a later layer takes back still counts.
+    ///
+    /// # Errors
+    /// Something cannot be read.
+    pub fn changes(&self, base: Option<&str>, mode: Mode) -> Result<Changes, GitError> {
+        Ok(self.read(base, mode)?.changes())
+    }
+
+    /// Every file that is here and not ignored, tracked or not, sorted. Submodules and repositories inside count as one.
+    ///
+    /// # Errors
+    /// The working tree cannot be read.
+    pub fn files(&self) -> Result<Vec<RepoPath>, GitError> {
+        self.read(None, Mode::All)?.files(self)
+    }
+
+    /// Both of the above for the price of one.
+    ///
+    /// # Errors
+    /// Something cannot be read.
+    pub fn changes_and_files(&self, base: Option<&str>) -> Result<(Changes, Vec<RepoPath>), GitError> {
+        let read = self.read(base, Mode::All)?;
+        let files = read.files(self)?;
+        Ok((read.changes(), files))
+    }
+
+    fn read(&self, base: Option<&str>, mode: Mode) -> Result<Layers, GitError> {
+        let base = base.filter(|_| mode == Mode::All);
+        let Some(lib) = &self.lib else { return self.read_by_command(base, mode) };
+        let wanted = base.map(oid).transpose()?;
+        if let Some(layers) = self.read_fast(lib, wanted, mode)? {
+            return Ok(layers);
+        }
+        if !self.lib_index {
+            return self.read_by_command(base, mode);
+        }
+        read_slowly(lib, wanted, mode).or_else(|refused| {
+            self.read_by_command(base, mode).map_err(|error| match error {
+                GitError::FormatUnsupported { message } => {
+                    GitError::FormatUnsupported { message: format!("{refused}; {message}") }
+                }
+                error => error,
+            })
+        })
+    }
+
+    /// With wf's own readers. None if they cannot be trusted here.
+    fn read_fast(&self, lib: &Repository, base: Option<Oid>, mode: Mode) -> Result<Option<Layers>, GitError> {
+        let prepared = Look::prepare(lib, &self.root, &self.index_file);
+        let Some(mut look) = prepared.map_err(GitError::doing("reading the configuration"))? else { return Ok(None) };
+        let (send, receive) = sync_channel(1);
+        let mut seen = None;
+        let walked = &mut seen;
+        // The walk goes on in the pool while this thread, which owns libgit2's repository, compares trees.
+        let (committed, staged) = rayon::in_place_scope(|scope| {
+            scope.spawn(move |_| {
+                let index = look.index().map(|index| index.map(Arc::new));
+                let found = index.as_ref().ok().cloned().flatten();
+                // The other side waits for nothing but this one message, or for `send` to be dropped.
+                let _ = send.send(index);
+                *walked = found.filter(|_| mode == Mode::All).and_then(|index| look.walk(&index));
+            });
+            let head = libgit::head(lib);
+            let committed = match (&head, base) {
+                (Ok(Some(head)), Some(base)) => libgit::committed(lib, base, *head),
+                _ => Ok(vec![]),
+            };
+            let staged = match receive.recv() {
+                Ok(Ok(Some(index))) => head.and_then(|head| {
+                    let staged = libgit::staged(lib, head, &index)?;
+                    Ok(Some((index, staged)))
+                }),
+                Ok(Ok(None)) | Err(_) => Ok(None),
+                Ok(Err(error)) => Err(error),
+            };
+            (committed, staged)
+        });
+        let (committed, Some((index, staged))) = (committed?, staged?) else { return Ok(None) };
+        let worktree = match (mode, seen) {
+            (Mode::StagedOnly, _) => Worktree::default(),
+            (Mode::All, Some(seen)) => seen.settle(lib)?,
+            (Mode::All, None) => return Ok(None),
+        };
+        Ok(Some(Layers { committed, staged, worktree, index: Some(index) }))
+    }
+
+    fn read_by_command(&self, base: Option<&str>, mode: Mode) -> Result<Layers, GitError> {
+        let committed = match (base, self.cli.head()?) {
+            (Some(base), Some(head)) => self.cli.committed(base, &head)?,
+            _ => vec![],
+        };
+        let status = self.cli.status(mode == Mode::StagedOnly)?;
+        Ok(Layers { committed, staged: status.staged, worktree: status.worktree, index: None })
+    }
+}
+
+/// With libgit2 alone: file systems that fold case, and what wf's own walk gives up on.
+fn read_slowly(lib: &Repository, base: Option<Oid>, mode: Mode) -> Result<Layers, GitError> {
+    let head = libgit::head(lib)?;
+    let committed = match (head, base) {
+        (Some(head), Some(base)) => libgit::committed(lib, base, head)?,
+        _ => vec![],
+    };
+    let staged = libgit::staged_slowly(lib, head)?;
+    let worktree = if mode == Mode::All { libgit::worktree(lib)? } else { Worktree::default() };
+    Ok(Layers { committed, staged, worktree, index: None })
+}
+
+/// The layers, before they are merged.
+struct Layers {
+    committed: Vec<Delta>,
+    staged: Vec<Delta>,
+    worktree: Worktree,
+    /// None if another reader had to read it.
+    index: Option<Arc<Index>>,
+}
+
+impl Layers {
+    fn changes(self) -> Changes {
+        let mut merge = Merge::default();
+        merge.add(Layer::Committed, self.committed);
+        merge.add(Layer::Staged, self.staged);
+        merge.add(Layer::Unstaged, self.worktree.changed);
+        merge.add(Layer::Untracked, self.worktree.untracked);
+        Changes { files: merge.finish(), unseen: self.worktree.unseen }
+    }
+
+    fn files(&self, repo: &Repo) -> Result<Vec<RepoPath>, GitError> {
+        // An entry outside the sparse checkout may or may not be there.
+        let here = |path: &RepoPath| path.under(&repo.root).symlink_metadata().is_ok();
+        let mut files: Vec<RepoPath> = if let Some(index) = &self.index {
+            let path = |entry: &Entry| {
+                let path = RepoPath::from_bytes(index.path(entry));
+                (!entry.skip_worktree() || here(&path)).then_some(path)
+            };
+            index.entries.iter().filter_map(path).collect()
+        } else if let Some(Ok(index)) = repo.lib.as_ref().filter(|_| repo.lib_index).map(Repository::index) {
+            index.iter().map(|entry| RepoPath::from_bytes(&entry.path)).filter(here).collect()
+        } else {
+            repo.cli.tracked()?.into_iter().filter(here).collect()
+        };
+        let gone: HashSet<&RepoPath> =
+            self.worktree.changed.iter().filter(|delta| delta.modes.1 == 0).map(|delta| &delta.path).collect();
+        files.retain(|path| !gone.contains(path));
+        files.extend(self.worktree.untracked.iter().map(|delta| delta.path.clone()));
+        files.sort_unstable();
+        files.dedup();
+        Ok(files)
+    }
+}
