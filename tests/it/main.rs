@@ -14,6 +14,8 @@ mod git_repo;
 mod history_faults;
 mod history_rig;
 mod history_runs;
+mod init_write;
+mod monorepo_run;
 mod report_cli;
 mod run_decides;
 mod run_executes;
