@@ -1,3 +1,5 @@
+//! Plain output: its lines, step output by mode, heartbeats, readers that leave.
+
 use super::super::story::{self, Story, eventful, finished, id, options};
 use super::*;
 use crate::config::model::OutputMode;

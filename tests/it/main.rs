@@ -8,3 +8,4 @@ mod git_base;
 mod git_changes;
 mod git_repo;
 mod report_cli;
+mod report_live;

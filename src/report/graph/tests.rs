@@ -1,3 +1,5 @@
+//! Plans as pictures: a small one whole, a large one folded, hostile names.
+
 use super::super::story::{self, id, look};
 use super::*;
 use crate::event::Because;

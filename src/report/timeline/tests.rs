@@ -1,3 +1,5 @@
+//! The picture: its critical path, its size, and that nothing becomes markup.
+
 use super::super::story::{self, Story, eventful, finished, id, look};
 use super::chart::Chart;
 use super::*;
