@@ -6,8 +6,7 @@ use super::failure::{Exit, Failure, Kind};
 use super::look;
 use super::prepared::{self, Ready};
 use crate::engine::{self, Clock, Finished, Run};
-use crate::exec::mask::Masker;
-use crate::exec::{Executor, Setup, secret};
+use crate::exec::{Executor, Setup};
 use crate::git::Mode;
 use crate::history::lock::{Attempt, Holder, WorktreeLock};
 use crate::history::{self, LogWriter, RunRef, StateDir};
@@ -29,7 +28,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
         Failure::environment(format!("cannot write the event log in {}: {error}", place.display()))
             .hint("make it writable, or keep the state elsewhere: WF_STATE_DIR=<folder>")
     })?;
-    let masker = masker(&ready, cx);
+    let masker = cx.masker(&[]).clone();
     let setup = Setup::new(cx.exe.clone(), masker.clone());
     let options = options(args, &ready, cx);
     let state_root = state.root().to_owned();
@@ -115,11 +114,6 @@ fn hold(
     };
     let lock = WorktreeLock::acquire(state, root, &me, nested, wait).map_err(failed)?;
     Ok((lock, true))
-}
-
-fn masker(ready: &Ready, cx: &Context) -> Masker {
-    let env: Vec<_> = cx.env.0.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    Masker::new(secret::values(&env, &ready.request.settings.secrets))
 }
 
 /// Is the working tree still exactly this commit?
