@@ -146,13 +146,11 @@ mod tests {
         })
     }
 
+    /// What was told, and how it ended; each with the second.
+    type Seen = (Vec<(u64, Progress)>, Option<(u64, Outcome)>);
+
     /// Lets time pass to `until`, with processor time as `cpu` says; what came of it, and when.
-    fn pass(
-        job: &Job,
-        until: u64,
-        cpu: impl Fn(u64) -> u64,
-        prints_at: &[u64],
-    ) -> (Vec<(u64, Progress)>, Option<(u64, Outcome)>) {
+    fn pass(job: &Job, until: u64, cpu: impl Fn(u64) -> u64, prints_at: &[u64]) -> Seen {
         let (out, mut news) = mpsc::unbounded_channel();
         let start = Instant::now();
         let mut dog = Watchdog::new(job, start);
