@@ -4,11 +4,15 @@ use super::facts::Row;
 use super::{Recorded, StateDir};
 use crate::base::RunId;
 use crate::verdict::{Known, Verdict};
+use std::collections::HashSet;
 use std::collections::btree_map::Entry;
 
 /// At most so many bytes of rows are read for durations, newest runs first. They only serve estimates: a step that ran
 /// in none of these runs has no estimate.
 const DURATIONS: usize = 4 << 20;
+
+/// How the row of an attempt starts, up to the step's name.
+const ATTEMPT: &[u8] = b"{\"fact\":\"attempt\",\"step\":\"";
 
 /// What is known about a base, and what could not be read, one sentence each.
 pub fn known(state: &StateDir, base: Option<&str>) -> (Known, Vec<String>) {
@@ -35,25 +39,17 @@ impl Recorded {
     /// that ended. A run during which the tree changed (as its log says) speaks for nothing.
     pub fn known(&mut self, base: Option<&str>) -> Known {
         let mut known = Known { base: base.map(str::to_owned), ..Known::default() };
-        let mut budget = DURATIONS;
+        let (mut budget, mut timed) = (DURATIONS, HashSet::new());
         for run in &self.runs {
-            let at_base = base.is_some() && run.facts.commit.as_deref() == base && run.facts.speaks_for_commit();
-            let affordable = run.size() <= budget;
-            if !at_base && !affordable {
-                continue;
+            if base.is_some() && run.facts.commit.as_deref() == base && run.facts.speaks_for_commit() {
+                match run.rows() {
+                    Ok(rows) => take_verdicts(&mut known, run, &rows),
+                    Err(error) => self.problems.push(format!("facts of run {} are damaged: {error}", run.facts.run)),
+                }
             }
-            budget -= run.size().min(budget);
-            match run.rows() {
-                Ok(rows) => {
-                    if at_base {
-                        take_verdicts(&mut known, run, &rows);
-                    }
-                    take_durations(&mut known, &rows);
-                }
-                Err(error) => {
-                    let what = format!("facts of run {} are damaged: {error}", run.facts.run);
-                    self.problems.push(what);
-                }
+            if run.size() <= budget {
+                budget -= run.size();
+                take_durations(&mut known, &mut timed, run);
             }
         }
         known
@@ -77,12 +73,21 @@ fn take_verdicts(known: &mut Known, run: &super::RecordedRun, rows: &[Row]) {
     }
 }
 
-fn take_durations(known: &mut Known, rows: &[Row]) {
-    for row in rows.iter().rev() {
-        if let Row::Attempt(it) = row
+/// Only the newest pass of each step is parsed: `timed` holds the names of those that have one, as they stand in the rows.
+fn take_durations<'a>(known: &mut Known, timed: &mut HashSet<&'a [u8]>, run: &'a super::RecordedRun) {
+    for line in run.lines().rev() {
+        let Some(name) = line.strip_prefix(ATTEMPT).and_then(|rest| Some(&rest[..memchr::memchr(b'"', rest)?])) else {
+            continue;
+        };
+        if !timed.contains(name)
+            && let Ok(Row::Attempt(it)) = serde_json::from_slice::<Row>(line)
             && it.outcome.passed()
         {
-            known.durations.entry(it.step.clone()).or_insert(it.wall_ms);
+            known.durations.entry(it.step).or_insert(it.wall_ms);
+            // A name with an escape in it may be cut short, and then stand for others.
+            if !name.contains(&b'\\') {
+                timed.insert(name);
+            }
         }
     }
 }
@@ -145,6 +150,28 @@ mod tests {
         assert_eq!((verdict.passed, &verdict.run, verdict.at.as_str()), (false, &newer.id, "2026-01-01T00:00:00.02Z"));
         assert_eq!(verdict.definition, Digest::of_bytes(b"s"));
         assert_eq!(known.durations[&id("s")], 7, "of the older run, which passed");
+    }
+
+    #[test]
+    fn every_step_has_the_time_of_its_newest_pass_whatever_its_name() {
+        let (_dir, state) = state();
+        let folders = ["a\"b", "a\\\\x", "a\"c", "é"];
+        let ids: Vec<_> =
+            folders.iter().map(|folder| id("s").instance(&crate::base::RepoPath::from(*folder))).collect();
+        for (at, wall_ms) in [(1_000, 70), (2_000, 50)] {
+            let steps =
+                ids.iter().map(|id| crate::event::PlannedStep { id: id.clone(), ..planned("s", RUN, &[]) }).collect();
+            let mut kinds = vec![started(), plan(steps)];
+            for id in &ids {
+                let EventKind::StepFinished(mut end) = ended("s", Outcome::Passed, false) else { unreachable!() };
+                (end.step, end.wall_ms) = (id.clone(), wall_ms);
+                kinds.push(EventKind::StepFinished(end));
+            }
+            record(&state, at, kinds);
+        }
+        let (known, _) = known(&state, None);
+        assert_eq!(known.durations.len(), 4);
+        assert!(ids.iter().all(|id| known.durations[id] == 50), "{:?}", known.durations);
     }
 
     #[test]
