@@ -3,15 +3,16 @@
 
 use super::prepare::Inputs;
 use crate::base::RepoPath;
-use crate::change::{Base, ChangeSet};
+use crate::change::{Base, ChangeSet, Status};
 use crate::git::Repo;
 use crate::plan::BaseDefinitions;
 use crate::workspace::{self, Tree};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Compares by content first: an unchanged configuration defines unchanged steps.
 ///
-/// Folders and manifests are those of today: a manifest that changed is watched by the instances it concerns, and a new
-/// folder holds nothing but changed files.
+/// Manifests that changed count as they were then; other folders and files are those of today.
 pub fn definitions(inputs: &Inputs<'_>, repo: &Repo, change: &ChangeSet, tree: &Tree<'_>) -> BaseDefinitions {
     let unknown = |message: &str| BaseDefinitions::Unknown(message.to_owned());
     let Some(path) = config_path(inputs, repo) else {
@@ -27,7 +28,8 @@ pub fn definitions(inputs: &Inputs<'_>, repo: &Repo, change: &ChangeSet, tree: &
         Ok(None) => return BaseDefinitions::Unknown(format!("{path} is not in the base commit")),
         Err(error) => return BaseDefinitions::Unknown(error.to_string()),
     };
-    if then == inputs.config_text.as_bytes() {
+    let manifests = changed_manifests(inputs, change);
+    if then == inputs.config_text.as_bytes() && manifests.is_empty() {
         return BaseDefinitions::Same;
     }
     let Ok(text) = String::from_utf8(then) else {
@@ -37,13 +39,50 @@ pub fn definitions(inputs: &Inputs<'_>, repo: &Repo, change: &ChangeSet, tree: &
         Ok(workflow) => workflow,
         Err(message) => return BaseDefinitions::Unknown(format!("{path} at the base has errors: {message}")),
     };
+    let Some((files, texts)) = as_it_was(repo, commit, change, tree, &manifests) else {
+        return unknown("a manifest at the base cannot be read");
+    };
     // Its manifests may be fewer than it would ask for; then it does not expand, and every step runs.
-    match workspace::expand(&workflow, tree) {
+    match workspace::expand(&workflow, &Tree { files: &files, texts }) {
         Ok(expansion) => {
             BaseDefinitions::Of(expansion.steps.iter().map(|step| (step.id.clone(), step.definition())).collect())
         }
         Err(_) => BaseDefinitions::Unknown(format!("{path} at the base does not fit today's folders")),
     }
+}
+
+/// The changed files that say which folder depends on which.
+fn changed_manifests<'a>(inputs: &Inputs<'_>, change: &'a ChangeSet) -> Vec<&'a RepoPath> {
+    if !workspace::needs_tree(inputs.workflow) {
+        return vec![];
+    }
+    change.paths().filter(|path| workspace::is_manifest(path)).collect()
+}
+
+type Files = (Vec<RepoPath>, BTreeMap<RepoPath, Arc<str>>);
+
+/// The files and manifests of the base: those of now, with what the change did to them taken back. A package that took
+/// another name since was a dependency then, though no manifest of its dependents changed.
+fn as_it_was(repo: &Repo, commit: &str, change: &ChangeSet, tree: &Tree<'_>, manifests: &[&RepoPath]) -> Option<Files> {
+    if manifests.is_empty() {
+        return Some((tree.files.to_vec(), tree.texts.clone()));
+    }
+    let mut files: BTreeSet<RepoPath> = tree.files.iter().cloned().collect();
+    for file in &change.files {
+        if matches!(file.status, Status::Added | Status::Renamed) {
+            files.remove(&file.path);
+        }
+        files.extend((file.status == Status::Deleted).then(|| file.path.clone()));
+        files.extend(file.from.clone());
+    }
+    let mut texts = tree.texts.clone();
+    for path in manifests {
+        texts.remove(*path);
+        if let Some(bytes) = repo.read_at(commit, path).ok()? {
+            texts.insert((*path).clone(), String::from_utf8(bytes).ok()?.into());
+        }
+    }
+    Some((files.into_iter().collect(), texts))
 }
 
 fn config_path(inputs: &Inputs<'_>, repo: &Repo) -> Option<RepoPath> {

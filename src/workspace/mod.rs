@@ -44,3 +44,8 @@ pub fn manifests_wanted(workflow: &Workflow, files: &[RepoPath]) -> Vec<RepoPath
     }
     files.iter().filter(|path| manifest::is_wanted(path)).cloned().collect()
 }
+
+/// Is it a file that says which folder depends on which? A change to one may end a dependency of another folder.
+pub fn is_manifest(path: &RepoPath) -> bool {
+    manifest::is_wanted(path)
+}
