@@ -106,6 +106,8 @@ mod tests {
     use crate::event::{Because, Decision, EventKind, Outcome, RunStarted, RunStatus, WarningCode};
     use crate::history::samples::{ended, head, id, planned, record, run_ended, skip, started, write};
     use crate::history::{ChosenBy, RunRef};
+    use proptest::prelude::*;
+    use proptest::sample::select;
 
     const RUN: Decision = Decision::Run(Because::NoBase);
 
@@ -271,5 +273,97 @@ mod tests {
         assert!(words[0].contains(&folder.id.0) && words[0].contains("not a regular file"), "{words:?}");
         assert!(words[1].contains(&broken.id.0) && words[1].contains(":1: "), "{words:?}");
         assert!(words[2].contains(&newer.id.0) && words[2].contains("format 2"), "{words:?}");
+    }
+
+    /// One step's way through a run.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Way {
+        Passes,
+        Fails,
+        Killed,
+        Proven,
+        Trusted,
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    struct Past {
+        way: Way,
+        commit: bool,
+        clean: bool,
+        witnesses: bool,
+        filtered: bool,
+        ends: bool,
+        keeps_facts: bool,
+    }
+
+    fn past() -> impl Strategy<Value = Past> {
+        let way = select(vec![Way::Passes, Way::Passes, Way::Fails, Way::Killed, Way::Proven, Way::Trusted]);
+        // Flags are mostly as usual, or nothing would ever be known.
+        let mostly = || proptest::bool::weighted(0.8);
+        (way, any::<bool>(), mostly(), mostly(), any::<bool>(), mostly(), any::<bool>()).prop_map(
+            |(way, commit, clean, witnesses, filtered, ends, keeps_facts)| Past {
+                way,
+                commit,
+                clean,
+                witnesses,
+                filtered,
+                ends,
+                keeps_facts,
+            },
+        )
+    }
+
+    fn record_past(state: &StateDir, at: usize, past: Past) {
+        let first = with(|head| {
+            head.commit = Some(if past.commit { "c" } else { "d" }.into());
+            (head.clean, head.witnesses, head.filtered) = (past.clean, past.witnesses, past.filtered);
+        });
+        let decision = match past.way {
+            Way::Proven => skip(true),
+            Way::Trusted => skip(false),
+            _ => RUN,
+        };
+        let mut kinds = vec![first, plan(vec![planned("s", decision, &[])])];
+        kinds.extend(match past.way {
+            Way::Passes => Some(ended("s", Outcome::Passed, false)),
+            Way::Fails => Some(ended("s", Outcome::Failed { code: 1 }, false)),
+            Way::Killed => Some(ended("s", Outcome::Signalled { signal: 9 }, false)),
+            Way::Proven | Way::Trusted => None,
+        });
+        let good = !matches!(past.way, Way::Fails | Way::Killed);
+        kinds.extend(past.ends.then(|| run_ended(if good { RunStatus::Passed } else { RunStatus::Failed })));
+        let run = record(state, at as u64 * 1_000, kinds);
+        if !past.keeps_facts {
+            std::fs::remove_file(run.dir.join("facts.jsonl")).unwrap();
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn whatever_happened_and_was_pruned_the_newest_verdict_counts(
+            pasts in proptest::collection::vec(past(), 1..8),
+            keep in 0usize..8,
+        ) {
+            let (_dir, state) = state();
+            pasts.iter().enumerate().for_each(|(at, past)| record_past(&state, at + 1, *past));
+            let speaking = || pasts.iter().rev().filter(|past| past.clean && past.witnesses);
+            let verdict = speaking().filter(|past| past.commit).find_map(|past| match past.way {
+                Way::Passes | Way::Proven => Some(true),
+                Way::Fails => Some(false),
+                Way::Killed | Way::Trusted => None,
+            });
+            let proof = |past: &&Past| matches!(past.way, Way::Passes | Way::Proven) && past.ends && !past.filtered;
+            let green: Vec<_> = speaking().filter(proof).map(|past| if past.commit { "c" } else { "d" }).collect();
+            let limits = crate::history::Limits { runs: keep, ..Default::default() };
+            for _ in 0..3 {
+                let (known, problems) = known(&state, Some("c"));
+                prop_assert!(problems.is_empty(), "{problems:?}");
+                prop_assert_eq!(known.at_base.get(&id("s")).map(|verdict| verdict.passed), verdict);
+                let found: Vec<_> = green_commits(&state).into_iter().map(|(commit, _)| commit).collect();
+                prop_assert_eq!(&found, &green);
+                crate::history::prune(&state, &limits, jiff::Timestamp::UNIX_EPOCH).unwrap();
+            }
+        }
     }
 }
