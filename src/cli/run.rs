@@ -16,14 +16,15 @@ use std::path::{Path, PathBuf};
 /// Runs the command.
 pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
     let clock = Clock::start();
-    let id = history::new_run_id();
     let first = prepared::prepare(&args.decide, cx)?;
     let (place, by) = cx.state_place(&first.config);
     let state = StateDir::open(&place, by)?;
     let nested = cx.env.get("WF_RUN").is_some();
-    let (lock, waited) = hold(&state, &first, &id, nested, args.no_wait, cx)?;
+    let (lock, waited) = hold(&state, &first, nested, args.no_wait, cx)?;
     // Another run may have changed files and recorded evidence while this one waited.
     let ready = if waited { prepared::prepare(&args.decide, cx)? } else { first };
+    // Named only now: runs that waited are in the order in which they ran.
+    let id = history::next_run_id(&state);
     let log = LogWriter::create(&state, &id).map_err(|error| {
         Failure::environment(format!("cannot write the event log in {}: {error}", place.display()))
             .hint("make it writable, or keep the state elsewhere: WF_STATE_DIR=<folder>")
@@ -86,12 +87,11 @@ fn exit(finished: Finished) -> Exit {
 fn hold(
     state: &StateDir,
     ready: &Ready,
-    id: &crate::base::RunId,
     nested: bool,
     no_wait: bool,
     cx: &Context,
 ) -> Result<(WorktreeLock, bool), Failure> {
-    let me = Holder { pid: std::process::id(), command: "wf run".into(), since: Clock::utc(), run: id.clone() };
+    let me = Holder { pid: std::process::id(), command: "wf run".into(), since: Clock::utc() };
     let failed = |error: std::io::Error| {
         Failure::environment(format!("cannot lock the worktree in {}: {error}", state.root().display()))
             .hint("make it writable, or keep the state elsewhere: WF_STATE_DIR=<folder>")
