@@ -6,7 +6,7 @@
 
 use super::RepoPath;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Why a list of patterns is no glob set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,8 +35,14 @@ struct Pattern {
     body: String,
     /// Its leading segments without wildcards: a cheap first look.
     root: Vec<u8>,
-    matcher: globset::GlobMatcher,
+    glob: globset::Glob,
+    /// Compiled when a path first gets past the look at `root`: a regex is ten kilobytes, and of the patterns of ten
+    /// thousand steps one change meets only a few.
+    matcher: OnceLock<globset::GlobMatcher>,
 }
+
+/// Longer than any path; far below the size at which a pattern could not be compiled.
+const LENGTH_MAX: usize = 4096;
 
 impl GlobSet {
     /// Compiles patterns in order; `./x` patterns are relative to `dir`.
@@ -164,24 +170,28 @@ impl Pattern {
                 ));
             }
         }
+        if body.len() > LENGTH_MAX {
+            return Err((format!("a pattern of {} bytes; at most {LENGTH_MAX}", body.len()), None));
+        }
         let last = body.rsplit('/').next().unwrap_or(&body);
         // A name without wildcards may be a folder; who watches a folder means what is in it.
         let source = if is_literal(last) { format!("{{{body},{body}/**}}") } else { body.clone() };
-        let matcher = globset::GlobBuilder::new(&source)
+        let glob = globset::GlobBuilder::new(&source)
             .literal_separator(true)
             .backslash_escape(true)
             .empty_alternates(true)
             .build()
-            .map_err(|error| (format!("`{text}` is not a pattern: {}", error.kind()), None))?
-            .compile_matcher();
-        Ok(Self { text: text.to_owned(), negated, relative, matcher, root: literal_root(&body).into(), body })
+            .map_err(|error| (format!("`{text}` is not a pattern: {}", error.kind()), None))?;
+        let matcher = OnceLock::new();
+        Ok(Self { text: text.to_owned(), negated, relative, glob, matcher, root: literal_root(&body).into(), body })
     }
 
     fn is_match(&self, path: &RepoPath, dir: &RepoPath) -> bool {
         use std::os::unix::ffi::OsStrExt;
         let bytes = if self.relative { path.below(dir) } else { Some(path.as_bytes()) };
         bytes.is_some_and(|bytes| {
-            bytes.starts_with(&self.root) && self.matcher.is_match(std::ffi::OsStr::from_bytes(bytes))
+            let matcher = || self.matcher.get_or_init(|| self.glob.compile_matcher());
+            bytes.starts_with(&self.root) && matcher().is_match(std::ffi::OsStr::from_bytes(bytes))
         })
     }
 
@@ -289,6 +299,23 @@ mod tests {
         assert!(!overlap("./dist", "dist"));
         for (a, b) in [("dist", "dist/x.js"), ("**/*.js", "dist/a.css"), ("a/*b*", "a/*c*"), ("out/a*", "out/*b")] {
             assert!(overlap(a, b), "{a} {b}");
+        }
+    }
+
+    proptest::proptest! {
+        /// Compiling waits until a path is tested, and must not fail then.
+        #[test]
+        fn what_parses_also_matches(pattern in "!?(\\./)?[\\[\\]{},*?/!a-cé\\\\^-]{0,12}", path in "[a-cé/]{0,8}") {
+            if let Ok(set) = GlobSet::parse(&["**", &pattern], &RepoPath::root()) {
+                let _ = set.is_match(&RepoPath::from(path.as_str()));
+            }
+        }
+
+        #[test]
+        fn long_patterns_compile_or_are_refused(unit in "[a-c?*é\\[\\],{}]{1,8}", times in 1usize..3_000) {
+            if let Ok(set) = GlobSet::parse(&[unit.repeat(times)], &RepoPath::root()) {
+                let _ = set.is_match(&RepoPath::from("abc"));
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The schema against the configurations it must accept and refuse. Pure.
+//! The committed schema, the loader and every example agree.
 
 use super::*;
 use crate::config::key::Table;
@@ -28,7 +28,7 @@ fn write_the_schema() {
 
 /// A configuration in which the example of one key stands where it belongs.
 fn around(place: &str, example: &str) -> String {
-    let indented = |by: &str| example.lines().map(|line| format!("{by}{line}\n")).collect::<String>();
+    let indented = |by: &str| format!("{by}{}\n", example.replace('\n', &format!("\n{by}")));
     let steps = "  - {id: build, run: make}\n  - {id: lint, run: make lint}\n  - {id: test, run: make test}\n";
     let steps_key = format!("steps:\n{steps}");
     let stages = "stages: [{name: check}]\n";

@@ -151,7 +151,7 @@ fn retries(spec: &StepSpec) -> Item {
         entry("count", plain(retries.count)),
         entry("backoff", plain(duration::exact(retries.backoff_ms))),
         entry("max_backoff", plain(duration::exact(retries.max_backoff_ms))),
-        entry("on", Item::Texts(retries.on.iter().map(|kind| serde_word(kind)).collect())),
+        entry("on", Item::Texts(retries.on.iter().map(serde_word).collect())),
     ])
 }
 

@@ -276,3 +276,132 @@ fn be32(bytes: &[u8], at: usize) -> u32 {
 fn be16(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..at + 2).map(|two| u16::from_be_bytes([two[0], two[1]]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::{btree_map, vec};
+    use proptest::prelude::*;
+
+    type Rest = ([u32; 7], [u8; 20], u16, bool, u16);
+
+    fn entries() -> impl Strategy<Value = Vec<git2::IndexEntry>> {
+        let name = prop_oneof![
+            "[a-c]{1,3}",
+            "[.]?[a-zA-Z0-9 \\n\\\\é-]{1,8}".prop_filter("no dots alone", |name| name != "." && name != ".."),
+        ];
+        // From 4095 bytes on, the length no longer fits its field; past 4096 libgit2 gives up.
+        let path = prop_oneof![8 => vec(name, 1..4).prop_map(|parts| parts.join("/")), 1 => "x{4093,4096}"];
+        let entry = (any::<[u32; 7]>(), any::<[u8; 20]>(), 0u16..4, any::<bool>(), 0u16..4);
+        btree_map(path, entry, 0..20).prop_map(|map| {
+            let make = |(path, (numbers, id, stage, assume, extended)): (String, Rest)| {
+                let time = |n: usize| git2::IndexTime::new(numbers[n].cast_signed(), numbers[n + 1] % 1_000_000_000);
+                git2::IndexEntry {
+                    ctime: time(0),
+                    mtime: time(1),
+                    dev: 1,
+                    ino: numbers[3],
+                    mode: [0o100_644, 0o100_755, 0o120_000, GITLINK][numbers[4] as usize % 4],
+                    uid: numbers[4],
+                    gid: numbers[5],
+                    file_size: numbers[6],
+                    id: git2::Oid::from_bytes(&id).unwrap(),
+                    flags: stage << 12 | u16::from(assume) << 15,
+                    flags_extended: extended << 13,
+                    path: path.into_bytes(),
+                }
+            };
+            map.into_iter().map(make).collect()
+        })
+    }
+
+    const GITLINK: u32 = 0o160_000;
+
+    /// What libgit2 writes, as bytes, and what libgit2 reads back.
+    fn written(entries: &[git2::IndexEntry], version: u32) -> (Vec<u8>, Vec<git2::IndexEntry>) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("index");
+        let mut index = git2::Index::open(&file).unwrap();
+        index.set_version(version).unwrap();
+        // libgit2 cannot read back such a path in the version that it writes itself.
+        for entry in entries.iter().filter(|entry| version < 4 || entry.path.len() < 4095) {
+            // Two paths may stand in each other's way (`a` and `a/b`); then libgit2 keeps the later one.
+            let _ = index.add(entry);
+        }
+        index.write().unwrap();
+        let read = git2::Index::open(&file).unwrap().iter().collect();
+        (std::fs::read(&file).unwrap(), read)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
+        #[test]
+        fn reads_what_libgit2_reads(entries in entries(), version in 2u32..=4) {
+            let (bytes, expected) = written(&entries, version);
+            let index = Index::parse(bytes).unwrap();
+            prop_assert_eq!(index.entries.len(), expected.len());
+            for (ours, theirs) in index.entries.iter().zip(&expected) {
+                let stat = index.stat(ours);
+                prop_assert_eq!(index.path(ours), theirs.path.as_slice());
+                prop_assert_eq!(&index.id(ours)[..], theirs.id.as_bytes());
+                prop_assert_eq!(stat.mtime, (theirs.mtime.seconds().cast_unsigned(), theirs.mtime.nanoseconds()));
+                prop_assert_eq!(stat.ctime, (theirs.ctime.seconds().cast_unsigned(), theirs.ctime.nanoseconds()));
+                let numbers = (stat.mode, stat.inode, stat.uid, stat.gid, stat.size);
+                prop_assert_eq!(numbers, (theirs.mode, theirs.ino, theirs.uid, theirs.gid, theirs.file_size));
+                prop_assert_eq!(ours.stage(), (theirs.flags >> 12) & 3);
+                prop_assert_eq!(ours.assume_unchanged(), theirs.flags & 0x8000 != 0);
+                prop_assert_eq!(ours.skip_worktree(), theirs.flags_extended & 0x4000 != 0);
+                prop_assert_eq!(ours.intent_to_add(), theirs.flags_extended & 0x2000 != 0);
+            }
+        }
+
+        #[test]
+        fn broken_bytes_never_panic(
+            entries in entries(),
+            version in 2u32..=4,
+            cut in any::<prop::sample::Index>(),
+            edits in vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+        ) {
+            let (mut bytes, _) = written(&entries, version);
+            for (at, byte) in edits {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            bytes.truncate(cut.index(bytes.len() + 1).max(bytes.len() * usize::from(cut.index(2) == 0)));
+            if let Ok(index) = Index::parse(bytes) {
+                for entry in &index.entries {
+                    prop_assert!(!strange(index.path(entry)));
+                    let _ = (index.stat(entry), index.id(entry));
+                }
+            }
+        }
+
+        #[test]
+        fn broken_cached_trees_never_panic(body in "([a-b]{0,2}\0(-1|[0-3]) [0-3]\n.{0,24}){0,4}") {
+            let bytes = body.into_bytes();
+            if let Some(trees) = cached_trees(&bytes, 0..bytes.len()) {
+                prop_assert!(trees.iter().enumerate().all(|(n, tree)| tree.next > n && tree.next <= trees.len()));
+            }
+        }
+    }
+
+    #[test]
+    fn what_must_be_understood_is_refused() {
+        let with = |extension: &[u8]| {
+            let mut bytes = b"DIRC\0\0\0\x02\0\0\0\0".to_vec();
+            bytes.extend_from_slice(extension);
+            bytes.extend_from_slice(&[0, 0, 0, 2, 1, 2]);
+            bytes.extend_from_slice(&[0; 20]);
+            Index::parse(bytes).map(|index| index.entries.len())
+        };
+        assert_eq!(with(b"UNTR"), Ok(0));
+        assert_eq!(with(b"link"), Err(Unreadable::Unsupported));
+        assert_eq!(with(b"sdir"), Err(Unreadable::Unsupported));
+        assert_eq!(
+            Index::parse(b"DIRC\0\0\0\x05\0\0\0\0".iter().copied().chain([0; 20]).collect()).err(),
+            Some(Unreadable::Unsupported)
+        );
+        assert_eq!(Index::parse(vec![]).err(), Some(Unreadable::Corrupt));
+    }
+}

@@ -78,14 +78,41 @@ pub(super) fn content(repo: &Repository, id: Oid) -> Option<Vec<u8>> {
     Some(repo.find_blob(id).ok()?.content().to_vec())
 }
 
-/// What differs between HEAD (none: nothing committed yet) and the index.
-pub(super) fn staged(repo: &Repository, head: Option<Oid>, index: &Index) -> Result<Vec<Difference>, GitError> {
+/// What differs between the base and HEAD (none: nothing committed yet), and between HEAD and the index.
+pub(super) fn layers(
+    repo: &Repository,
+    base: Option<Oid>,
+    head: Option<Oid>,
+    index: &Index,
+) -> Result<(Vec<Difference>, Vec<Difference>), GitError> {
     let tree = head.map(|head| tree_of(repo, head)).transpose()?;
-    let changes = tree::to_index(repo, tree, index).map_err(GitError::doing("comparing HEAD with the index"))?;
+    let cached = index.trees.first().and_then(|root| root.id);
+    if tree.is_some_and(|tree| cached.is_some_and(|cached| tree.as_bytes() == cached)) {
+        // Nothing is staged, so the index stands for HEAD, and HEAD's own trees need not be read.
+        let committed = match base {
+            Some(base) => against_index(repo, Some(tree_of(repo, base)?), index, "comparing the base with HEAD")?,
+            None => vec![],
+        };
+        return Ok((committed, vec![]));
+    }
+    let committed = match (base, head) {
+        (Some(base), Some(head)) => committed(repo, base, head)?,
+        _ => vec![],
+    };
+    Ok((committed, against_index(repo, tree, index, "comparing HEAD with the index")?))
+}
+
+fn against_index(
+    repo: &Repository,
+    tree: Option<Oid>,
+    index: &Index,
+    doing: &str,
+) -> Result<Vec<Difference>, GitError> {
+    let changes = tree::to_index(repo, tree, index).map_err(GitError::doing(doing))?;
     Ok(rename::pair(changes, |id| content(repo, id)))
 }
 
-/// The same with libgit2's own reading of the index.
+/// What differs between HEAD and the index, with libgit2's own reading of it.
 pub(super) fn staged_slowly(repo: &Repository, head: Option<Oid>) -> Result<Vec<Difference>, GitError> {
     let diff = || {
         let tree = head.map(|head| repo.find_commit(head)?.tree()).transpose()?;

@@ -89,7 +89,7 @@ impl Repo {
         let mut seen = None;
         let walked = &mut seen;
         // The walk goes on in the pool while this thread, which owns libgit2's repository, compares trees.
-        let (committed, staged) = rayon::in_place_scope(|scope| {
+        let trees = rayon::in_place_scope(|scope| {
             scope.spawn(move |_| {
                 let index = look.index().map(|index| index.map(Arc::new));
                 let found = index.as_ref().ok().cloned().flatten();
@@ -97,22 +97,14 @@ impl Repo {
                 let _ = send.send(index);
                 *walked = found.filter(|_| mode == Mode::All).and_then(|index| look.walk(&index));
             });
-            let head = libgit::head(lib);
-            let committed = match (&head, base) {
-                (Ok(Some(head)), Some(base)) => libgit::committed(lib, base, *head),
-                _ => Ok(vec![]),
-            };
-            let staged = match receive.recv() {
-                Ok(Ok(Some(index))) => head.and_then(|head| {
-                    let staged = libgit::staged(lib, head, &index)?;
-                    Ok(Some((index, staged)))
-                }),
+            let head = libgit::head(lib)?;
+            match receive.recv() {
+                Ok(Ok(Some(index))) => Ok(Some((libgit::layers(lib, base, head, &index)?, index))),
                 Ok(Ok(None)) | Err(_) => Ok(None),
                 Ok(Err(error)) => Err(error),
-            };
-            (committed, staged)
+            }
         });
-        let (committed, Some((index, staged))) = (committed?, staged?) else { return Ok(None) };
+        let Some(((committed, staged), index)) = trees? else { return Ok(None) };
         let worktree = match (mode, seen) {
             (Mode::StagedOnly, _) => Worktree::default(),
             (Mode::All, Some(seen)) => seen.settle(lib)?,

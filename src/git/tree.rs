@@ -3,7 +3,8 @@
 //! Does not know: renames, the working tree. libgit2's own diff reads much more and needs its own copy of the index.
 
 use super::index::{Entry, Index};
-use git2::{Error, Oid, Repository};
+use git2::{Error, Oid, Repository, Tree, TreeEntry};
+use std::cmp::Ordering;
 use std::ops::Range;
 
 /// A mode and an object, or nothing.
@@ -27,11 +28,47 @@ fn too_deep() -> Error {
     Error::from_str("folders are nested too deeply")
 }
 
-struct Item {
-    /// The name, with `/` after a folder's: so trees and the index sort alike.
-    key: Vec<u8>,
+/// What a folder holds, as git sorts it; nothing is copied out of the tree.
+struct Items<'r>(Option<Tree<'r>>);
+
+struct Item<'t> {
+    entry: TreeEntry<'t>,
     mode: u32,
     id: Oid,
+}
+
+impl<'r> Items<'r> {
+    fn of(repo: &'r Repository, tree: Option<Oid>) -> Result<Self, Error> {
+        Ok(Self(tree.map(|tree| repo.find_tree(tree)).transpose()?))
+    }
+
+    fn get(&self, n: usize) -> Option<Item<'_>> {
+        let entry = self.0.as_ref()?.get(n)?;
+        Some(Item { mode: entry.filemode().cast_unsigned(), id: entry.id(), entry })
+    }
+}
+
+impl Item<'_> {
+    fn name(&self) -> &[u8] {
+        self.entry.name_bytes()
+    }
+
+    fn is_folder(&self) -> bool {
+        self.mode == FOLDER
+    }
+
+    /// Trees and the index sort folders as if their names ended with `/`.
+    fn order(&self, name: &[u8], is_folder: bool) -> Ordering {
+        let own = self.name();
+        let common = own.len().min(name.len());
+        let end = |name: &[u8], is_folder: bool| name.get(common).copied().or(is_folder.then_some(b'/'));
+        let ends = || end(own, self.is_folder()).cmp(&end(name, is_folder));
+        own[..common].cmp(&name[..common]).then_with(ends)
+    }
+
+    fn side(&self) -> (u32, Oid) {
+        (self.mode, self.id)
+    }
 }
 
 /// What differs between two trees.
@@ -54,28 +91,28 @@ fn pair(
     if depth > DEEPEST {
         return Err(too_deep());
     }
-    let (old, new) = (items(repo, old)?, items(repo, new)?);
-    let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
+    let (old, new) = (Items::of(repo, old)?, Items::of(repo, new)?);
+    let (mut n, mut m) = (0, 0);
     loop {
-        let order = match (old.peek(), new.peek()) {
+        let order = match (old.get(n), new.get(m)) {
             (None, None) => return Ok(()),
-            (Some(_), None) => std::cmp::Ordering::Less,
-            (None, Some(_)) => std::cmp::Ordering::Greater,
-            (Some(old), Some(new)) => old.key.cmp(&new.key),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(old), Some(new)) => old.order(new.name(), new.is_folder()),
         };
-        let before = if order.is_le() { old.next() } else { None };
-        let after = if order.is_ge() { new.next() } else { None };
-        let Some(any) = before.or(after) else { return Ok(()) };
+        let before = old.get(n).filter(|_| order.is_le());
+        let after = new.get(m).filter(|_| order.is_ge());
+        n += usize::from(before.is_some());
+        m += usize::from(after.is_some());
+        let (old, new) = (before.as_ref().map(Item::side), after.as_ref().map(Item::side));
+        let Some(any) = before.or(after).filter(|_| old != new) else { continue };
         let length = path.len();
-        path.extend_from_slice(&any.key);
-        if any.mode == FOLDER {
-            pair(repo, (before.map(|item| item.id), after.map(|item| item.id)), depth + 1, path, changes)?;
+        path.extend_from_slice(any.name());
+        if any.is_folder() {
+            path.push(b'/');
+            pair(repo, (old.map(|old| old.1), new.map(|new| new.1)), depth + 1, path, changes)?;
         } else {
-            let side = |item: Option<&Item>| item.map(|item| (item.mode, item.id));
-            let (old, new) = (side(before), side(after));
-            if old != new {
-                changes.push(Change { path: path.clone(), old, new, conflicted: false });
-            }
+            changes.push(Change { path: path.clone(), old, new, conflicted: false });
         }
         path.truncate(length);
     }
@@ -114,44 +151,45 @@ impl Staged<'_> {
         {
             return Ok(());
         }
-        let items = items(self.repo, tree)?;
-        let (mut items, mut at) = (items.iter().peekable(), range.start);
+        let items = Items::of(self.repo, tree)?;
+        let (mut n, mut at) = (0, range.start);
         let index = self.index;
-        while items.peek().is_some() || at < range.end {
+        loop {
             let entry = (at < range.end).then(|| &index.entries[at]);
             let key = entry.map(|entry| {
                 let below = &index.path(entry)[self.path.len()..];
-                memchr::memchr(b'/', below).map_or(below, |slash| &below[..=slash])
+                memchr::memchr(b'/', below).map_or((below, false), |slash| (&below[..slash], true))
             });
-            let order = match (items.peek(), key) {
-                (Some(item), Some(key)) => item.key.as_slice().cmp(key),
-                (Some(_), None) => std::cmp::Ordering::Less,
-                _ => std::cmp::Ordering::Greater,
+            let order = match (items.get(n), key) {
+                (None, None) => return Ok(()),
+                (Some(item), Some((name, is_folder))) => item.order(name, is_folder),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
             };
-            let item = if order.is_le() { items.next() } else { None };
+            let item = items.get(n).filter(|_| order.is_le());
+            n += usize::from(item.is_some());
             let key = key.filter(|_| order.is_ge());
-            let name = item.map_or_else(|| key.unwrap_or_default(), |item| &item.key);
+            let named = || item.as_ref().map(|item| (item.name(), item.is_folder()));
+            let Some((name, is_folder)) = key.or_else(named) else { continue };
             let length = self.path.len();
             self.path.extend_from_slice(name);
-            if name.last() == Some(&b'/') {
-                let end = if key.is_some() { index.end_of(at..range.end, &self.path) } else { at };
-                let child = index.cached_child(cached, &name[..name.len() - 1]);
-                self.folder(item.map(|item| item.id), child, depth + 1, at..end)?;
-                at = end;
+            let start = at;
+            if is_folder {
+                self.path.push(b'/');
+                if key.is_some() {
+                    at = index.end_of(at..range.end, &self.path);
+                }
+                let child = index.cached_child(cached, name);
+                self.folder(item.as_ref().map(|item| item.id), child, depth + 1, start..at)?;
             } else {
-                let old = item.map(|item| (item.mode, item.id));
-                let end = match key {
-                    Some(_) => {
-                        at + index.entries[at..range.end].iter().take_while(|e| index.path(e) == self.path).count()
-                    }
-                    None => at,
-                };
-                self.file(old, &index.entries[at..end]);
-                at = end;
+                if key.is_some() {
+                    let same = |entry: &&Entry| index.path(entry) == self.path;
+                    at += index.entries[at..range.end].iter().take_while(same).count();
+                }
+                self.file(item.as_ref().map(Item::side), &index.entries[start..at]);
             }
             self.path.truncate(length);
         }
-        Ok(())
     }
 
     /// One path: `entries` are all its stages.
@@ -166,18 +204,4 @@ impl Staged<'_> {
             self.changes.push(Change { path: self.path.clone(), old, new, conflicted });
         }
     }
-}
-
-fn items(repo: &Repository, tree: Option<Oid>) -> Result<Vec<Item>, Error> {
-    let Some(tree) = tree else { return Ok(vec![]) };
-    let tree = repo.find_tree(tree)?;
-    let item = |entry: git2::TreeEntry<'_>| {
-        let mode = entry.filemode().cast_unsigned();
-        let mut key = entry.name_bytes().to_vec();
-        if mode == FOLDER {
-            key.push(b'/');
-        }
-        Item { key, mode, id: entry.id() }
-    };
-    Ok(tree.iter().map(item).collect())
 }

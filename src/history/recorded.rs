@@ -177,3 +177,73 @@ fn words(error: &LogError) -> String {
         _ => error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Because, Decision, EventKind, Outcome, RunStatus};
+    use crate::history::samples::{ended, id, planned, record, run_ended, started};
+    use crate::history::{ChosenBy, known};
+
+    /// Written by wf 0.1.0. When a format changes, these stay and new ones join them.
+    const EVENTS: &str = include_str!("../../tests/fixtures/history/events-1.jsonl");
+    const FACTS: &str = include_str!("../../tests/fixtures/history/facts-1.jsonl");
+    const RUN: &str = "01a1fe21-7f74-74dc-8d39-2a056c824ce3";
+    const COMMIT: &str = "2cd2db291a92860a421586a5f25a45d9642d3a91";
+
+    fn state() -> (tempfile::TempDir, StateDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&dir.path().join(".wf"), ChosenBy::Default).unwrap();
+        (dir, state)
+    }
+
+    #[test]
+    fn logs_and_facts_of_format_1_stay_readable() {
+        let (_dir, from_log) = state();
+        let run = RunRef { id: RunId(RUN.into()), dir: from_log.runs().join(RUN) };
+        std::fs::create_dir(&run.dir).unwrap();
+        std::fs::write(run.log(), EVENTS).unwrap();
+        assert_eq!(facts_of(&run).unwrap().unwrap(), FACTS.as_bytes());
+        let (_dir, from_facts) = state();
+        std::fs::write(from_facts.facts().join(format!("{RUN}.jsonl")), FACTS).unwrap();
+        let (known, problems) = known(&from_log, Some(COMMIT));
+        assert_eq!((known.clone(), problems), super::super::known(&from_facts, Some(COMMIT)));
+        let verdicts: Vec<_> = known.at_base.iter().map(|(step, verdict)| (step.as_str(), verdict.passed)).collect();
+        assert_eq!(verdicts, [("build", true), ("docs", true), ("lint", false), ("test", false)]);
+        assert_eq!(known.durations[&id("build")], 35);
+    }
+
+    #[test]
+    fn a_start_reads_no_log_that_left_its_facts() {
+        let (_dir, state) = state();
+        for at in 1..=50 {
+            let plan =
+                EventKind::Planned { steps: vec![planned("s", Decision::Run(Because::NoBase), &[])], stages: vec![] };
+            let run = record(
+                &state,
+                at,
+                vec![started(), plan, ended("s", Outcome::Passed, false), run_ended(RunStatus::Passed)],
+            );
+            std::fs::write(run.log(), "no log any more").unwrap();
+        }
+        let mut recorded = Recorded::load(&state);
+        assert_eq!((recorded.runs.len(), recorded.problems.len(), recorded.green_commits().len()), (50, 0, 50));
+        assert!(recorded.known(Some("c")).at_base[&id("s")].passed);
+    }
+
+    #[test]
+    fn facts_of_another_format_are_made_anew_from_the_log() {
+        let (_dir, state) = state();
+        let run = record(&state, 1, vec![started(), run_ended(RunStatus::Passed)]);
+        for text in ["{\"format\":2}\n", "", "garbage", "{\"format\":1}\n{\"fact\":\"run\",\"run\":\"x\"}\n"] {
+            std::fs::write(facts_path(&run), text).unwrap();
+            let recorded = Recorded::load(&state);
+            assert_eq!((recorded.runs.len(), recorded.problems.len()), (1, 0), "{text}");
+            assert_eq!(recorded.runs[0].facts.status, Some(RunStatus::Passed), "{text}");
+        }
+        let strange = state.facts().join(format!("{}.jsonl", run.id));
+        std::fs::write(&strange, "{\"format\":2}\n").unwrap();
+        assert_eq!(Recorded::load(&state).problems.len(), 1, "a newer segment is left alone and told");
+        assert_eq!(std::fs::read(strange).unwrap(), b"{\"format\":2}\n");
+    }
+}

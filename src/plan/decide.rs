@@ -88,9 +88,9 @@ impl Deciding<'_> {
         }
         let asked = self.is_asked_for(step);
         let stage = step.stage.as_ref().and_then(|name| self.stages.iter().find(|stage| stage.name == *name));
-        let stage_is_manual = stage.is_some_and(|stage| !stage.triggered && self.is_manual(&stage.name));
-        if !asked && (step.is_deploy() || stage_is_manual) {
-            return Decision::Skip(SkipReason::Manual);
+        if step.is_deploy() || stage.is_some_and(|stage| self.is_manual(&stage.name)) {
+            // Who asks for a deployment wants it now; that nothing changed is no reason not to.
+            return if asked { Decision::Run(Because::Requested) } else { Decision::Skip(SkipReason::Manual) };
         }
         // A step that cannot have what it needs does not run either.
         let mut needs = self.facts.graph.waits(at).iter().filter(|(_, edge)| *edge == Edge::Needs);

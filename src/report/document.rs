@@ -9,6 +9,7 @@ pub const FORMAT: u32 = 1;
 
 /// The whole run.
 pub fn document(view: &RunView) -> Value {
+    let metrics = metrics::whole_run(view);
     json!({
         "format": FORMAT,
         "run": view.run,
@@ -23,8 +24,8 @@ pub fn document(view: &RunView) -> Value {
         "finished": view.finished.map(|end| json!({
             "status": end.status, "exit_code": end.exit_code, "wall_ms": end.wall_ms })),
         "interrupted": view.interrupted.as_ref().map(|(signal, times)| json!({ "signal": signal, "times": times })),
-        "metrics": metrics::whole_run(view)["summary"],
-        "totals": metrics::whole_run(view)["totals"],
+        "metrics": metrics["summary"],
+        "totals": metrics["totals"],
         "saved": { "ms": view.saved().ms, "unknown_steps": view.saved().unknown },
         "stages": view.stages.iter().map(|stage| json!({
             "name": stage.plan.name,

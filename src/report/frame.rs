@@ -80,6 +80,7 @@ fn bottom(view: &RunView, size: Size, now_ms: Millis) -> Line {
     for (n, word, tone) in [
         (t.failed, "failed", Tone::Bad),
         (t.allowed, "failed but allowed", Tone::Warn),
+        (t.stopped, "stopped", Tone::Warn),
         (t.running, "running", Tone::Dim),
         (t.retrying, "to retry", Tone::Warn),
         (t.skipped(), "skipped", Tone::Dim),

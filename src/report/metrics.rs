@@ -69,6 +69,7 @@ pub fn whole_run(view: &RunView) -> Value {
             "passed": totals.passed,
             "failed": totals.failed,
             "failed_but_allowed": totals.allowed,
+            "stopped": totals.stopped,
             "skipped_witnessed": totals.skipped_witnessed,
             "skipped_trusted": totals.skipped_trusted,
             "skipped_other": totals.skipped_other,

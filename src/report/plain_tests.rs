@@ -1,4 +1,4 @@
-//! Plain lines, as snapshots.
+//! Plain output: its lines, step output by mode, heartbeats, readers that leave.
 
 use super::super::story::{self, Story, eventful, finished, id, options};
 use super::*;

@@ -19,6 +19,7 @@ pub fn render(view: &RunView, look: &Look) -> String {
     let mut out = Out { text: "\n".into(), look };
     wrong_skips(view, &mut out);
     failures(view, &mut out);
+    stopped(view, &mut out);
     ran(view, &mut out);
     skips(view, &mut out);
     cancelled(view, &mut out);
@@ -90,6 +91,15 @@ fn failures(view: &RunView, out: &mut Out<'_>) {
             let what = format!("{}  {}, which it may", clean::text(step.id.as_str()), outcome(&end.outcome));
             out.line(Tone::Warn, "allowed", &what);
         }
+    }
+}
+
+fn stopped(view: &RunView, out: &mut Out<'_>) {
+    let steps: Vec<&StepView> = view.stopped().collect();
+    if !steps.is_empty() {
+        let why = if view.interrupted.is_some() { "interrupted" } else { "another step failed first" };
+        let what = out.group(&steps, why);
+        out.line(Tone::Warn, "stopped", &what);
     }
 }
 
@@ -225,6 +235,7 @@ pub fn counts(view: &RunView) -> String {
     };
     add(t.failed, "failed");
     add(t.allowed, "failed but allowed");
+    add(t.stopped, "stopped");
     add(t.left(), "unfinished");
     add(t.cancelled, "not run");
     if t.skipped() > 0 {
@@ -232,7 +243,7 @@ pub fn counts(view: &RunView) -> String {
         for (n, word) in [
             (t.skipped_witnessed, "on recorded passes"),
             (t.skipped_trusted, "trusting the base"),
-            (t.skipped_other, "not asked for"),
+            (t.skipped_other, "not called for"),
         ] {
             if n > 0 {
                 by.push(format!("{n} {word}"));

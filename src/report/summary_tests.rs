@@ -1,7 +1,7 @@
-//! Closing summaries, as snapshots.
+//! The summary: one of everything, thousands folded, any log at all.
 
 use super::*;
-use crate::event::Outcome;
+use crate::event::{CancelReason, EventKind, Outcome};
 use crate::report::story::{self, Story, eventful, id, look};
 use proptest::prelude::*;
 
@@ -37,4 +37,17 @@ proptest! {
         let text = render(&view, &look());
         prop_assert!(text.ends_with('\n') && !text.contains('\x1b'));
     }
+}
+
+#[test]
+fn stopped_steps_are_no_failures() {
+    let mut story = Story::plan(vec![story::runs("a"), story::runs("b"), story::runs("c")]);
+    story.start(1, "a").start(2, "b");
+    story.at(3, EventKind::Interrupted { signal: "SIGINT".into(), times: 1 });
+    story.end(4, "a", 3, Outcome::Stopped).end(5, "b", 3, Outcome::Stopped);
+    story.at(6, EventKind::StepCancelled { step: id("c"), reason: CancelReason::Interrupted });
+    story.done(7, RunStatus::Interrupted);
+    let text = render(&story.view(), &look());
+    assert!(text.contains("stopped   2 steps, interrupted: a, b\n"), "{text}");
+    assert!(text.ends_with("STOPPED   0 passed, 2 stopped, 1 not run in 0.0s\n"), "{text}");
 }

@@ -214,7 +214,8 @@ fn compare(git: &Scratch, base: &str, story: &str) {
     for path in &all {
         assert!(!covers(path) || hidden.contains(path) || !untracked.contains(path), "{path} is unseen {story}");
     }
-    let unseen: Paths = changes.unseen.iter().map(|unseen| unseen.path.clone()).filter(|path| !hidden.contains(path)).collect();
+    let unseen: Paths =
+        changes.unseen.iter().map(|unseen| unseen.path.clone()).filter(|path| !hidden.contains(path)).collect();
     let repo = git.open();
     for path in unseen.iter().filter(|path| !path.under(&git.root).is_dir() || path.under(&git.root).is_symlink()) {
         assert!(ignored.contains(path), "{path} is unseen but not ignored {story}");

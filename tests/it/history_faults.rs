@@ -3,6 +3,7 @@
 use crate::git_repo::Scratch;
 use crate::history_rig::{command, history, release, repository, run_dir, start_held, until, wf};
 use serde_json::json;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ struct Mounted(PathBuf);
 
 impl Mounted {
     /// None when this machine does not let us: then the test says that it was skipped.
+    #[expect(clippy::print_stderr, reason = "a test that tested nothing says so")]
     fn new(at: &Path, options: &str) -> Option<Self> {
         fs::create_dir_all(at).unwrap();
         let done = Scratch::new()
@@ -195,7 +197,8 @@ fn a_disk_that_fills_up_ends_the_run_and_harms_nothing_that_was_recorded() {
     wf(&scratch, &["run"]).exits(0);
     let mut fill = "steps:\n  - {id: s0, run: cat /dev/zero > .wf/ballast || true}\n".to_owned();
     for n in 1..100 {
-        fill += &format!("  - {{id: s{n}, needs: [s{}], run: touch .git/after{n}}}\n", n - 1);
+        let before = n - 1;
+        writeln!(fill, "  - {{id: s{n}, needs: [s{before}], run: touch .git/after{n}}}").unwrap();
     }
     scratch.write(".workflow-config.yaml", fill).commit("fill the disk");
     let said = wf(&scratch, &["run", "--all"]).exits(3);

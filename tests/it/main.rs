@@ -17,3 +17,7 @@ mod history_runs;
 mod init_write;
 mod monorepo_run;
 mod report_cli;
+mod report_live;
+mod run_decides;
+mod run_executes;
+mod world;

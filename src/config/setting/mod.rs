@@ -5,6 +5,7 @@
 pub mod ancestor;
 pub mod category;
 pub mod claim;
+pub mod command;
 pub mod project;
 pub mod retry;
 pub mod run;

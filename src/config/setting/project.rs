@@ -1,6 +1,7 @@
 //! What only the project's file may say: steps, stages, categories, and the ancestor's shorthands for them. Pure.
 
-use super::step::{Run, StepDraft};
+use super::command::Run;
+use super::step::StepDraft;
 use super::{Draft, about, ancestor, category, stage, step};
 use crate::base::{Spanned, StepId};
 use crate::config::cx::Cx;

@@ -124,7 +124,7 @@ pub static SETTINGS: Table<Draft> = &[
              without being named. Names from all sources add up.",
         ),
         set: |d, v, cx| {
-            for name in cx.many(v, super::step::variable_name).unwrap_or_default() {
+            for name in cx.many(v, super::command::variable_name).unwrap_or_default() {
                 if !d.settings.secrets.contains(&name) {
                     d.settings.secrets.push(name);
                 }

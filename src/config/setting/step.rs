@@ -1,5 +1,6 @@
 //! One entry of `steps`. Pure.
 
+use super::command::{self, Run};
 use super::stage::{first_place, has_key, name_of};
 use super::{Draft, about, claim, retry};
 use crate::base::{Millis, RepoPath, Span, Spanned, StepId};
@@ -7,7 +8,7 @@ use crate::config::cx::Cx;
 use crate::config::error::ConfigError;
 use crate::config::key::{About, Key, Shape, Table, abouts, decode};
 use crate::config::model::{Kind, Resources, Retries, RunOn};
-use crate::config::value::{did_you_mean, put};
+use crate::config::value::put;
 use crate::config::yaml::{Node, NodeKind, shorten};
 use std::collections::BTreeMap;
 
@@ -76,14 +77,6 @@ pub struct StepDraft {
     pub leave_running: Vec<String>,
 }
 
-/// `run`
-pub enum Run {
-    /// A text for a shell.
-    Text(String),
-    /// A program and its arguments.
-    Argv(Vec<String>),
-}
-
 impl StepDraft {
     /// An empty step.
     pub fn at(at: Span) -> Self {
@@ -124,7 +117,7 @@ pub static STEP: Table<StepDraft> = &[
             "What it executes: a text for `shell`, or a list of a program and its arguments, which no shell sees. It is \
              never templated with data.",
         ),
-        set: run,
+        set: command::run,
     },
     Key {
         about: about(
@@ -155,7 +148,7 @@ pub static STEP: Table<StepDraft> = &[
             "What reads a `run` text: `sh` is `sh -e -c`, `bash` is `bash -eo pipefail -c`; anything else is an argv \
              with `{}` where the text goes, such as `[python3, -c, \"{}\"]`.",
         ),
-        set: shell,
+        set: command::shell,
     },
     Key {
         about: about(
@@ -245,7 +238,7 @@ pub static STEP: Table<StepDraft> = &[
             "env: {RUSTFLAGS: -Dwarnings, CI_TOKEN: }",
             "Variables it depends on: a value, or nothing to pass the caller's through. A list passes all its names through.",
         ),
-        set: env,
+        set: command::env,
     },
     Key {
         about: about(
@@ -403,94 +396,10 @@ fn has_slip(node: &Node, key: &str) -> bool {
 fn id(s: &mut StepDraft, node: &Node, cx: &mut Cx) {
     let Some(text) = cx.text(node) else { return };
     if let Ok(id) = StepId::parse(&text.value) {
-        s.id = Some(Spanned::new(id, text.at))
+        s.id = Some(Spanned::new(id, text.at));
     } else {
         let message = format!("`{}` is not a step id", shorten(&text.value));
         let hint = "use 1 to 64 letters, digits, `_`, `.` or `-`, starting with a letter or digit";
         cx.error(ConfigError::new(text.at, message).hint(hint));
-    }
-}
-
-fn run(s: &mut StepDraft, node: &Node, cx: &mut Cx) {
-    s.run = match &node.kind {
-        NodeKind::Seq(items) if items.is_empty() => {
-            cx.error(ConfigError::new(node.at, "an empty command").hint("write `[program, argument]`"));
-            None
-        }
-        NodeKind::Seq(_) => cx.names(node).map(Run::Argv),
-        _ => cx.text(node).filter(|text| no_nul(cx, text)).map(|text| Run::Text(text.value)),
-    };
-    if let Some(Run::Text(text)) = &s.run
-        && text.trim().is_empty()
-    {
-        cx.error(ConfigError::new(node.at, "an empty command").hint("write `run: true` for a step that does nothing"));
-    }
-}
-
-/// No argument of a process can hold a NUL byte.
-fn no_nul(cx: &mut Cx, text: &Spanned<String>) -> bool {
-    let fine = !text.value.contains('\0');
-    if !fine {
-        cx.error(ConfigError::new(text.at, "a command cannot contain a NUL byte"));
-    }
-    fine
-}
-
-fn shell(s: &mut StepDraft, node: &Node, cx: &mut Cx) {
-    let argv = |parts: &[&str]| parts.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>();
-    let shell = match &node.kind {
-        NodeKind::Seq(_) => cx.names(node),
-        _ => cx.text(node).map(|text| match text.value.as_str() {
-            "sh" => argv(&["sh", "-e", "-c", "{}"]),
-            "bash" => argv(&["bash", "-eo", "pipefail", "-c", "{}"]),
-            other => shlex::split(other).unwrap_or_else(|| vec![other.to_owned()]),
-        }),
-    };
-    let Some(shell) = shell else { return };
-    if shell.iter().skip(1).any(|part| part == "{}") {
-        s.shell = Some(Spanned::new(shell, node.at));
-    } else {
-        let near = shell.first().and_then(|first| did_you_mean(first, ["sh", "bash"]));
-        let example = shell.first().map_or("zsh", String::as_str);
-        let error = ConfigError::new(node.at, "a shell is `sh`, `bash`, or an argv with `{}` where the text goes");
-        cx.error(error.hint(near.unwrap_or_else(|| format!("for example `[{example}, -c, \"{{}}\"]`"))));
-    }
-}
-
-/// Variables that wf itself sets for steps.
-const OURS: &[&str] = &["WF_ATTEMPT", "WF_BASE", "WF_CHANGED_FILES", "WF_CHANGED_FILES_PRESENT", "WF_DIR", "WF_STEP"];
-
-/// A name that a variable can have.
-pub fn variable_name(cx: &mut Cx, node: &Node) -> Option<String> {
-    let text = cx.text(node)?;
-    check_name(cx, &text).then_some(text.value)
-}
-
-fn check_name(cx: &mut Cx, name: &Spanned<String>) -> bool {
-    let fine = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let starts = name.value.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    if starts && name.value.chars().all(fine) {
-        return true;
-    }
-    let error = ConfigError::new(name.at, format!("`{}` is not a name for a variable", shorten(&name.value)));
-    cx.error(error.hint("use letters, digits and `_`, not starting with a digit"));
-    false
-}
-
-fn env(s: &mut StepDraft, node: &Node, cx: &mut Cx) {
-    let NodeKind::Map(entries) = &node.kind else {
-        let names = cx.many(node, variable_name).unwrap_or_default();
-        s.env.extend(names.into_iter().map(|name| (name, None)));
-        return;
-    };
-    for (name, value) in entries {
-        if OURS.contains(&name.value.as_str()) {
-            cx.error(ConfigError::new(name.at, format!("`{}` is set by wf", name.value)).hint("choose another name"));
-        } else if check_name(cx, name) {
-            let text = if value.is_null() { Some(None) } else { cx.text(value).map(|text| Some(text.value)) };
-            if let Some(text) = text {
-                s.env.insert(name.value.clone(), text);
-            }
-        }
     }
 }

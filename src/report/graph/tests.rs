@@ -1,4 +1,4 @@
-//! Drawings of plans.
+//! Plans as pictures: a small one whole, a large one folded, hostile names.
 
 use super::super::story::{self, id, look};
 use super::*;

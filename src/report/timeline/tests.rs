@@ -1,4 +1,4 @@
-//! Pictures of runs.
+//! The picture: its critical path, its size, and that nothing becomes markup.
 
 use super::super::story::{self, Story, eventful, finished, id, look};
 use super::chart::Chart;

@@ -15,8 +15,8 @@ pub use totals::{Saved, Totals};
 use crate::base::{Millis, StepId};
 use crate::change::Base;
 use crate::event::{
-    Because, Decision, Event, EventKind, FallbackCode, PlannedStage, PlannedStep, RunStarted, RunStatus, StepFinished,
-    WarningCode,
+    Because, Decision, Event, EventKind, FallbackCode, Outcome, PlannedStage, PlannedStep, RunStarted, RunStatus,
+    StepFinished, WarningCode,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -208,14 +208,21 @@ impl RunView {
 
     /// Steps that ended in a failure that counts.
     pub fn failed(&self) -> impl Iterator<Item = &StepView> {
-        self.steps
-            .iter()
-            .filter(|step| matches!(&step.state, State::Done(end) if !end.outcome.passed() && !end.allowed))
+        self.ended(|end| end.outcome.kind().is_some() && !end.allowed)
     }
 
     /// Steps that ended in a failure they are allowed to have.
     pub fn failed_but_allowed(&self) -> impl Iterator<Item = &StepView> {
-        self.steps.iter().filter(|step| matches!(&step.state, State::Done(end) if !end.outcome.passed() && end.allowed))
+        self.ended(|end| end.outcome.kind().is_some() && end.allowed)
+    }
+
+    /// Steps that wf stopped.
+    pub fn stopped(&self) -> impl Iterator<Item = &StepView> {
+        self.ended(|end| end.outcome == Outcome::Stopped)
+    }
+
+    fn ended(&self, how: impl Fn(&StepFinished) -> bool) -> impl Iterator<Item = &StepView> {
+        self.steps.iter().filter(move |step| step.end().is_some_and(&how))
     }
 
     /// Steps that would have been skipped and failed: what `--smart-execution=observe` is for. A step that wf stopped

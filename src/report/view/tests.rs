@@ -1,4 +1,4 @@
-//! The fold: whatever comes, it holds.
+//! The fold: counts, cost, and any log at all.
 
 use super::super::story::{self, Story, eventful, id};
 use super::*;
@@ -113,7 +113,7 @@ proptest! {
         let mut recount = Totals::default();
         view.steps.iter().for_each(|step| recount.moved(None, &step.state));
         prop_assert_eq!(recount.steps(), view.steps.len());
-        prop_assert_eq!((recount.passed, recount.failed, recount.allowed), (view.totals.passed, view.totals.failed, view.totals.allowed));
+        prop_assert_eq!((recount.passed, recount.failed, recount.allowed, recount.stopped), (view.totals.passed, view.totals.failed, view.totals.allowed, view.totals.stopped));
         prop_assert_eq!((recount.left(), recount.cancelled, recount.skipped()), (view.totals.left(), view.totals.cancelled, view.totals.skipped()));
         prop_assert_eq!(view.running().len(), view.totals.running);
     }

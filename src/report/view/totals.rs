@@ -2,7 +2,7 @@
 
 use super::State;
 use crate::base::Millis;
-use crate::event::{Evidence, SkipReason, StepFinished};
+use crate::event::{Evidence, Outcome, SkipReason, StepFinished};
 
 /// Counts and sums over the steps of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Totals {
     pub failed: usize,
     /// Failed, and they are allowed to.
     pub allowed: usize,
+    /// Stopped by wf: an interrupt, or `--fail-fast=kill`. No verdict on them.
+    pub stopped: usize,
     /// Skipped on a recorded pass.
     pub skipped_witnessed: usize,
     /// Skipped because the base is trusted.
@@ -51,7 +53,7 @@ pub struct Saved {
 impl Totals {
     /// Steps that ran to an end.
     pub fn ran(&self) -> usize {
-        self.passed + self.failed + self.allowed
+        self.passed + self.failed + self.allowed + self.stopped
     }
 
     /// Steps that were skipped, for whatever reason.
@@ -99,6 +101,7 @@ impl Totals {
             State::Running { .. } => &mut self.running,
             State::Retrying { .. } => &mut self.retrying,
             State::Done(end) if end.outcome.passed() => &mut self.passed,
+            State::Done(end) if end.outcome == Outcome::Stopped => &mut self.stopped,
             State::Done(end) if end.allowed => &mut self.allowed,
             State::Done(_) => &mut self.failed,
             State::Skipped(SkipReason::Unaffected { evidence: Evidence::Witnessed { .. }, .. }) => {

@@ -1,0 +1,210 @@
+//! What the binary decides in real repositories, and from what evidence.
+
+use super::world::World;
+
+const TWO: &str = "
+steps:
+  - {id: code, run: 'echo code', inputs: ['src/**']}
+  - {id: docs, run: 'echo docs', inputs: ['docs/**', '*.md']}
+";
+
+#[test]
+fn a_topic_branch_runs_what_its_change_affects() {
+    let world = World::topic(TWO);
+    assert_eq!(world.plan(&[]), "code skip:unaffected, docs skip:unaffected");
+    world.write("docs/guide.md", "more\n");
+    assert_eq!(world.plan(&[]), "code skip:unaffected, docs run:changed");
+    world.commit("docs");
+    world.write("src/new.rs", "new\n");
+    assert_eq!(world.plan(&[]), "code run:changed, docs run:changed");
+    let said = world.wf(&["run"]).passed().says("2 passed");
+    assert!(!said.out.contains('\u{1b}'), "no escapes without a terminal");
+}
+
+#[test]
+fn the_default_branch_trusts_only_recorded_runs() {
+    let world = World::new(TWO);
+    assert_eq!(world.plan(&[]), "code run:no-base, docs run:no-base");
+    let _ = world.wf(&["run"]).passed();
+    world.write("src/a.rs", "b\n").commit("code");
+    assert_eq!(world.plan(&[]), "code run:changed, docs skip:unaffected");
+    // A green run of this commit, part of it on recorded evidence, is a base for the next.
+    let _ = world.wf(&["run"]).passed();
+    world.write("docs/x.md", "b\n").commit("docs");
+    assert_eq!(world.plan(&[]), "code skip:unaffected, docs run:changed");
+}
+
+#[test]
+fn a_docs_commit_on_top_of_a_broken_commit_does_not_turn_green() {
+    let config = TWO.replace("echo code", "exit 1");
+    let world = World::topic(&config);
+    world.write("src/a.rs", "broken\n");
+    let broken = world.commit("broken");
+    let _ = world.wf(&["run"]).exits(1);
+    world.write("docs/guide.md", "fix\n").commit("docs only");
+    assert_eq!(world.plan(&["--base", &broken]), "code run:failed-at-base, docs run:changed");
+}
+
+#[test]
+fn a_dirty_tree_leaves_no_evidence() {
+    let world = World::new(TWO);
+    world.write("src/a.rs", "dirty\n");
+    let _ = world.wf(&["run"]).passed();
+    world.git(&["checkout", "--quiet", "src/a.rs"]);
+    assert_eq!(world.plan(&[]), "code run:no-base, docs run:no-base");
+}
+
+#[test]
+fn trust_is_not_proof() {
+    let world = World::topic(TWO);
+    world.write("docs/guide.md", "1\n");
+    let first = world.commit("docs");
+    let _ = world.wf(&["run"]).passed().says("trust");
+    world.write("docs/guide.md", "2\n").commit("docs again");
+    // `code` was skipped on trust at `first`; that is no recorded pass there.
+    assert_eq!(world.plan(&["--base", &first]), "code run:unproven, docs run:changed");
+    assert_eq!(world.plan(&["--skip-policy", "witnessed"]), "code run:unproven, docs run:changed");
+}
+
+#[test]
+fn a_changed_definition_runs_and_an_unchanged_one_does_not() {
+    let world = World::topic(TWO);
+    world.write(".workflow-config.yaml", TWO.replace("echo docs", "echo other"));
+    assert_eq!(world.plan(&[]), "code skip:unaffected, docs run:definition-changed");
+    // A flag means the same at the base: no definition differs because of it.
+    assert_eq!(world.plan(&["--jobs", "3"]), "code skip:unaffected, docs run:definition-changed");
+    world.write(".workflow-config.yaml", format!("# a comment\n{TWO}"));
+    assert_eq!(world.plan(&[]), "code skip:unaffected, docs skip:unaffected");
+}
+
+#[test]
+fn what_ignore_means_is_part_of_a_definition() {
+    let config = "
+steps:
+  - {id: test, run: 'true', ignore: [docs]}
+";
+    let world = World::topic(config);
+    world.write("README.md", "x\n");
+    assert_eq!(world.plan(&[]), "test skip:unaffected");
+    world.write(".workflow-config.yaml", format!("{config}\ncategories:\n  docs: {{add: ['src/**']}}\n"));
+    world.write("src/a.rs", "changed\n");
+    assert_eq!(world.plan(&[]).split(':').next(), Some("test run"));
+}
+
+#[test]
+fn only_what_is_staged_counts_when_asked_so() {
+    let world = World::topic(TWO);
+    world.write("src/a.rs", "unstaged\n").write("docs/guide.md", "staged\n");
+    world.git(&["add", "docs/guide.md"]);
+    assert_eq!(world.plan(&["--staged"]), "code skip:unaffected, docs run:changed");
+}
+
+#[test]
+fn a_base_that_somebody_typed_must_exist() {
+    let world = World::topic(TWO);
+    let _ = world.wf(&["plan", "--base", "nowhere"]).exits(2).complains("`nowhere` does not name a commit");
+}
+
+#[test]
+fn in_ci_without_a_base_everything_runs_and_says_so() {
+    let world = World::topic(TWO);
+    let said = world.wf_env(&[("CI", "true")], &["run"]).passed();
+    let _ = said.says("in CI without --base").says("2 passed");
+    let fallbacks = world.events_of("fallback");
+    assert_eq!(fallbacks[0]["code"], "ci-without-base");
+    let strict = world.wf_env(&[("CI", "true")], &["run", "--strict"]).exits(3);
+    let _ = strict.complains("--strict");
+}
+
+#[test]
+fn outside_git_everything_runs_and_the_hint_says_what_to_do() {
+    let world = World::new(TWO);
+    std::fs::remove_dir_all(world.path(".git")).unwrap();
+    let said = world.wf(&["run"]).passed().says("2 passed");
+    let _ = said.says("not inside a git repository");
+    assert_eq!(world.events_of("fallback")[0]["code"], "not-a-repository");
+}
+
+#[test]
+fn before_the_first_commit_everything_runs() {
+    let world = World::new(TWO);
+    world.git(&["checkout", "--quiet", "--orphan", "fresh"]);
+    let _ = world.wf(&["run"]).passed().says("2 passed");
+}
+
+#[test]
+fn observing_reports_a_skip_that_would_have_been_wrong() {
+    let world = World::topic(&TWO.replace("echo code", "test ! -e docs/trap.md"));
+    world.write("docs/trap.md", "x\n");
+    let said = world.wf(&["run", "--smart-execution=observe", "--keep-going"]).exits(1);
+    let _ = said.says("would have");
+    let wrong = world.events_of("warning").into_iter().find(|event| event["code"] == "wrong-skip").unwrap();
+    assert_eq!(wrong["step"], "code");
+}
+
+#[test]
+fn manual_steps_wait_to_be_asked_for() {
+    let world = World::topic(
+        "
+stages:
+  - {name: core}
+  - {name: release, trigger: manual}
+steps:
+  - {id: test, stage: core, run: 'true'}
+  - {id: publish, stage: release, run: 'echo published'}
+  - {id: rollout, kind: deploy, run: 'echo rolled out'}
+",
+    );
+    assert_eq!(world.plan(&["--all"]), "publish skip:manual, rollout skip:manual, test run:smart-off");
+    let _ = world.wf(&["run", "--all", "--manual-trigger", "release"]).passed().says("published");
+    let _ = world.wf(&["run", "--steps", "rollout"]).passed().says("rolled out");
+    let _ = world.wf(&["run", "--manual-trigger", "relase"]).exits(2).complains("did you mean `release`?");
+}
+
+#[test]
+fn strangers_in_filters_are_usage_errors_with_a_suggestion() {
+    let world = World::topic(TWO);
+    let _ = world.wf(&["run", "--steps", "cod"]).exits(2).complains("did you mean `code`?");
+    let _ = world.wf(&["explain", "dcos"]).exits(2).complains("did you mean `docs`?");
+}
+
+#[test]
+fn explain_tells_the_chain_and_how_to_turn_it_round() {
+    let world = World::topic(TWO);
+    world.write("src/a.rs", "b\n");
+    let said = world.wf(&["explain", "code"]).passed();
+    let said = said.says("src/a.rs [code] changed").says("matches `src/**` of its inputs");
+    let _ = said.says("without the changes to src/a.rs it would be skipped").says("wf run --steps code --no-needs");
+    let _ = world.wf(&["explain", "docs"]).passed().says("any change to a file that matches `docs/**`");
+}
+
+#[test]
+fn plan_and_dry_run_are_the_same_and_write_nothing() {
+    let world = World::topic(TWO);
+    let plan = world.wf(&["plan"]).passed();
+    let dry = world.wf(&["run", "--dry-run"]).passed();
+    assert_eq!(plan.out, dry.out);
+    assert!(!world.path(".wf").exists());
+}
+
+#[test]
+fn settings_come_from_subfolders_and_flags_beat_the_environment() {
+    let world = World::topic(&format!("jobs: 3\n{TWO}"));
+    let mut command = world.command(&["plan", "--json"]);
+    command.current_dir(world.path("src"));
+    assert_eq!(super::world::Said::of(command).code, 0);
+    let origin = |env: &[(&str, &str)], args: &[&str]| {
+        let said = world.wf_env(env, &[&["config", "show", "--origin"], args].concat()).passed();
+        said.out.lines().find(|line| line.trim_start().starts_with("jobs")).unwrap().to_owned()
+    };
+    assert!(origin(&[], &[]).contains(".workflow-config.yaml:1"));
+    assert!(origin(&[("MAX_PARALLEL_JOBS", "5")], &[]).contains("env MAX_PARALLEL_JOBS"));
+}
+
+#[test]
+fn a_project_without_configuration_gets_a_detected_pipeline() {
+    let world = World::new("");
+    world.remove(".workflow-config.yaml").write("Makefile", "test:\n\t@echo made\n").commit("make");
+    let said = world.wf(&["run"]).passed().says("made");
+    let _ = said.says("no .workflow-config.yaml");
+}
