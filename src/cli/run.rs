@@ -2,12 +2,13 @@
 
 use super::args::RunArgs;
 use super::context::Context;
-use super::failure::{Exit, Failure};
+use super::failure::{Exit, Failure, Kind};
 use super::look;
 use super::prepared::{self, Ready};
 use crate::engine::{self, Clock, Finished, Run};
 use crate::exec::mask::Masker;
 use crate::exec::{Executor, Setup, secret};
+use crate::git::Mode;
 use crate::history::lock::{Attempt, Holder, WorktreeLock};
 use crate::history::{self, LogWriter, RunRef, StateDir};
 use crate::report::{self, Sink, SinkOptions};
@@ -32,27 +33,44 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
     let setup = Setup::new(cx.exe.clone(), masker.clone());
     let options = options(args, &ready, cx);
     let state_root = state.root().to_owned();
-    let finished = engine::run(
-        Run {
-            request: &ready.request,
-            root: ready.config.root.clone(),
-            id,
-            log,
-            clock,
-            sinks: Box::new(move |run| sinks(options, run, state_root)),
-            masker,
-            env: engine::inherited(&cx.env.0, cx.env.get("GIT_DIR").is_some()),
-            sample: cx.env.flag("WORKFLOW_MONITOR_RESOURCES"),
-            profile: cx.env.flag("WORKFLOW_PROFILE"),
-            seed: u64::from(std::process::id()) ^ clock_seed(),
-            prepared: ready.prepared,
-        },
-        || Executor::new(setup),
-    )
-    .map_err(|error| Failure::environment(format!("cannot run steps: {error}")))?;
+    let here = cx.clone();
+    let run_id = id.clone();
+    let run = Run {
+        request: &ready.request,
+        root: ready.config.root.clone(),
+        id,
+        log,
+        clock,
+        sinks: Box::new(move |run| sinks(options, run, state_root)),
+        masker,
+        env: engine::inherited(&cx.env.0, cx.env.get("GIT_DIR").is_some()),
+        sample: cx.env.flag("WORKFLOW_MONITOR_RESOURCES"),
+        profile: cx.env.flag("WORKFLOW_PROFILE"),
+        seed: u64::from(std::process::id()) ^ clock_seed(),
+        still_at: Box::new(move |head| still_at(&here, head)),
+        prepared: ready.prepared,
+    };
+    let finished = guarded(|| engine::run(run, || Executor::new(setup)))
+        .map_err(|bug| internal(&bug, &run_id, &place))?
+        .map_err(|error| Failure::environment(format!("cannot run steps: {error}")))?;
     drop(lock);
     tidy_up(&state, cx);
     Ok(exit(finished))
+}
+
+/// Runs something; a panic in it is a bug in wf and comes back as its message. While it unwinds the log is flushed, and
+/// when wf ends the guard ends every step.
+fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+    })
+}
+
+fn internal(bug: &str, run: &crate::base::RunId, place: &Path) -> Failure {
+    let error = format!("a bug in wf ended run {run}: {bug}");
+    let failure = Failure { kind: Kind::Internal, error: error.into(), hints: vec![] };
+    failure.hint(format!("please report it with {}", place.join("runs").join(run.as_str()).display()))
 }
 
 fn exit(finished: Finished) -> Exit {
@@ -104,6 +122,13 @@ fn masker(ready: &Ready, cx: &Context) -> Masker {
     Masker::new(secret::values(&env, &ready.request.settings.secrets))
 }
 
+/// Is the working tree still exactly this commit?
+fn still_at(cx: &Context, head: &str) -> bool {
+    let Ok(repo) = cx.discover() else { return false };
+    let same = repo.head().is_ok_and(|now| now.as_deref() == Some(head));
+    same && repo.changes(None, Mode::All).is_ok_and(|changes| changes.files.is_empty())
+}
+
 /// Chance for the jitter of retries; nothing else depends on it.
 fn clock_seed() -> u64 {
     u64::from(jiff::Timestamp::now().subsec_nanosecond().unsigned_abs())
@@ -125,5 +150,19 @@ fn sinks(options: SinkOptions, run: &RunRef, state: PathBuf) -> Vec<Box<dyn Sink
 fn tidy_up(state: &StateDir, cx: &Context) {
     if let Err(error) = history::prune(state, &history::Limits::default(), jiff::Timestamp::now()) {
         cx.say(&format!("warning: old runs could not be removed: {error}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_exit_70_with_the_run_and_where_its_log_is() {
+        let bug = guarded(|| -> () { panic!("task {}: an illegal change", 3) }).unwrap_err();
+        let failure = internal(&bug, &crate::base::RunId("r1".into()), Path::new("/state"));
+        assert_eq!(failure.exit().code(), 70);
+        assert!(failure.error.to_string().contains("r1: task 3: an illegal change"));
+        assert!(failure.hints[0].contains("/state/runs/r1"));
     }
 }
