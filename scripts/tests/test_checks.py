@@ -83,6 +83,16 @@ class Dependencies(unittest.TestCase):
         self.assertEqual(len(wrong), 2)
 
 
+    def test_unused(self):
+        manifest = {
+            "package": {"metadata": {"cargo-machete": {"ignored": ["kept-sys"]}}},
+            "dependencies": {"used-one": "1", "idle": "1", "kept-sys": "1"},
+            "dev-dependencies": {"only-tests": "1"},
+        }
+        wrong = load("check-dependencies").unused(manifest, "use used_one::X;", "only_tests::x()")
+        self.assertEqual(wrong, ["idle: no code uses it"])
+
+
 class Filters(unittest.TestCase):
     def test_github(self):
         translate = load("check-filters").github
