@@ -34,7 +34,7 @@ const LEAVES: &[&str] = &["git", "exec", "history", "template"];
 const EFFECTS: &str = r"(?x)
     \bstd::(fs|env|process|net|thread|os::unix::net)\b
     | \b(SystemTime|Instant|thread_local)\b
-    | \b(tokio|git2|rayon|rustix|walkdir|ignore|tempfile|procfs|indicatif|uuid)::
+    | \b(tokio|git2|rayon|rustix|walkdir|ignore|tempfile|indicatif|uuid)::
     | \b(print|println|eprint|eprintln)!
     | \basync\b | \.await\b | \bstatic\s+mut\b
     | \.(exists|canonicalize|read_dir|symlink_metadata)\(\)";

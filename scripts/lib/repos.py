@@ -101,7 +101,9 @@ def many_steps(folder: pathlib.Path, count: int, chained: bool = False) -> None:
         needs = f", needs: [s{n - 1:05}]" if chained and n % 10 else ""
         steps.append(f'  - {{id: s{n:05}, run: "true"{needs}}}\n')
         edges.append(f"build s{n:05}: t\n")
-    commit(folder, {CONFIG: "steps:\n" + "".join(steps), "build.ninja": "".join(edges), ".gitignore": "/.wf/\n.ninja*\n"})
+    commit(
+        folder, {CONFIG: "steps:\n" + "".join(steps), "build.ninja": "".join(edges), ".gitignore": "/.wf/\n.ninja*\n"}
+    )
 
 
 FOR_EACH = """steps:

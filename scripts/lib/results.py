@@ -33,7 +33,11 @@ def revision() -> str:
 def table(head: list[str], rows: list[list[str]]) -> str:
     """A Markdown table that is readable as text too; every column but the first is right-aligned."""
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    line = lambda row: "| " + " | ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))) + " |"
+    line = (
+        lambda row: "| "
+        + " | ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths)))
+        + " |"
+    )
     rule = "|" + "|".join("-" * (w + 2) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(widths)) + "|"
     return "\n".join([line(head), rule, *map(line, rows)])
 

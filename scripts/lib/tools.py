@@ -40,7 +40,10 @@ def main() -> int:
                 make(folder)
             except (subprocess.SubprocessError, OSError) as error:
                 if left == 0:
-                    print(f"the tools of tests/requirements.txt cannot be had: {error}".replace("\n", " "), file=sys.stderr)
+                    print(
+                        f"the tools of tests/requirements.txt cannot be had: {error}".replace("\n", " "),
+                        file=sys.stderr,
+                    )
                     return 1
     print(folder / "bin")
     return 0

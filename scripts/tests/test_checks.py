@@ -31,7 +31,9 @@ class Links(unittest.TestCase):
 
     def test_good_links_pass(self):
         good = "[a](docs/a%20b.md) [b](docs/a%20b.md#one-two--three) [c](docs/a%20b.md#twice-1) [d](#here)\n# Here\n"
-        self.assertEqual(self.check(good + "[e](https://example.org/x) `[no](link)`\n\n```\n[no](link)\n```\n[r]: docs\n"), [])
+        self.assertEqual(
+            self.check(good + "[e](https://example.org/x) `[no](link)`\n\n```\n[no](link)\n```\n[r]: docs\n"), []
+        )
 
     def test_bad_links_are_found(self):
         bad = {
@@ -51,9 +53,23 @@ class Dependencies(unittest.TestCase):
     def test_licence_expressions(self):
         allowed = load("check-dependencies").allowed
         allow = {"MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception"}
-        for good in ["MIT", "MIT/GPL-3.0", "GPL-3.0 OR MIT", "(MIT OR X) AND Apache-2.0", "Apache-2.0 WITH LLVM-exception"]:
+        for good in [
+            "MIT",
+            "MIT/GPL-3.0",
+            "GPL-3.0 OR MIT",
+            "(MIT OR X) AND Apache-2.0",
+            "Apache-2.0 WITH LLVM-exception",
+        ]:
             self.assertTrue(allowed(good, allow), good)
-        for bad in ["", "GPL-3.0", "MIT AND GPL-3.0", "(MIT OR X) AND X", "GPL-2.0 WITH LLVM-exception", "(MIT", "MIT X"]:
+        for bad in [
+            "",
+            "GPL-3.0",
+            "MIT AND GPL-3.0",
+            "(MIT OR X) AND X",
+            "GPL-2.0 WITH LLVM-exception",
+            "(MIT",
+            "MIT X",
+        ]:
             self.assertFalse(allowed(bad, allow), bad)
 
     def test_bans_and_sources(self):
@@ -61,8 +77,20 @@ class Dependencies(unittest.TestCase):
         package = {"version": "1", "license": "MIT", "source": None}
         complaints = load("check-dependencies").complaints
         self.assertEqual(complaints([package | {"name": "good"}], rules), [])
-        wrong = complaints([package | {"name": "bad"}, package | {"name": "g", "source": "git+https://example.org/x"}], rules)
+        wrong = complaints(
+            [package | {"name": "bad"}, package | {"name": "g", "source": "git+https://example.org/x"}], rules
+        )
         self.assertEqual(len(wrong), 2)
+
+
+    def test_unused(self):
+        manifest = {
+            "package": {"metadata": {"cargo-machete": {"ignored": ["kept-sys"]}}},
+            "dependencies": {"used-one": "1", "idle": "1", "kept-sys": "1"},
+            "dev-dependencies": {"only-tests": "1"},
+        }
+        wrong = load("check-dependencies").unused(manifest, "use used_one::X;", "only_tests::x()")
+        self.assertEqual(wrong, ["idle: no code uses it"])
 
 
 class Filters(unittest.TestCase):
@@ -84,8 +112,10 @@ class Filters(unittest.TestCase):
 
     def test_dorny(self):
         checks = load("check-filters")
-        self.assertEqual(checks.dorny(["!**/*.md", "a/**", "b*/**", "c/**.py"], "some"),
-                         ["**", "!**/*.md", "a", "b*", "b*/**", "c/*.py"])
+        self.assertEqual(
+            checks.dorny(["!**/*.md", "a/**", "b*/**", "c/**.py"], "some"),
+            ["**", "!**/*.md", "a", "b*", "b*/**", "c/*.py"],
+        )
         for patterns, quantifier in ((["a", "b"], "every"), (["!a", "!b"], "some"), (["!(a)b"], "some")):
             with self.assertRaises(checks.Untranslatable):
                 checks.dorny(patterns, quantifier)
@@ -98,9 +128,18 @@ class Replay(unittest.TestCase):
     """A made-up history through the real script, with wfs that are known to be right or wrong."""
 
     HISTORY = [
-        ["lint build test docs security", [["M", "100644", "100644", "Cargo.lock"], ["A", "000000", "100755", "build.rs"]]],
+        [
+            "lint build test docs security",
+            [["M", "100644", "100644", "Cargo.lock"], ["A", "000000", "100755", "build.rs"]],
+        ],
         ["docs", [["M", "100644", "100644", "README.md"]]],
-        ["lint build test docs", [["R090", "100644", "100644", "crates/a \"b\".rs", "crates/\u00fc/c.rs"], ["D", "100755", "000000", "build.rs"]]],
+        [
+            "lint build test docs",
+            [
+                ["R090", "100644", "100644", 'crates/a "b".rs', "crates/\u00fc/c.rs"],
+                ["D", "100755", "000000", "build.rs"],
+            ],
+        ],
         ["", []],
     ]
 
@@ -115,7 +154,13 @@ class Replay(unittest.TestCase):
                         file.write(json.dumps({"sha": f"{n:040}", "cls": "some", "files": files}) + "\n")
             steps = ["lint", "build", "test", "docs", "security"]
             plans = [
-                {"change": {"type": "t"}, "steps": [{"id": s, "decision": {"run" if s in a.split() else "skip": {}}} for s in steps]}
+                {
+                    "change": {"type": "t"},
+                    "steps": [
+                        {"id": s, "decision": {"run": {"because": "no-base"}} if s in a.split() else {"skip": {}}}
+                        for s in steps
+                    ],
+                }
                 for a in answers
             ]
             (root / "plans").write_text("".join(json.dumps(plan) + "\n" for plan in plans))
