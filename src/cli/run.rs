@@ -15,15 +15,16 @@ use std::path::{Path, PathBuf};
 
 /// Runs the command.
 pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
-    let clock = Clock::start();
     let first = prepared::prepare(&args.decide, cx)?;
     let (place, by) = cx.state_place(&first.config);
     let state = StateDir::open(&place, by)?;
-    let nested = cx.env.get("WF_RUN").is_some();
+    // A step of a run in this very worktree calls us: waiting for that run would be waiting for ourselves.
+    let nested = cx.env.get("WF_RUN").is_some() && cx.env.get("WF_ROOT") == Some(first.config.root.as_os_str());
     let (lock, waited) = hold(&state, &first, nested, args.no_wait, cx)?;
     // Another run may have changed files and recorded evidence while this one waited.
     let ready = if waited { prepared::prepare(&args.decide, cx)? } else { first };
     // Named only now: runs that waited are in the order in which they ran.
+    let clock = Clock::start();
     let id = history::next_run_id(&state);
     let log = LogWriter::create(&state, &id).map_err(|error| {
         Failure::environment(format!("cannot write the event log in {}: {error}", place.display()))
@@ -46,6 +47,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
         env: engine::inherited(&cx.env.0, cx.env.get("GIT_DIR").is_some()),
         sample: cx.env.flag("WORKFLOW_MONITOR_RESOURCES"),
         profile: cx.env.flag("WORKFLOW_PROFILE"),
+        ci: cx.env.flag("CI"),
         seed: u64::from(std::process::id()) ^ clock_seed(),
         still_at: Box::new(move |head| still_at(&here, head)),
         prepared: ready.prepared,
