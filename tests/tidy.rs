@@ -46,7 +46,9 @@ const KEPT: &[(&str, &[&str])] = &[
     ("clap_mangen", &["cli"]),
     ("git2", &["git"]),
     ("indicatif", &["report"]),
+    ("libc", &["exec"]),
     ("quick_junit", &["report"]),
+    ("signal_hook", &["exec"]),
     ("tokio", &["exec", "history", "engine", "cli"]),
 ];
 

@@ -60,6 +60,13 @@ impl fmt::Display for StepId {
 #[serde(transparent)]
 pub struct RunId(pub String);
 
+impl RunId {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)

@@ -1,6 +1,9 @@
 //! What every subcommand is handed: where it runs, its environment, its terminal, the global flags.
 
 use super::failure::{Failure, Kind};
+use crate::exec::mask::Masker;
+use crate::exec::secret;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal, Write};
@@ -21,6 +24,8 @@ pub struct Context {
     pub stdout_is_terminal: bool,
     /// Is standard error a terminal?
     pub stderr_is_terminal: bool,
+    /// Hides secrets in everything that is printed; knows those that the configuration declares once it is read.
+    masker: OnceCell<Masker>,
 }
 
 /// The environment variables, read once.
@@ -65,6 +70,7 @@ impl Context {
             exe: std::env::current_exe().map_err(Failure::environment)?,
             stdout_is_terminal: io::stdout().is_terminal(),
             stderr_is_terminal: io::stderr().is_terminal(),
+            masker: OnceCell::new(),
         })
     }
 
@@ -75,8 +81,17 @@ impl Context {
         self.env.get("NO_COLOR").is_none() && (forced || (stream_is_terminal && !dumb))
     }
 
+    /// What hides secrets: those of the environment, and the variables of these names if this is the first call.
+    pub fn masker(&self, declared: &[String]) -> &Masker {
+        self.masker.get_or_init(|| {
+            let env: Vec<_> = self.env.0.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+            Masker::new(secret::values(&env, declared))
+        })
+    }
+
     /// Writes a result to standard output. A reader that went away (`| head`) ends the command quietly.
     pub fn print(&self, text: &str) -> Result<(), Failure> {
+        let text = self.masker(&[]).text(text);
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => Failure { kind: Kind::BrokenPipe, error: error.into(), hints: vec![] },
@@ -92,6 +107,6 @@ impl Context {
 
     /// Says something that is no result, on standard error. Nobody listening is no error.
     pub fn say(&self, text: &str) {
-        let _ = writeln!(io::stderr().lock(), "{text}");
+        let _ = writeln!(io::stderr().lock(), "{}", self.masker(&[]).text(text));
     }
 }

@@ -65,7 +65,9 @@ pub fn run(args: &InitArgs, cx: &Context) -> Result<Exit, Failure> {
     }
     let path = cx.config_file.clone().unwrap_or_else(|| root.join(CONFIG_NAME));
     write(&path, &text, args.force)?;
-    let schema = write_schema(root, &path);
+    // The state folder is the main worktree's; another folder gets none for the sake of a schema.
+    let keeps_state = path.parent() == Some(root) && repo.as_ref().is_none_or(|repo| repo.main_root() == root);
+    let schema = if keeps_state { write_schema(root) } else { Err("wf keeps no state beside this file".into()) };
     let steps = crate::report::look::count(steps, "step");
     cx.print(&format!(
         "wrote {}: {steps} from {what}\n\nnext:\n  wf check    look it over\n  wf plan     what would run for your change, and \
@@ -73,7 +75,8 @@ pub fn run(args: &InitArgs, cx: &Context) -> Result<Exit, Failure> {
         cx.relative(&path)
     ))?;
     if let Err(error) = schema {
-        cx.say(&format!("warning: no schema for editors at {}: {error}", config::SCHEMA_PATH));
+        let schema = config::SCHEMA_PATH;
+        cx.say(&format!("note: no schema for editors at {schema} ({error}); `wf config schema` prints it"));
     }
     Ok(Exit::Passed)
 }
@@ -139,11 +142,10 @@ fn write(path: &Path, text: &str, force: bool) -> Result<(), Failure> {
 }
 
 /// The schema that the first line of the configuration names, in the folder that wf keeps out of git.
-fn write_schema(root: &Path, config: &Path) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let home = config.parent().unwrap_or(root);
-    StateDir::open(&home.join(".wf"), ChosenBy::Default)?;
-    let mut file = tempfile::Builder::new().tempfile_in(home.join(".wf"))?;
+fn write_schema(root: &Path) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let state = StateDir::open(&root.join(".wf"), ChosenBy::Default)?;
+    let mut file = tempfile::Builder::new().tempfile_in(state.root())?;
     file.write_all(config::schema_json().as_bytes())?;
-    file.persist(home.join(config::SCHEMA_PATH))?;
+    file.persist(root.join(config::SCHEMA_PATH))?;
     Ok(())
 }

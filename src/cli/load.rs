@@ -71,7 +71,10 @@ impl Context {
         );
         overrides.extend(flags);
         match config::load(&sources(user.as_ref(), &name, &text), &overrides) {
-            Ok(loaded) => Ok(LoadedConfig { loaded, path: found, text, root, repo, user, overrides }),
+            Ok(loaded) => {
+                self.masker(&loaded.workflow.settings.secrets);
+                Ok(LoadedConfig { loaded, path: found, text, root, repo, user, overrides })
+            }
             Err(errors) => {
                 let report = errors.report(self.color(self.stderr_is_terminal));
                 Err(Failure { kind: Kind::Config, error: report.into(), hints: vec![] })

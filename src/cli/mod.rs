@@ -45,10 +45,9 @@ pub fn main(argv: Vec<OsString>) -> Exit {
             return if error.use_stderr() { Exit::Usage } else { Exit::Passed };
         }
     };
-    let color = |cx: &Context| cx.color(cx.stderr_is_terminal);
     match Context::read(cli.global.target.clone(), cli.global.config_file.clone()) {
-        Err(failure) => show(&failure, false),
-        Ok(cx) => dispatch(cli, &cx).unwrap_or_else(|failure| show(&failure, color(&cx))),
+        Err(failure) => show(&failure, None),
+        Ok(cx) => dispatch(cli, &cx).unwrap_or_else(|failure| show(&failure, Some(&cx))),
     }
 }
 
@@ -79,8 +78,9 @@ fn dispatch(cli: Cli, cx: &Context) -> Result<Exit, Failure> {
 }
 
 /// Prints a failure: what happened, what caused it, what to do next.
-fn show(failure: &Failure, color: bool) -> Exit {
+fn show(failure: &Failure, cx: Option<&Context>) -> Exit {
     let mut text = String::new();
+    let color = cx.is_some_and(|cx| cx.color(cx.stderr_is_terminal));
     let paint = |code: &str, word: &str| if color { format!("\x1b[{code}m{word}\x1b[0m") } else { word.to_owned() };
     match failure.kind {
         Kind::BrokenPipe => return failure.exit(),
@@ -97,6 +97,7 @@ fn show(failure: &Failure, color: bool) -> Exit {
     for hint in &failure.hints {
         text += &format!("{} {hint}\n", paint("36", "hint:"));
     }
+    let text = cx.map_or(text.clone(), |cx| cx.masker(&[]).text(&text));
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
     failure.exit()
 }

@@ -2,12 +2,12 @@
 
 use super::args::RunArgs;
 use super::context::Context;
-use super::failure::{Exit, Failure};
+use super::failure::{Exit, Failure, Kind};
 use super::look;
 use super::prepared::{self, Ready};
 use crate::engine::{self, Clock, Finished, Run};
-use crate::exec::mask::Masker;
-use crate::exec::{Executor, Setup, secret};
+use crate::exec::{Executor, Setup};
+use crate::git::Mode;
 use crate::history::lock::{Attempt, Holder, WorktreeLock};
 use crate::history::{self, LogWriter, RunRef, StateDir};
 use crate::report::{self, Sink, SinkOptions};
@@ -16,43 +16,61 @@ use std::path::{Path, PathBuf};
 /// Runs the command.
 pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
     let clock = Clock::start();
-    let id = history::new_run_id();
     let first = prepared::prepare(&args.decide, cx)?;
     let (place, by) = cx.state_place(&first.config);
     let state = StateDir::open(&place, by)?;
     let nested = cx.env.get("WF_RUN").is_some();
-    let (lock, waited) = hold(&state, &first, &id, nested, args.no_wait, cx)?;
+    let (lock, waited) = hold(&state, &first, nested, args.no_wait, cx)?;
     // Another run may have changed files and recorded evidence while this one waited.
     let ready = if waited { prepared::prepare(&args.decide, cx)? } else { first };
+    // Named only now: runs that waited are in the order in which they ran.
+    let id = history::next_run_id(&state);
     let log = LogWriter::create(&state, &id).map_err(|error| {
         Failure::environment(format!("cannot write the event log in {}: {error}", place.display()))
             .hint("make it writable, or keep the state elsewhere: WF_STATE_DIR=<folder>")
     })?;
-    let masker = masker(&ready, cx);
+    let masker = cx.masker(&[]).clone();
     let setup = Setup::new(cx.exe.clone(), masker.clone());
     let options = options(args, &ready, cx);
     let state_root = state.root().to_owned();
-    let finished = engine::run(
-        Run {
-            request: &ready.request,
-            root: ready.config.root.clone(),
-            id,
-            log,
-            clock,
-            sinks: Box::new(move |run| sinks(options, run, state_root)),
-            masker,
-            env: engine::inherited(&cx.env.0, cx.env.get("GIT_DIR").is_some()),
-            sample: cx.env.flag("WORKFLOW_MONITOR_RESOURCES"),
-            profile: cx.env.flag("WORKFLOW_PROFILE"),
-            seed: u64::from(std::process::id()) ^ clock_seed(),
-            prepared: ready.prepared,
-        },
-        || Executor::new(setup),
-    )
-    .map_err(|error| Failure::environment(format!("cannot run steps: {error}")))?;
+    let here = cx.clone();
+    let run_id = id.clone();
+    let run = Run {
+        request: &ready.request,
+        root: ready.config.root.clone(),
+        id,
+        log,
+        clock,
+        sinks: Box::new(move |run| sinks(options, run, state_root)),
+        masker,
+        env: engine::inherited(&cx.env.0, cx.env.get("GIT_DIR").is_some()),
+        sample: cx.env.flag("WORKFLOW_MONITOR_RESOURCES"),
+        profile: cx.env.flag("WORKFLOW_PROFILE"),
+        seed: u64::from(std::process::id()) ^ clock_seed(),
+        still_at: Box::new(move |head| still_at(&here, head)),
+        prepared: ready.prepared,
+    };
+    let finished = guarded(|| engine::run(run, || Executor::new(setup)))
+        .map_err(|bug| internal(&bug, &run_id, &place))?
+        .map_err(|error| Failure::environment(format!("cannot run steps: {error}")))?;
     drop(lock);
     tidy_up(&state, cx);
     Ok(exit(finished))
+}
+
+/// Runs something; a panic in it is a bug in wf and comes back as its message. While it unwinds the log is flushed, and
+/// when wf ends the guard ends every step.
+fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+    })
+}
+
+fn internal(bug: &str, run: &crate::base::RunId, place: &Path) -> Failure {
+    let error = format!("a bug in wf ended run {run}: {bug}");
+    let failure = Failure { kind: Kind::Internal, error: error.into(), hints: vec![] };
+    failure.hint(format!("please report it with {}", place.join("runs").join(run.as_str()).display()))
 }
 
 fn exit(finished: Finished) -> Exit {
@@ -69,12 +87,11 @@ fn exit(finished: Finished) -> Exit {
 fn hold(
     state: &StateDir,
     ready: &Ready,
-    id: &crate::base::RunId,
     nested: bool,
     no_wait: bool,
     cx: &Context,
 ) -> Result<(WorktreeLock, bool), Failure> {
-    let me = Holder { pid: std::process::id(), command: "wf run".into(), since: Clock::utc(), run: id.clone() };
+    let me = Holder { pid: std::process::id(), command: "wf run".into(), since: Clock::utc() };
     let failed = |error: std::io::Error| {
         Failure::environment(format!("cannot lock the worktree in {}: {error}", state.root().display()))
             .hint("make it writable, or keep the state elsewhere: WF_STATE_DIR=<folder>")
@@ -99,9 +116,11 @@ fn hold(
     Ok((lock, true))
 }
 
-fn masker(ready: &Ready, cx: &Context) -> Masker {
-    let env: Vec<_> = cx.env.0.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    Masker::new(secret::values(&env, &ready.request.settings.secrets))
+/// Is the working tree still exactly this commit?
+fn still_at(cx: &Context, head: &str) -> bool {
+    let Ok(repo) = cx.discover() else { return false };
+    let same = repo.head().is_ok_and(|now| now.as_deref() == Some(head));
+    same && repo.changes(None, Mode::All).is_ok_and(|changes| changes.files.is_empty())
 }
 
 /// Chance for the jitter of retries; nothing else depends on it.
@@ -125,5 +144,19 @@ fn sinks(options: SinkOptions, run: &RunRef, state: PathBuf) -> Vec<Box<dyn Sink
 fn tidy_up(state: &StateDir, cx: &Context) {
     if let Err(error) = history::prune(state, &history::Limits::default(), jiff::Timestamp::now()) {
         cx.say(&format!("warning: old runs could not be removed: {error}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_exit_70_with_the_run_and_where_its_log_is() {
+        let bug = guarded(|| -> () { panic!("task {}: an illegal change", 3) }).unwrap_err();
+        let failure = internal(&bug, &crate::base::RunId("r1".into()), Path::new("/state"));
+        assert_eq!(failure.exit().code(), 70);
+        assert!(failure.error.to_string().contains("r1: task 3: an illegal change"));
+        assert!(failure.hints[0].contains("/state/runs/r1"));
     }
 }

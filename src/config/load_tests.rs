@@ -275,6 +275,16 @@ fn ten_thousand_steps_are_read_in_linear_time() {
 }
 
 #[test]
+fn a_kind_takes_nothing_away_from_named_inputs() {
+    let text = "steps:\n  - {id: a, run: x, kind: test}\n  - {id: b, run: x, kind: test, inputs: ['book/**']}\n  \
+                - {id: c, run: x, kind: test, ignore: []}\n  - {id: d, run: x, kind: deploy}\n  \
+                - {id: e, run: x, inputs: ['book/**'], ignore: [docs]}\n";
+    let workflow = load(&[project(text)], &[]).unwrap().workflow;
+    let ignored: Vec<_> = workflow.steps.iter().map(|step| step.ignore.join(",")).collect();
+    assert_eq!(ignored, ["docs", "", "", "", "docs"]);
+}
+
+#[test]
 fn categories_are_extended_and_cut() {
     let text = "categories:\n  code: [README.md]\n  docs: {remove: [CHANGELOG.md], add: ['notes/**']}\n  proto: ['**/*.proto']\n";
     let workflow = load(&[project(text)], &[]).unwrap().workflow;

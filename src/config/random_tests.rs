@@ -1,4 +1,4 @@
-//! Random configurations are shown as they are read; random texts confuse nobody.
+//! Random configurations are shown as they are read; random texts confuse nobody. Pure.
 
 use super::{project, round_trip};
 use crate::config::load;

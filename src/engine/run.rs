@@ -21,7 +21,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tokio::task::LocalSet;
+use tokio::task::{JoinSet, LocalSet};
 
 /// Makes the sinks once the run's folder is there.
 pub type Sinks = Box<dyn FnOnce(&RunRef) -> Vec<Box<dyn Sink>>>;
@@ -52,6 +52,8 @@ pub struct Run<'a> {
     pub profile: bool,
     /// For the jitter of retries.
     pub seed: u64,
+    /// Asked once at the end of a run that began on a clean tree: is it still exactly this commit?
+    pub still_at: Box<dyn FnOnce(&str) -> bool>,
 }
 
 /// How a run ended.
@@ -96,6 +98,7 @@ struct Loop {
     stops: Vec<Option<watch::Sender<Option<StopHow>>>>,
     lists: PathBuf,
     attempts: std::collections::HashMap<StepId, u32>,
+    still_at: Option<Box<dyn FnOnce(&str) -> bool>>,
     signals: u32,
     terminated: bool,
 }
@@ -103,7 +106,7 @@ struct Loop {
 impl Loop {
     /// Tells the beginning: what is true, what changed, what was planned.
     fn begin(run: Run<'_>) -> Self {
-        let Run { prepared, request, root, id, log, clock, sinks, masker, env, sample, profile, seed } = run;
+        let Run { prepared, request, root, id, log, clock, sinks, masker, env, sample, profile, seed, still_at } = run;
         let sequential = !request.settings.parallel || request.jobs == 1;
         let jobs = if sequential { 1 } else { request.jobs };
         let known = &prepared.known.durations;
@@ -150,6 +153,7 @@ impl Loop {
             strict: request.settings.strict,
             lists: place.dir.join("lists"),
             attempts: std::collections::HashMap::new(),
+            still_at: Some(still_at),
             signals: 0,
             terminated: false,
         }
@@ -164,7 +168,7 @@ impl Loop {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut hangup = signal(SignalKind::hangup())?;
-        let (done, mut ended) = mpsc::unbounded_channel::<(usize, Ended)>();
+        let mut attempts = JoinSet::new();
         let (out, mut progress) = mpsc::unbounded_channel::<(StepId, Progress)>();
         let mut tick = tokio::time::interval(Duration::from_millis(100));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
@@ -175,7 +179,7 @@ impl Loop {
                 let effects = self.scheduler.step(self.clock.now(), input);
                 for effect in effects {
                     match effect {
-                        Effect::Start { task, attempt } => self.start(task, attempt, &runner, &done, &out),
+                        Effect::Start { task, attempt } => self.start(task, attempt, &runner, &mut attempts, &out),
                         Effect::WakeAt(at) => drop(alarms.insert(at)),
                         Effect::Finish(status) => return Ok(self.finish(status)),
                         effect => self.perform(effect, report.as_ref()),
@@ -192,7 +196,9 @@ impl Loop {
                 _ = interrupt.recv() => inputs.push_back(self.signal("SIGINT")),
                 _ = terminate.recv() => { self.terminated = true; inputs.push_back(self.signal("SIGTERM")); }
                 _ = hangup.recv() => inputs.push_back(self.signal("SIGHUP")),
-                Some((task, report)) = ended.recv() => {
+                Some(joined) = attempts.join_next() => {
+                    // An attempt that panicked is a bug in wf: it ends the run here, and the guard ends the steps.
+                    let (task, report) = joined.unwrap_or_else(|bug| std::panic::resume_unwind(bug.into_panic()));
                     let input = Input::Done { task, outcome: report.outcome.clone() };
                     inputs.push_back((input, Some(report)));
                 }
@@ -211,7 +217,7 @@ impl Loop {
         task: usize,
         attempt: u32,
         runner: &Rc<R>,
-        done: &mpsc::UnboundedSender<(usize, Ended)>,
+        attempts: &mut JoinSet<(usize, Ended)>,
         out: &mpsc::UnboundedSender<(StepId, Progress)>,
     ) {
         let at = self.steps[task];
@@ -222,12 +228,8 @@ impl Loop {
         self.stops[task] = Some(stop);
         self.attempts.insert(step.id.clone(), attempt);
         self.telling.tell(EventKind::StepStarted { step: step.id.clone(), attempt });
-        let (runner, done, out) = (Rc::clone(runner), done.clone(), out.clone());
-        tokio::task::spawn_local(async move {
-            let ended = runner.run(job, stopped, out).await;
-            // The loop ends only after every task did, so somebody is there to hear it.
-            let _ = done.send((task, ended));
-        });
+        let (runner, out) = (Rc::clone(runner), out.clone());
+        attempts.spawn_local(async move { (task, runner.run(job, stopped, out).await) });
     }
 
     fn lists(&mut self, at: usize, step: &crate::graph::Step) -> Option<ChangedLists> {
@@ -359,6 +361,15 @@ impl Loop {
     }
 
     fn finish(&mut self, status: RunStatus) -> Finished {
+        if let (Some(head), Some(still_at), true) = (
+            &self.prepared.change.head,
+            self.still_at.take(),
+            self.prepared.change.is_clean() && !self.steps.is_empty(),
+        ) && !still_at(head)
+        {
+            let message = "files or HEAD changed while it ran: its results are no evidence for its commit".to_owned();
+            self.warn(WarningCode::TreeChanged, None, message);
+        }
         let strict = self.strict && self.telling.fallbacks > 0 && status == RunStatus::Passed;
         let status = if strict || self.telling.broken.is_some() { RunStatus::Broken } else { status };
         let exit_code = match status {

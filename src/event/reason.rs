@@ -240,8 +240,7 @@ pub enum WarningCode {
     Waiting,
     /// Something about folders and manifests of a monorepo.
     Expansion,
-    /// Files or HEAD changed while the run went on, and not by its steps' declared writes: its results are no evidence for
-    /// its commit.
+    /// Files or HEAD changed while the run went on, by a step or by anybody: its results are no evidence for its commit.
     TreeChanged,
     /// Anything to do with reading `.wf/`.
     State,

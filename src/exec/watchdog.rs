@@ -101,12 +101,12 @@ impl Watchdog {
                 return Verdict::End(Outcome::OutOfMemory { used_bytes: memory_bytes, limit_bytes: job.memory_bytes });
             }
         }
-        if self.cpu_ms.replace(cpu_ms) != Some(cpu_ms) {
-            // It has computed (or this is the first look): idle at most since the last look.
-            if self.idle_since + self.idle_limit / 2 < now {
-                self.idle_since = now - self.idle_limit / 2;
-            }
-            return Verdict::Fine;
+        match self.cpu_ms.replace(cpu_ms) {
+            // It has computed since the last look, for all we know until just now.
+            Some(before) if before != cpu_ms => self.idle_since = now,
+            Some(_) => {}
+            // The first look has nothing to compare with.
+            None => return Verdict::Fine,
         }
         if now < self.idle_since + self.idle_limit {
             return Verdict::Fine;
@@ -118,5 +118,80 @@ impl Watchdog {
         self.idle_check_at = None;
         say(Progress::Idle { for_ms });
         Verdict::Fine
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::StepId;
+    use tokio::sync::mpsc;
+
+    fn job(idle_timeout_ms: Option<u64>) -> Option<Job> {
+        Some(Job {
+            step: StepId::parse("step").ok()?,
+            attempt: 1,
+            argv: vec![],
+            dir: "/".into(),
+            env: vec![],
+            log: "/nowhere".into(),
+            timeout_ms: Some(3_600_000),
+            grace_ms: 0,
+            idle_timeout_ms,
+            memory_bytes: 0,
+            enforce_memory: false,
+            leave_running: vec![],
+            sample: false,
+            profile: false,
+        })
+    }
+
+    /// What was told, and how it ended; each with the second.
+    type Seen = (Vec<(u64, Progress)>, Option<(u64, Outcome)>);
+
+    /// Lets time pass to `until`, with processor time as `cpu` says; what came of it, and when.
+    fn pass(job: &Job, until: u64, cpu: impl Fn(u64) -> u64, prints_at: &[u64]) -> Seen {
+        let (out, mut news) = mpsc::unbounded_channel();
+        let start = Instant::now();
+        let mut dog = Watchdog::new(job, start);
+        let mut told = vec![];
+        for second in 0..until {
+            let now = start + Duration::from_secs(second);
+            if prints_at.contains(&second) {
+                dog.heard(now);
+            }
+            while dog.due().is_some_and(|at| at <= now) {
+                let mut verdict = dog.tick(now, job);
+                if verdict == Verdict::Measure {
+                    let used = Usage { cpu_ms: cpu(second), ..Usage::default() };
+                    verdict = dog.measured(now, used, job, &out);
+                }
+                if let Verdict::End(outcome) = verdict {
+                    return (told, Some((second, outcome)));
+                }
+            }
+            while let Ok((_, progress)) = news.try_recv() {
+                told.push((second, progress));
+            }
+        }
+        (told, None)
+    }
+
+    #[test]
+    fn idleness_is_a_warning_once_or_an_end() {
+        let (Some(warned), Some(ended)) = (job(None), job(Some(60_000))) else { panic!("a job") };
+        let warning = |second| vec![(second, Progress::Idle { for_ms: 600_000 })];
+        assert_eq!(pass(&warned, 3_000, |_| 5, &[]), (warning(600), None));
+        assert_eq!(pass(&warned, 3_000, |_| 5, &[100, 500]), (warning(1_100), None));
+        assert_eq!(pass(&warned, 3_000, |second| second, &[]), (vec![], None));
+        let idle = Outcome::Idle { after_ms: 60_000 };
+        assert_eq!(pass(&ended, 3_000, |_| 5, &[]), (vec![], Some((60, idle.clone()))));
+        // It computed for ten minutes, then hung: noticed after one limit, and a half at most.
+        let (told, Some((second, outcome))) = pass(&ended, 3_000, |second| second.min(600), &[]) else {
+            panic!("no end")
+        };
+        assert!((660..=720).contains(&second) && outcome == idle && told.is_empty(), "{second}");
+        let timed_out = pass(&ended, 4_000, |second| second, &[]).1;
+        assert_eq!(timed_out, Some((3_600, Outcome::TimedOut { after_ms: 3_600_000 })));
     }
 }

@@ -197,10 +197,13 @@ impl Cli {
             status.worktree = Worktree::default();
             return Ok(status);
         }
+        let sparse =
+            self.ask(&["config", "--type=bool", "core.sparseCheckout"])?.is_some_and(|said| text(said) == "true");
         for line in self.run(&["ls-files", "-v", "-z"])?.split(|byte| *byte == 0).filter(|line| line.len() > 2) {
-            // `S` alone is what a sparse checkout leaves out: it is not there to be watched.
-            if line[0].is_ascii_lowercase() {
-                let path = RepoPath::from_bytes(&line[2..]);
+            let path = RepoPath::from_bytes(&line[2..]);
+            // What a sparse checkout leaves out is not there to be watched.
+            let skipped = || line[0] == b'S' && (!sparse || path.under(&self.dir).symlink_metadata().is_ok());
+            if line[0].is_ascii_lowercase() || skipped() {
                 status.worktree.unseen.push(Unseen { path, folder: false, assumed: true });
             }
         }

@@ -15,6 +15,8 @@ mod history;
 mod ignore;
 mod index;
 mod libgit;
+mod listing;
+mod look;
 mod read;
 mod rename;
 mod tree;

@@ -4,11 +4,15 @@ use super::facts::Row;
 use super::{Recorded, StateDir};
 use crate::base::RunId;
 use crate::verdict::{Known, Verdict};
+use std::collections::HashSet;
 use std::collections::btree_map::Entry;
 
 /// At most so many bytes of rows are read for durations, newest runs first. They only serve estimates: a step that ran
 /// in none of these runs has no estimate.
 const DURATIONS: usize = 4 << 20;
+
+/// How the row of an attempt starts, up to the step's name.
+const ATTEMPT: &[u8] = b"{\"fact\":\"attempt\",\"step\":\"";
 
 /// What is known about a base, and what could not be read, one sentence each.
 pub fn known(state: &StateDir, base: Option<&str>) -> (Known, Vec<String>) {
@@ -35,25 +39,17 @@ impl Recorded {
     /// that ended. A run during which the tree changed (as its log says) speaks for nothing.
     pub fn known(&mut self, base: Option<&str>) -> Known {
         let mut known = Known { base: base.map(str::to_owned), ..Known::default() };
-        let mut budget = DURATIONS;
+        let (mut budget, mut timed) = (DURATIONS, HashSet::new());
         for run in &self.runs {
-            let at_base = base.is_some() && run.facts.commit.as_deref() == base && run.facts.speaks_for_commit();
-            let affordable = run.size() <= budget;
-            if !at_base && !affordable {
-                continue;
+            if base.is_some() && run.facts.commit.as_deref() == base && run.facts.speaks_for_commit() {
+                match run.rows() {
+                    Ok(rows) => take_verdicts(&mut known, run, &rows),
+                    Err(error) => self.problems.push(format!("facts of run {} are damaged: {error}", run.facts.run)),
+                }
             }
-            budget -= run.size().min(budget);
-            match run.rows() {
-                Ok(rows) => {
-                    if at_base {
-                        take_verdicts(&mut known, run, &rows);
-                    }
-                    take_durations(&mut known, &rows);
-                }
-                Err(error) => {
-                    let what = format!("facts of run {} are damaged: {error}", run.facts.run);
-                    self.problems.push(what);
-                }
+            if run.size() <= budget {
+                budget -= run.size();
+                take_durations(&mut known, &mut timed, run);
             }
         }
         known
@@ -77,12 +73,21 @@ fn take_verdicts(known: &mut Known, run: &super::RecordedRun, rows: &[Row]) {
     }
 }
 
-fn take_durations(known: &mut Known, rows: &[Row]) {
-    for row in rows.iter().rev() {
-        if let Row::Attempt(it) = row
+/// Only the newest pass of each step is parsed: `timed` holds the names of those that have one, as they stand in the rows.
+fn take_durations<'a>(known: &mut Known, timed: &mut HashSet<&'a [u8]>, run: &'a super::RecordedRun) {
+    for line in run.lines().rev() {
+        let Some(name) = line.strip_prefix(ATTEMPT).and_then(|rest| Some(&rest[..memchr::memchr(b'"', rest)?])) else {
+            continue;
+        };
+        if !timed.contains(name)
+            && let Ok(Row::Attempt(it)) = serde_json::from_slice::<Row>(line)
             && it.outcome.passed()
         {
-            known.durations.entry(it.step.clone()).or_insert(it.wall_ms);
+            known.durations.entry(it.step).or_insert(it.wall_ms);
+            // A name with an escape in it may be cut short, and then stand for others.
+            if !name.contains(&b'\\') {
+                timed.insert(name);
+            }
         }
     }
 }
@@ -101,6 +106,8 @@ mod tests {
     use crate::event::{Because, Decision, EventKind, Outcome, RunStarted, RunStatus, WarningCode};
     use crate::history::samples::{ended, head, id, planned, record, run_ended, skip, started, write};
     use crate::history::{ChosenBy, RunRef};
+    use proptest::prelude::*;
+    use proptest::sample::select;
 
     const RUN: Decision = Decision::Run(Because::NoBase);
 
@@ -145,6 +152,28 @@ mod tests {
         assert_eq!((verdict.passed, &verdict.run, verdict.at.as_str()), (false, &newer.id, "2026-01-01T00:00:00.02Z"));
         assert_eq!(verdict.definition, Digest::of_bytes(b"s"));
         assert_eq!(known.durations[&id("s")], 7, "of the older run, which passed");
+    }
+
+    #[test]
+    fn every_step_has_the_time_of_its_newest_pass_whatever_its_name() {
+        let (_dir, state) = state();
+        let folders = ["a\"b", "a\\\\x", "a\"c", "é"];
+        let ids: Vec<_> =
+            folders.iter().map(|folder| id("s").instance(&crate::base::RepoPath::from(*folder))).collect();
+        for (at, wall_ms) in [(1_000, 70), (2_000, 50)] {
+            let steps =
+                ids.iter().map(|id| crate::event::PlannedStep { id: id.clone(), ..planned("s", RUN, &[]) }).collect();
+            let mut kinds = vec![started(), plan(steps)];
+            for id in &ids {
+                let EventKind::StepFinished(mut end) = ended("s", Outcome::Passed, false) else { unreachable!() };
+                (end.step, end.wall_ms) = (id.clone(), wall_ms);
+                kinds.push(EventKind::StepFinished(end));
+            }
+            record(&state, at, kinds);
+        }
+        let (known, _) = known(&state, None);
+        assert_eq!(known.durations.len(), 4);
+        assert!(ids.iter().all(|id| known.durations[id] == 50), "{:?}", known.durations);
     }
 
     #[test]
@@ -244,5 +273,97 @@ mod tests {
         assert!(words[0].contains(&folder.id.0) && words[0].contains("not a regular file"), "{words:?}");
         assert!(words[1].contains(&broken.id.0) && words[1].contains(":1: "), "{words:?}");
         assert!(words[2].contains(&newer.id.0) && words[2].contains("format 2"), "{words:?}");
+    }
+
+    /// One step's way through a run.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Way {
+        Passes,
+        Fails,
+        Killed,
+        Proven,
+        Trusted,
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    struct Past {
+        way: Way,
+        commit: bool,
+        clean: bool,
+        witnesses: bool,
+        filtered: bool,
+        ends: bool,
+        keeps_facts: bool,
+    }
+
+    fn past() -> impl Strategy<Value = Past> {
+        let way = select(vec![Way::Passes, Way::Passes, Way::Fails, Way::Killed, Way::Proven, Way::Trusted]);
+        // Flags are mostly as usual, or nothing would ever be known.
+        let mostly = || proptest::bool::weighted(0.8);
+        (way, any::<bool>(), mostly(), mostly(), any::<bool>(), mostly(), any::<bool>()).prop_map(
+            |(way, commit, clean, witnesses, filtered, ends, keeps_facts)| Past {
+                way,
+                commit,
+                clean,
+                witnesses,
+                filtered,
+                ends,
+                keeps_facts,
+            },
+        )
+    }
+
+    fn record_past(state: &StateDir, at: usize, past: Past) {
+        let first = with(|head| {
+            head.commit = Some(if past.commit { "c" } else { "d" }.into());
+            (head.clean, head.witnesses, head.filtered) = (past.clean, past.witnesses, past.filtered);
+        });
+        let decision = match past.way {
+            Way::Proven => skip(true),
+            Way::Trusted => skip(false),
+            _ => RUN,
+        };
+        let mut kinds = vec![first, plan(vec![planned("s", decision, &[])])];
+        kinds.extend(match past.way {
+            Way::Passes => Some(ended("s", Outcome::Passed, false)),
+            Way::Fails => Some(ended("s", Outcome::Failed { code: 1 }, false)),
+            Way::Killed => Some(ended("s", Outcome::Signalled { signal: 9 }, false)),
+            Way::Proven | Way::Trusted => None,
+        });
+        let good = !matches!(past.way, Way::Fails | Way::Killed);
+        kinds.extend(past.ends.then(|| run_ended(if good { RunStatus::Passed } else { RunStatus::Failed })));
+        let run = record(state, at as u64 * 1_000, kinds);
+        if !past.keeps_facts {
+            std::fs::remove_file(run.dir.join("facts.jsonl")).unwrap();
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn whatever_happened_and_was_pruned_the_newest_verdict_counts(
+            pasts in proptest::collection::vec(past(), 1..8),
+            keep in 0usize..8,
+        ) {
+            let (_dir, state) = state();
+            pasts.iter().enumerate().for_each(|(at, past)| record_past(&state, at + 1, *past));
+            let speaking = || pasts.iter().rev().filter(|past| past.clean && past.witnesses);
+            let verdict = speaking().filter(|past| past.commit).find_map(|past| match past.way {
+                Way::Passes | Way::Proven => Some(true),
+                Way::Fails => Some(false),
+                Way::Killed | Way::Trusted => None,
+            });
+            let proof = |past: &&Past| matches!(past.way, Way::Passes | Way::Proven) && past.ends && !past.filtered;
+            let green: Vec<_> = speaking().filter(proof).map(|past| if past.commit { "c" } else { "d" }).collect();
+            let limits = crate::history::Limits { runs: keep, ..Default::default() };
+            for _ in 0..3 {
+                let (known, problems) = known(&state, Some("c"));
+                prop_assert!(problems.is_empty(), "{problems:?}");
+                prop_assert_eq!(known.at_base.get(&id("s")).map(|verdict| verdict.passed), verdict);
+                let found: Vec<_> = green_commits(&state).into_iter().map(|(commit, _)| commit).collect();
+                prop_assert_eq!(&found, &green);
+                crate::history::prune(&state, &limits, jiff::Timestamp::UNIX_EPOCH).unwrap();
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! says is only for telling people who holds it.
 
 use super::{StateDir, open};
-use crate::base::{Digest, RunId};
+use crate::base::Digest;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -22,8 +22,6 @@ pub struct Holder {
     pub command: String,
     /// Since when: UTC, RFC 3339.
     pub since: String,
-    /// Its run.
-    pub run: RunId,
 }
 
 /// A worktree, held. Let go when dropped.
@@ -111,10 +109,10 @@ impl Drop for WorktreeLock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::{ChosenBy, new_run_id};
+    use crate::history::ChosenBy;
 
     fn holder(command: &str) -> Holder {
-        Holder { pid: 7, command: command.into(), since: "2026-01-01T00:00:00Z".into(), run: new_run_id() }
+        Holder { pid: 7, command: command.into(), since: "2026-01-01T00:00:00Z".into() }
     }
 
     #[test]

@@ -24,6 +24,6 @@ pub use log::LogWriter;
 pub use prune::{Limits, Pruned, clean_all, prune, prune_default, would_prune};
 pub use read::{LogError, LogReader, read_head, read_log};
 pub use recorded::{Recorded, RecordedRun};
-pub use runs::{ResolveError, RunRef, new_run_id, resolve_run, runs};
+pub use runs::{ResolveError, RunRef, new_run_id, next_run_id, resolve_run, runs};
 pub use state::{ChosenBy, FORMAT, StateDir, StateError};
 pub use tail::LogTail;

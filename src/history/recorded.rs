@@ -84,9 +84,11 @@ impl Recorded {
             let what = format!("{} is no file of facts that this wf reads; it is left alone", path.display());
             return self.problems.push(what);
         }
-        let (blocks, bad) = block::blocks(&text);
-        if bad > 0 {
-            let what = format!("{}: {bad} of {} runs are damaged", path.display(), blocks.len() + bad);
+        let (mut blocks, bad) = block::blocks(&text);
+        let all = blocks.len() + bad;
+        blocks.retain(|block| super::runs::named_at(&block.facts.run.0).is_some());
+        if blocks.len() < all {
+            let what = format!("{}: {} of {all} runs are damaged", path.display(), all - blocks.len());
             self.problems.push(what);
         }
         let (text, have) =
@@ -104,6 +106,11 @@ impl RecordedRun {
     /// When a row is damaged.
     pub fn rows(&self) -> serde_json::Result<Vec<Row>> {
         block::further(&self.text[self.range.clone()])
+    }
+
+    /// The same, as lines.
+    pub(super) fn lines(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
+        self.text[self.range.clone()].split(|byte| *byte == b'\n')
     }
 
     /// Bytes of its rows: what reading them costs.

@@ -76,9 +76,24 @@ fn shown(matches: &[RunId]) -> String {
     first.join(", ") + if matches.len() > 5 { ", …" } else { "" }
 }
 
-/// A name for a new run. Names sort by time.
+/// A name for a new run. Names sort by time, as long as the clock does not go back.
 pub fn new_run_id() -> RunId {
     RunId(uuid::Uuid::now_v7().to_string())
+}
+
+/// A name for a new run that sorts after all that are recorded, even if the clock went back since: the newest run is the
+/// one that was made last, and its verdicts win.
+pub fn next_run_id(state: &StateDir) -> RunId {
+    let now = new_run_id();
+    let newest = runs(state).ok().and_then(|runs| runs.into_iter().next());
+    match newest.filter(|newest| newest.id >= now).and_then(|newest| named_at(&newest.id.0)) {
+        None => now,
+        Some(ms) => {
+            let (seconds, ms) = ((ms + 1) / 1_000, (ms + 1) % 1_000);
+            let time = uuid::Timestamp::from_unix(uuid::NoContext, seconds, ms as u32 * 1_000_000);
+            RunId(uuid::Uuid::new_v7(time).to_string())
+        }
+    }
 }
 
 /// When a run was named, in milliseconds since 1970; `None` for what is no run's name.
@@ -167,6 +182,21 @@ mod tests {
             assert!(matches!(found(text), Err(ResolveError::NotFound(_))), "{text}");
         }
         assert!(found("\u{1b}[31m").unwrap_err().to_string().is_ascii());
+    }
+
+    #[test]
+    fn a_clock_that_went_back_does_not_make_the_newest_run_old() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&dir.path().join(".wf"), ChosenBy::Default).unwrap();
+        assert!(next_run_id(&state) > named(1_700_000_000_000));
+        let mut last = record(&state, 4_000_000_000_999, vec![started()]).id;
+        for _ in 0..3 {
+            let next = next_run_id(&state);
+            assert!(next > last && named_at(&next.0).is_some_and(|ms| ms < 4_000_000_002_000), "{next} after {last}");
+            let _ = crate::history::LogWriter::create(&state, &next).unwrap();
+            assert_eq!(resolve_run(&state, "latest").unwrap().id, next);
+            last = next;
+        }
     }
 
     #[test]

@@ -159,6 +159,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn any_output_and_any_name_is_valid_xml(bytes in prop::collection::vec(any::<u8>(), 0..300), name in "\\PC{1,20}|[\\x00-\\x7f\\u{fffd}-\\u{ffff}]{1,20}") {
             let dir = tempfile::tempdir().unwrap();

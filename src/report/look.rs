@@ -39,7 +39,7 @@ pub enum Tone {
 impl Look {
     /// Paints a text.
     pub fn paint(&self, tone: Tone, text: &str) -> String {
-        if !self.color {
+        if !self.color || text.is_empty() {
             return text.to_owned();
         }
         let style = match tone {

@@ -119,7 +119,7 @@ impl Narrator {
         }
         self.line(text, Tone::Strong, "plan", &what);
         for (why, steps) in &super::summary::skipped_by_reason(view) {
-            if steps.len() <= NAMED_MAX || self.look.verbose {
+            if (steps.len() <= NAMED_MAX && !self.live) || self.look.verbose {
                 for step in steps {
                     self.step(text, Tone::Dim, "skipped", &step.id, why);
                 }
@@ -162,7 +162,8 @@ impl Narrator {
         let shows = match self.mode {
             OutputMode::Stream => false,
             OutputMode::Grouped => true,
-            OutputMode::Errors => !passed && end.last,
+            // What wf stopped has nothing to explain.
+            OutputMode::Errors => end.outcome.kind().is_some() && end.last,
         };
         let Some(log) = end.log.as_ref().filter(|_| shows) else {
             return self.step(text, tone, word, &end.step, &what);

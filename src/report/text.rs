@@ -125,10 +125,15 @@ fn phases(out: &mut String, view: &RunView, look: &Look) {
     }
     let _ = writeln!(out, "\n{}", look.paint(Tone::Strong, "phases"));
     for step in steps {
-        let parts: Vec<String> =
-            step.phases.iter().map(|p| format!("{} {}", clean::text(&p.name), look::time(p.wall_ms))).collect();
-        let _ = writeln!(out, "  {}  {}", clean::text(step.id.as_str()), parts.join(", "));
+        let _ = writeln!(out, "  {}  {}", clean::text(step.id.as_str()), phase_words(step));
     }
+}
+
+/// The phases of a step, as they ended.
+pub(super) fn phase_words(step: &StepView) -> String {
+    let time = |ms: u64| if ms < 1_000 { format!("{ms}ms") } else { look::time(ms) };
+    let words = step.phases.iter().map(|phase| format!("{} {}", clean::text(&phase.name), time(phase.wall_ms)));
+    words.collect::<Vec<_>>().join(", ")
 }
 
 fn curves(out: &mut String, view: &RunView, look: &Look) {

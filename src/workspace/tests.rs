@@ -317,3 +317,69 @@ mod hostile {
         }
     }
 }
+
+mod any_graph {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    const FOLDERS: usize = 9;
+
+    fn folder(n: usize) -> RepoPath {
+        RepoPath::from(format!("f/{n}").as_str())
+    }
+
+    /// All pairs (a, b) such that b can be reached from a, going on only through folders in `through`.
+    fn reach(edges: &BTreeSet<(usize, usize)>, through: impl Fn(usize) -> bool) -> BTreeSet<(usize, usize)> {
+        let mut all = edges.clone();
+        loop {
+            let further = all
+                .iter()
+                .filter(|(_, mid)| through(*mid))
+                .flat_map(|(a, mid)| edges.iter().filter(move |(from, _)| from == mid).map(move |(_, b)| (*a, *b)));
+            let next: BTreeSet<(usize, usize)> = all.iter().copied().chain(further).collect();
+            if next.len() == all.len() {
+                return all;
+            }
+            all = next;
+        }
+    }
+
+    proptest! {
+        /// Against a closure computed the plain way: `^build` is every folder with a `build` that is reached through
+        /// folders without one, and an instance watches all that is reached at all.
+        #[test]
+        fn upstream_and_watch_are_the_closures(
+            pairs in prop::collection::btree_set((0..FOLDERS, 0..FOLDERS), 0..20),
+            with_build in prop::collection::btree_set(0..FOLDERS, 1..FOLDERS),
+        ) {
+            // Edges to smaller numbers only: no ring.
+            let edges: BTreeSet<(usize, usize)> = pairs.into_iter().filter(|(a, b)| a > b).collect();
+            let listed: Vec<String> = with_build.iter().map(|n| format!("f/{n}")).collect();
+            let listed: Vec<&str> = listed.iter().map(String::as_str).collect();
+            let mut flow = workflow(vec![step("build", &listed, &[]), step("test", &["f/*"], &["^build"])]);
+            let mut map: BTreeMap<RepoPath, Vec<RepoPath>> = BTreeMap::new();
+            for (a, b) in &edges {
+                map.entry(folder(*a)).or_default().push(folder(*b));
+            }
+            flow.workspace.depends = Some(map);
+            let names: Vec<String> = (0..FOLDERS).map(|n| format!("f/{n}/x")).collect();
+            let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
+            let out = over(&flow, &files).unwrap();
+            let (upstream, watched) = (reach(&edges, |n| !with_build.contains(&n)), reach(&edges, |_| true));
+            for n in 0..FOLDERS {
+                let id = format!("test@f/{n}");
+                let expected: Vec<String> = upstream
+                    .iter()
+                    .filter(|(a, b)| *a == n && with_build.contains(b))
+                    .map(|(_, b)| format!("build@f/{b}"))
+                    .collect();
+                prop_assert_eq!(needs(&out, &id), expected);
+                let Inputs::Folders { own, .. } = &get(&out, &id).inputs else { panic!() };
+                let reached = watched.iter().filter(|(a, _)| *a == n).map(|(_, b)| folder(*b));
+                let expected: BTreeSet<RepoPath> = reached.chain([folder(n)]).collect();
+                prop_assert_eq!(own.iter().cloned().collect::<BTreeSet<_>>(), expected);
+            }
+        }
+    }
+}

@@ -90,6 +90,47 @@ fn what_may_stay_stays_after_the_run() {
 }
 
 #[test]
+fn what_may_stay_dies_with_a_wf_that_is_killed() {
+    let marker = marker("stay-killed");
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join("keepme");
+    std::fs::copy("/bin/sh", &program).expect("a copy");
+    let host = Host::start(&format!(
+        "if [ $WF_STEP = two ]; then exec {}; fi; setsid {} -c 'while :; do sleep 0.05; done' {marker} & sleep 0.1",
+        sleeper(&marker),
+        program.display()
+    ));
+    let steps =
+        |name: &str| alive(&format!("WF_STEP={name}")).into_iter().filter(|pid| alive(&marker).contains(pid)).count();
+    eventually("both run", || steps("one") >= 1 && steps("two") >= 1);
+    // The first step has ended and left what it may leave.
+    std::thread::sleep(Duration::from_millis(600));
+    assert!(steps("one") >= 1, "it stays while wf lives");
+    kill(host.pid());
+    eventually("none is left", || alive(&marker).is_empty());
+}
+
+#[test]
+fn a_stray_that_hides_whose_it_is_is_blamed_on_no_step_and_killed_at_the_end() {
+    block_on(async {
+        let (rig, marker) = (Rig::new(), marker("nobodys"));
+        let hidden = format!("setsid env -i /bin/{} >/dev/null 2>&1 & sleep 0.2", sleeper(&marker));
+        let leaky = rig.job("leaky", &["sh", "-c", &hidden]);
+        let clean = rig.job("clean", &["sh", "-c", "sleep 0.8"]);
+        let (clean, leaky) = tokio::join!(rig.run(clean), rig.run(leaky));
+        assert_eq!((clean.ended.leaked.len(), leaky.ended.leaked.len()), (0, 0));
+        assert!(!alive(&marker).is_empty(), "it is there");
+        assert!(rig.executor.shutdown().await.contains(&"sh".to_owned()));
+        assert_eq!(alive(&marker), [0; 0]);
+        // Alone, a step cannot hide.
+        let rig = Rig::new();
+        let alone = rig.run(rig.sh(&hidden)).await;
+        assert!(alone.ended.leaked.contains(&"sh".to_owned()), "{:?}", alone.ended);
+        assert_eq!(alive(&marker), [0; 0]);
+    });
+}
+
+#[test]
 fn killing_a_step_reaches_what_left_its_group() {
     block_on(async {
         let (rig, marker) = (Rig::new(), marker("escaped"));

@@ -120,7 +120,8 @@ fn host() {
     let Ok(script) = std::env::var("WF_TEST_SCRIPT") else { return };
     block_on(async {
         let rig = Rig::with(|setup| setup.log_cap_bytes = 1 << 20);
-        let one = rig.job("one", &["sh", "-c", &script]);
+        let mut one = rig.job("one", &["sh", "-c", &script]);
+        one.leave_running = vec!["keepme".into()];
         let two = rig.job("two", &["sh", "-c", &script]);
         let (one, two) = tokio::join!(rig.run(one), rig.run(two));
         println!("ENDED {:?} {:?} {:?}", one.ended.outcome, two.ended.outcome, one.news);

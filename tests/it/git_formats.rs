@@ -94,9 +94,21 @@ fn sparse_index() {
     assert!(git.git(&["ls-files", "--sparse"]).contains("outside/"), "the index is not sparse");
     git.write("src/main.rs", "fn main() { }\n").write("src/new.rs", "new\n");
     assert_eq!(git.changed(None), ["u Modified src/main.rs", "? Added src/new.rs"]);
-    assert_eq!(git.unseen(), ["outside/deep/file"]);
+    assert!(git.unseen().is_empty(), "what is not there is not watched");
     let files: Vec<_> = git.open().files().unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(files, ["README.md", "src/lib.rs", "src/main.rs", "src/new.rs"]);
+}
+
+#[test]
+fn what_git_was_told_not_to_look_at_is_unseen_to_the_command_too() {
+    let git = Scratch::seeded();
+    git.write("gone", "x").commit("gone");
+    git.git(&["update-index", "--assume-unchanged", "src/lib.rs"]);
+    git.git(&["update-index", "--skip-worktree", "src/main.rs", "gone"]);
+    git.git(&["update-index", "--split-index"]);
+    git.write("src/lib.rs", "changed").write("src/main.rs", "changed").remove("gone");
+    assert!(git.changed(None).is_empty());
+    assert_eq!(git.unseen(), ["gone", "src/lib.rs", "src/main.rs"]);
 }
 
 #[test]
@@ -128,4 +140,19 @@ fn linked_worktrees_of_what_only_git_reads() {
     git.git(&["worktree", "add", "--quiet", linked.to_str().unwrap(), "other"]);
     let repo = Repo::discover(&linked).unwrap();
     assert_eq!((repo.root(), repo.main_root()), (linked.as_path(), git.root.as_path()));
+}
+
+/// git sets these for its hooks; they must not lead wf to another repository. The stories above are told again in a
+/// process of their own that has them in its environment.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test process of its own, for its environment")]
+fn a_hooks_environment_leads_nowhere_else() {
+    let other = Scratch::seeded();
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", "git_formats::plain", "git_formats::sha256", "git_formats::split_index"]);
+    again.env("GIT_DIR", other.path(".git")).env("GIT_WORK_TREE", &other.root).env("GIT_PREFIX", "src/");
+    again.env("GIT_INDEX_FILE", other.path(".git/index")).env("GIT_EXTERNAL_DIFF", "false");
+    let output = again.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("3 passed"), "{said}");
 }

@@ -96,3 +96,13 @@ fn kinds_and_templates() {
     let said = wf(&empty, &empty.root, &["init"]);
     assert!(said.code == 2 && said.err.contains("--template feature"), "{}", said.err);
 }
+
+#[test]
+fn a_linked_worktree_gets_its_configuration_and_no_state_of_its_own() {
+    let scratch = with_make();
+    let linked = scratch.outside("linked");
+    scratch.git(&["worktree", "add", "--quiet", linked.to_str().unwrap()]);
+    let said = wf(&scratch, &linked, &["init"]);
+    assert!(said.code == 0 && said.err.contains("`wf config schema`"), "{}", said.err);
+    assert!(linked.join(".workflow-config.yaml").exists() && !linked.join(".wf").exists());
+}

@@ -20,4 +20,5 @@ mod report_cli;
 mod report_live;
 mod run_decides;
 mod run_executes;
+mod run_faults;
 mod world;

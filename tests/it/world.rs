@@ -49,6 +49,11 @@ impl World {
         command
     }
 
+    /// Another program, in the same environment.
+    pub fn command_of(&self, program: &str) -> Command {
+        self.0.command(&self.root, program)
+    }
+
     pub fn wf(&self, args: &[&str]) -> Said {
         Said::of(self.command(args))
     }

@@ -149,11 +149,12 @@ fn ignore(id: &StepId, step: &StepDraft, scope: &Scope, cx: &mut Cx) -> Vec<Cate
                 }
             }
         }
-        (None, Some(kind)) => {
+        // Who names inputs has said what is watched; a default must not take some of it away again.
+        (None, Some(kind)) if step.inputs.is_none() => {
             ignore = built_in::ignored_by(kind.value);
             cx.follows(format!("steps.{id}.ignore"), kind.at, "kind");
         }
-        (None, None) => {}
+        (None, _) => {}
     }
     if scope.doc_only.contains(id) && !ignore.iter().any(|known| &**known == "docs") {
         ignore.push("docs".into());

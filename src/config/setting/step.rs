@@ -204,7 +204,7 @@ pub static STEP: Table<StepDraft> = &[
         about: about(
             "ignore",
             MANY_TEXTS,
-            "what `kind` says, or none",
+            "what `kind` says, if there are no `inputs`",
             "ignore: [docs]",
             "Categories it does not watch. `[]` watches all of them, whatever `kind` says.",
         ),

@@ -220,11 +220,8 @@ impl Guard {
                 }
             }
             Request::Signal { id, signal } => {
-                // Safe: the constants wf sends are real signals, and an unknown number is dropped.
-                let signal =
-                    [Signal::TERM, Signal::INT, Signal::HUP].into_iter().find(|known| known.as_raw() == signal);
-                if let (Some(signal), Some(step)) = (signal, self.steps.iter().find(|step| step.id == id && step.runs))
-                {
+                let step = self.steps.iter().find(|step| step.id == id && step.runs);
+                if let (Some(signal), Some(step)) = (Signal::from_named_raw(signal), step) {
                     let _ = kill_process_group(step.leader, signal);
                     // A process that is stopped could not react to it.
                     let _ = kill_process_group(step.leader, Signal::CONT);
@@ -299,6 +296,9 @@ impl Guard {
     /// ended well.
     fn kill_all(&mut self, spare: bool) -> Vec<Vec<u8>> {
         let mut names: Vec<Vec<u8>> = vec![];
+        if !self.reap() {
+            return names;
+        }
         // Rounds in a row that found nothing that could be killed.
         let mut calm = 0;
         loop {

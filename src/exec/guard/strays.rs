@@ -84,6 +84,9 @@ impl Guard {
             self.breathe();
         }
         self.steps.retain(|step| step.id != id || step.runs);
+        if let Some(undying) = self.steps.iter_mut().find(|step| step.id == id) {
+            undying.swept = false;
+        }
         names
     }
 

@@ -5,7 +5,7 @@ use super::super::view::RunView;
 use super::super::{clean, frame, summary};
 use super::chart::{Band, Bar, Chart, Row};
 use super::escape;
-use super::strip::Strip;
+use super::strip::{Strip, peak};
 use crate::base::Millis;
 use crate::event::RunStatus;
 use std::fmt::Write as _;
@@ -45,7 +45,8 @@ pub fn svg(view: &RunView, look: &Look) -> String {
     let top = y + 18.0;
     let heads = chart.bands.iter().filter(|band| band.name.is_some()).count() as f64;
     let plot_height = chart.rows.len() as f64 * ROW + heads * HEAD + 6.0;
-    let strip_height = if strip.is_some() { 3.0 * (STRIP + 10.0) } else { 0.0 };
+    let curves = strip.as_ref().map_or_else(Vec::new, curves);
+    let strip_height = curves.len() as f64 * (STRIP + 10.0);
     axis(&mut body, &chart, y, top + plot_height + strip_height);
     let places = places(&chart, top);
     for band in &chart.bands {
@@ -56,10 +57,8 @@ pub fn svg(view: &RunView, look: &Look) -> String {
         draw_row(&mut body, &chart, row, *y);
     }
     y = top + plot_height;
-    if let Some(strip) = &strip {
-        resources(&mut body, strip, y + 8.0);
-        y += strip_height;
-    }
+    resources(&mut body, &curves, y + 8.0);
+    y += strip_height;
     y = legend(&mut body, &chart, y + 26.0);
     y = notes(&mut body, view, &chart, y);
     let height = y + 12.0;
@@ -234,24 +233,27 @@ fn draw_bar(out: &mut String, chart: &Chart<'_>, row: &Row<'_>, bar: &Bar, y: f6
     }
 }
 
-fn resources(out: &mut String, strip: &Strip, top: f64) {
-    let peak = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
-    for (n, (name, values, text)) in [
-        ("processor", &strip.cpu, format!("{:.0} %", peak(&strip.cpu))),
-        ("memory", &strip.memory, look::bytes(peak(&strip.memory) as u64)),
-        ("disk", &strip.disk, format!("{}/s", look::bytes(peak(&strip.disk) as u64))),
-    ]
-    .into_iter()
-    .enumerate()
-    {
+/// What was used at all: its name, its course, and its peak.
+fn curves(strip: &Strip) -> Vec<(&'static str, &[f64], String)> {
+    let mut curves = vec![
+        ("processor", strip.cpu.as_slice(), format!("{:.0} %", peak(&strip.cpu))),
+        ("memory", strip.memory.as_slice(), look::bytes(peak(&strip.memory) as u64)),
+        ("disk", strip.disk.as_slice(), format!("{}/s", look::bytes(peak(&strip.disk) as u64))),
+    ];
+    curves.retain(|(_, values, _)| peak(values) > 0.0);
+    curves
+}
+
+fn resources(out: &mut String, curves: &[(&str, &[f64], String)], top: f64) {
+    for (n, (name, values, text)) in curves.iter().enumerate() {
         let y = top + n as f64 * (STRIP + 10.0);
         write(out, "bold", 38.0, y + 18.0, name);
         write(out, "muted small", 38.0, y + 34.0, &format!("at most {text}"));
-        let bottom = y + STRIP;
+        let (bottom, highest) = (y + STRIP, peak(values));
         let mut path = format!("M{LEFT:.1} {bottom:.1}");
         let wide = (RIGHT - LEFT) / values.len() as f64;
         for (at, value) in values.iter().enumerate() {
-            let height = if peak(values) > 0.0 { value / peak(values) * (STRIP - 4.0) } else { 0.0 };
+            let height = value / highest * (STRIP - 4.0);
             let _ = write!(path, "L{:.1} {:.1}", LEFT + wide * (at as f64 + 0.5), bottom - height);
         }
         let _ = writeln!(out, "<path class=\"area\" d=\"{path}L{RIGHT:.1} {bottom:.1}Z\"/>");

@@ -3,7 +3,7 @@
 use super::super::look::{self, Look};
 use super::super::usage::{Curves, Series};
 use super::super::view::{RunView, StepView};
-use super::super::{metrics, narrator, output, summary};
+use super::super::{metrics, narrator, output, summary, text};
 use super::{draw, escape};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -18,7 +18,7 @@ const STYLE: &str = "
 body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,-apple-system,'Segoe UI',sans-serif}
 main{max-width:1120px;margin:0 auto;padding:16px 20px 48px}
 h2{font-size:17px;margin:32px 0 8px}svg{max-width:100%;height:auto;display:block}
-.picture{overflow-x:auto;margin:0 -20px}.scroll{overflow-x:auto}
+.picture{overflow-x:auto;margin:0 -20px}.picture svg{min-width:860px;width:100%}.scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:14px}th{text-align:left;color:var(--muted);font-weight:500}
 th,td{padding:4px 14px 4px 0;border-bottom:1px solid var(--grid);vertical-align:top}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
@@ -41,7 +41,10 @@ pub fn html(view: &RunView, run_dir: &Path, look: &Look) -> String {
             writeln!(body, "<p class=\"alarm\"><b>{id}</b> failed, and would have been skipped: {}</p>", escape(&what));
     }
     for fallback in &view.fallbacks {
-        let hint = fallback.hint.as_ref().map_or(String::new(), |hint| format!(" <code>{}</code>", escape(hint)));
+        let hint = fallback
+            .hint
+            .as_ref()
+            .map_or(String::new(), |hint| format!("<br><span class=\"muted\">hint: {}</span>", escape(hint)));
         let _ = writeln!(body, "<p class=\"note\">{}{hint}</p>", escape(&fallback.message));
     }
     let _ = writeln!(body, "<div class=\"picture\">{}</div>", draw::svg(view, look));
@@ -95,8 +98,8 @@ fn failures(out: &mut String, view: &RunView, run_dir: &Path) {
         if let Some(tail) = output::of(run_dir, end, OUTPUT_BYTES.min(room)) {
             room -= tail.bytes.len().min(room);
             let open = if end.allowed { "" } else { " open" };
-            let text: Vec<String> = tail.text().lines().map(escape).collect();
-            let _ = writeln!(out, "<details{open}><summary>output</summary><pre>{}</pre></details>", text.join("\n"));
+            let lines: Vec<String> = tail.text().lines().map(escape).collect();
+            let _ = writeln!(out, "<details{open}><summary>output</summary><pre>{}</pre></details>", lines.join("\n"));
         }
     }
 }
@@ -138,13 +141,14 @@ fn phases(out: &mut String, view: &RunView) {
     if with.is_empty() {
         return;
     }
-    out.push_str("<h2>Phases</h2>\n<div class=\"scroll\"><table>\n<tr><th>step</th><th>phase</th><th class=\"n\">time</th></tr>\n");
+    out.push_str("<h2>Phases</h2>\n<div class=\"scroll\"><table>\n<tr><th>step</th><th>phases</th></tr>\n");
     for step in with {
-        for phase in &step.phases {
-            let (id, name) = (escape(step.id.as_str()), escape(&phase.name));
-            let time = look::time(phase.wall_ms);
-            let _ = writeln!(out, "<tr><td><code>{id}</code></td><td>{name}</td><td class=\"n\">{time}</td></tr>");
-        }
+        let _ = writeln!(
+            out,
+            "<tr><td><code>{}</code></td><td>{}</td></tr>",
+            escape(step.id.as_str()),
+            escape(&text::phase_words(step))
+        );
     }
     out.push_str("</table></div>\n");
 }

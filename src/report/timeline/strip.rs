@@ -17,6 +17,11 @@ pub(super) struct Strip {
     pub disk: Vec<f64>,
 }
 
+/// The largest value.
+pub(super) fn peak(values: &[f64]) -> f64 {
+    values.iter().copied().fold(0.0, f64::max)
+}
+
 impl Strip {
     /// None when nothing was sampled.
     pub fn of(view: &RunView, end_ms: Millis) -> Option<Self> {

@@ -70,6 +70,8 @@ fn nothing_a_step_says_becomes_markup() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn every_log_has_a_picture_and_a_page(log in crate::report::view::any_log()) {
         let view = RunView::of(log);
