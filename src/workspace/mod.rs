@@ -1,8 +1,8 @@
 //! From written steps to resolved ones: instances per folder, and which folder depends on which. Pure.
 //!
 //! Does not know: the file system, git, clocks. Paths and manifest texts are handed in, in two phases: the caller asks
-//! [`manifests_wanted`] which texts it needs, reads those, and hands them to [`expand`]. A workflow without `for_each`
-//! needs neither ([`needs_tree`]).
+//! [`manifests_wanted`] which texts it needs, reads those, and hands them to [`expand()`]. A workflow without
+//! `for_each` needs neither ([`needs_tree`]).
 
 pub mod detect;
 mod expand;
@@ -37,7 +37,7 @@ pub fn needs_tree(workflow: &Workflow) -> bool {
     workflow.steps.iter().any(|step| step.for_each.is_some())
 }
 
-/// The manifests whose texts [`expand`] wants. None if no step asks who depends on whom, or the configuration says it.
+/// The manifests whose texts [`expand()`] wants. None if no step asks who depends on whom, or the configuration says.
 pub fn manifests_wanted(workflow: &Workflow, files: &[RepoPath]) -> Vec<RepoPath> {
     if workflow.workspace.depends.is_some() || !workflow.steps.iter().any(expand::asks_for_links) {
         return vec![];

@@ -54,7 +54,7 @@ pub struct Draft {
     pub depends: Option<BTreeMap<RepoPath, Vec<RepoPath>>>,
 }
 
-/// Describes a key; its other parts are added by [`About::like`] and [`About::spelling`].
+/// Describes a key; its other parts are added by `like` and `spelling`.
 const fn about(
     name: &'static str,
     shape: Shape,
