@@ -267,7 +267,9 @@ fn an_executor_that_is_dropped_kills_what_runs_and_spares_what_may_stay() {
         rig.run(job).await;
         drop(rig);
         let kept = alive(&other);
-        kept.iter().for_each(|pid| kill(*pid));
+        for pid in &kept {
+            kill(*pid);
+        }
         assert_eq!(kept.len(), 1, "it stays");
 
         let rig = Rig::new();
