@@ -6,7 +6,7 @@ use super::failure::{Exit, Failure, Kind};
 use super::look;
 use super::prepared::{self, Ready};
 use crate::engine::{self, Clock, Finished, Run};
-use crate::exec::{Executor, Setup};
+use crate::exec::{self, Executor, Setup};
 use crate::git::Mode;
 use crate::history::lock::{Attempt, Holder, WorktreeLock};
 use crate::history::{self, LogWriter, RunRef, StateDir};
@@ -30,8 +30,9 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
         Failure::environment(format!("cannot write the event log in {}: {error}", place.display()))
             .hint("make it writable, or keep the state elsewhere: WF_STATE_DIR=<folder>")
     })?;
-    let masker = cx.masker(&[]).clone();
-    let setup = Setup::new(cx.exe.clone(), masker.clone());
+    let masker = cx.masker(None).clone();
+    let guard = exec::guard::executable().map_err(Failure::environment)?;
+    let setup = Setup::new(guard, masker.clone());
     let options = options(args, &ready, cx);
     let state_root = state.root().to_owned();
     let here = cx.clone();

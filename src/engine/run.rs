@@ -26,6 +26,9 @@ use tokio::task::{JoinSet, LocalSet};
 /// Makes the sinks once the run's folder is there.
 pub type Sinks = Box<dyn FnOnce(&RunRef) -> Vec<Box<dyn Sink>>>;
 
+/// Is the working tree still exactly this commit?
+pub type StillAt = Box<dyn FnOnce(&str) -> bool>;
+
 /// One run, ready to go.
 pub struct Run<'a> {
     /// The plan and what it was made from.
@@ -55,7 +58,7 @@ pub struct Run<'a> {
     /// For the jitter of retries.
     pub seed: u64,
     /// Asked once at the end of a run that began on a clean tree: is it still exactly this commit?
-    pub still_at: Box<dyn FnOnce(&str) -> bool>,
+    pub still_at: StillAt,
 }
 
 /// How a run ended.
@@ -100,7 +103,7 @@ struct Loop {
     stops: Vec<Option<watch::Sender<Option<StopHow>>>>,
     lists: PathBuf,
     attempts: std::collections::HashMap<StepId, u32>,
-    still_at: Option<Box<dyn FnOnce(&str) -> bool>>,
+    still_at: Option<StillAt>,
     signals: u32,
     terminated: bool,
 }
