@@ -53,9 +53,14 @@ pub fn decisions(
     for &at in facts.graph.order() {
         decisions[at] = deciding.first(at, &decisions);
     }
-    deciding.rewrite(&mut decisions);
-    deciding.outputs(&mut decisions);
-    deciding.followers(&mut decisions);
+    // Each only turns skips into runs, and may give the others more to do.
+    let mut before = None;
+    while before != Some(decisions.iter().filter(|decision| decision.runs()).count()) {
+        before = Some(decisions.iter().filter(|decision| decision.runs()).count());
+        deciding.news(&mut decisions);
+        deciding.outputs(&mut decisions);
+        deciding.followers(&mut decisions);
+    }
     if facts.request.settings.smart_execution == Smart::Observe {
         decisions.iter_mut().for_each(observe);
     }
@@ -96,9 +101,6 @@ impl Deciding<'_> {
         if needs.any(|(need, _)| matches!(so_far[*need], Decision::Skip(SkipReason::Manual))) && !asked {
             return Decision::Skip(SkipReason::Manual);
         }
-        if step.run_on != RunOn::Success {
-            return Decision::Skip(SkipReason::NothingToFollow);
-        }
         let staged = self.facts.request.settings.multi_stage;
         let skip = match (stage, &step.when) {
             (Some(stage), _) if staged && !stage.triggered && !asked => {
@@ -112,7 +114,11 @@ impl Deciding<'_> {
             }
             _ => None,
         };
-        skip.map_or_else(|| self.smart(at, step, so_far), Decision::Skip)
+        match skip {
+            Some(skip) => Decision::Skip(skip),
+            None if step.run_on != RunOn::Success => Decision::Skip(SkipReason::NothingToFollow),
+            None => self.smart(at, step, so_far),
+        }
     }
 
     /// What smart execution says.
@@ -181,23 +187,20 @@ impl Deciding<'_> {
         }
     }
 
-    /// A step that edits files in place may change what a skipped step watches: then that step runs too, and what
-    /// needs it.
-    fn rewrite(&self, decisions: &mut [Decision]) {
+    /// What became known later: a step that edits files in place may change what a skipped step watches, and a step that
+    /// was made to run may produce something new. Either way the skipped step runs too.
+    fn news(&self, decisions: &mut [Decision]) {
         let graph = self.facts.graph;
         let writers: Vec<usize> =
             (0..graph.len()).filter(|at| graph.step(*at).writes.is_some() && decisions[*at].runs()).collect();
-        if writers.is_empty() {
-            return;
-        }
         for &at in graph.order() {
             if !matches!(decisions[at], Decision::Skip(SkipReason::Unaffected { .. })) {
                 continue;
             }
             let needs = graph.waits(at).iter().filter(|(_, edge)| *edge == Edge::Needs).map(|(need, _)| *need);
-            let mut news = needs.filter(|need| may_produce_news(&decisions[*need]));
-            let writer = writers.iter().copied().find(|w| *w != at && graph.may_rewrite(*w, at));
-            if let Some(source) = writer.or_else(|| news.next()) {
+            let writer = writers.iter().copied().find(|writer| graph.may_rewrite(*writer, at));
+            let mut sources = writer.into_iter().chain(needs.filter(|need| may_produce_news(&decisions[*need])));
+            if let Some(source) = sources.next() {
                 decisions[at] = Decision::Run(Because::Upstream { step: graph.step(source).id.clone() });
             }
         }

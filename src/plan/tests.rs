@@ -382,6 +382,25 @@ fn clean_up_runs_when_what_it_follows_runs() {
 }
 
 #[test]
+fn clean_up_heeds_its_own_condition_and_passes_news_on() {
+    let follower = Step { run_on: RunOn::Always, ..step("collect", &[]) };
+    let picky = Step { when: Some(Trigger::Changes(Category::from("docs"))), ..follower.clone() };
+    let steps = |follower| vec![step("a", &["src/**"]), follower, needs(step("after", &["never"]), &["collect"])];
+    let world = World::new(steps(follower), &["src/x.rs"]);
+    assert!(matches!(world.because("after"), Because::Upstream { step } if step.as_str() == "collect"));
+    assert!(matches!(World::new(steps(picky), &["src/x.rs"]).skip("collect"), SkipReason::WhenFalse { .. }));
+}
+
+#[test]
+fn a_writer_that_runs_for_its_outputs_rewrites_all_the_same() {
+    let gen_step = outputs(Step { writes: Some(globs(&["api/**"])), ..step("gen", &["schema/**"]) }, &["gen/**"]);
+    let steps = vec![gen_step, needs(step("test", &["src/**"]), &["gen"]), step("lint-api", &["api/**"])];
+    let world = World::new(steps, &["src/x.rs"]);
+    assert!(matches!(world.because("gen"), Because::OutputsNeeded { .. }));
+    assert!(matches!(world.because("lint-api"), Because::Upstream { step } if step.as_str() == "gen"));
+}
+
+#[test]
 fn observing_runs_everything_and_says_what_would_be() {
     let steps = vec![
         outputs(step("gen", &["schema/**"]), &["gen/**"]),
