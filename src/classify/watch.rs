@@ -111,7 +111,9 @@ impl Index {
         let (mut watching, mut producing) = (HashMap::new(), HashMap::new());
         let (mut sharing, mut alike) = (Vec::<(Arc<BTreeSet<RepoPath>>, Vec<usize>)>::new(), BTreeMap::new());
         let add = |map: &mut HashMap<RepoPath, Vec<usize>>, roots: BTreeSet<RepoPath>, at: usize| {
-            roots.into_iter().for_each(|root| map.entry(root).or_default().push(at));
+            for root in roots {
+                map.entry(root).or_default().push(at);
+            }
         };
         for (at, step) in graph.steps().iter().enumerate() {
             match &step.inputs {

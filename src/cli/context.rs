@@ -1,6 +1,7 @@
 //! What every subcommand is handed: where it runs, its environment, its terminal, the global flags.
 
 use super::failure::{Failure, Kind};
+use crate::config::Workflow;
 use crate::exec::mask::Masker;
 use crate::exec::secret;
 use std::cell::OnceCell;
@@ -81,17 +82,21 @@ impl Context {
         self.env.get("NO_COLOR").is_none() && (forced || (stream_is_terminal && !dumb))
     }
 
-    /// What hides secrets: those of the environment, and the variables of these names if this is the first call.
-    pub fn masker(&self, declared: &[String]) -> &Masker {
+    /// What hides secrets: those of the environment, and if this is the first call those of the workflow: variables that
+    /// it declares secret, in the environment or among its steps' own.
+    pub fn masker(&self, workflow: Option<&Workflow>) -> &Masker {
         self.masker.get_or_init(|| {
-            let env: Vec<_> = self.env.0.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+            let mut env: Vec<_> = self.env.0.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+            let steps = workflow.iter().flat_map(|workflow| &workflow.steps).flat_map(|step| &step.env);
+            env.extend(steps.filter_map(|(name, value)| Some((name.into(), value.as_ref()?.into()))));
+            let declared = workflow.map_or(&[][..], |workflow| &workflow.settings.secrets);
             Masker::new(secret::values(&env, declared))
         })
     }
 
     /// Writes a result to standard output. A reader that went away (`| head`) ends the command quietly.
     pub fn print(&self, text: &str) -> Result<(), Failure> {
-        let text = self.masker(&[]).text(text);
+        let text = self.masker(None).text(text);
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => Failure { kind: Kind::BrokenPipe, error: error.into(), hints: vec![] },
@@ -107,6 +112,6 @@ impl Context {
 
     /// Says something that is no result, on standard error. Nobody listening is no error.
     pub fn say(&self, text: &str) {
-        let _ = writeln!(io::stderr().lock(), "{}", self.masker(&[]).text(text));
+        let _ = writeln!(io::stderr().lock(), "{}", self.masker(None).text(text));
     }
 }

@@ -72,7 +72,7 @@ impl Context {
         overrides.extend(flags);
         match config::load(&sources(user.as_ref(), &name, &text), &overrides) {
             Ok(loaded) => {
-                self.masker(&loaded.workflow.settings.secrets);
+                self.masker(Some(&loaded.workflow));
                 Ok(LoadedConfig { loaded, path: found, text, root, repo, user, overrides })
             }
             Err(errors) => {
@@ -124,12 +124,11 @@ impl Context {
 
     /// Where wf keeps its state, and whether a person said so.
     pub fn state_place(&self, config: &LoadedConfig) -> (PathBuf, ChosenBy) {
-        match self.env.get("WF_STATE_DIR") {
-            Some(dir) => (self.cwd.join(dir), ChosenBy::Person),
-            None => {
-                let root = config.repo.as_ref().map_or(config.root.as_path(), Repo::main_root);
-                (root.join(".wf"), ChosenBy::Default)
-            }
+        if let Some(dir) = self.env.get("WF_STATE_DIR") {
+            (self.cwd.join(dir), ChosenBy::Person)
+        } else {
+            let root = config.repo.as_ref().map_or(config.root.as_path(), Repo::main_root);
+            (root.join(".wf"), ChosenBy::Default)
         }
     }
 
@@ -167,7 +166,7 @@ fn read(path: &Path) -> Result<String, Failure> {
         .map_err(|error| Failure::environment(format!("cannot read {}: {error}", path.display())))?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = memchr::memchr_iter(b'\n', &error.as_bytes()[..at]).count() + 1;
         Failure::usage(format!("{}:{line}: the file is not UTF-8", path.display())).hint("save it as UTF-8")
     })
 }

@@ -30,6 +30,7 @@ pub use failure::{Exit, Failure, Kind};
 use args::{Cli, Command};
 use clap::Parser as _;
 use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
 use std::io::Write as _;
 
 /// Runs one command line to its end.
@@ -86,18 +87,18 @@ fn show(failure: &Failure, cx: Option<&Context>) -> Exit {
         Kind::BrokenPipe => return failure.exit(),
         Kind::Config => text = failure.error.to_string(),
         _ => {
-            text += &format!("{} {}\n", paint("1;31", "error:"), failure.error);
+            let _ = writeln!(text, "{} {}", paint("1;31", "error:"), failure.error);
             let mut cause = failure.error.source();
             while let Some(error) = cause {
-                text += &format!("  caused by: {error}\n");
+                let _ = writeln!(text, "  caused by: {error}");
                 cause = error.source();
             }
         }
     }
     for hint in &failure.hints {
-        text += &format!("{} {hint}\n", paint("36", "hint:"));
+        let _ = writeln!(text, "{} {hint}", paint("36", "hint:"));
     }
-    let text = cx.map_or(text.clone(), |cx| cx.masker(&[]).text(&text));
+    let text = cx.map_or(text.clone(), |cx| cx.masker(None).text(&text));
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
     failure.exit()
 }

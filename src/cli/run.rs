@@ -6,7 +6,7 @@ use super::failure::{Exit, Failure, Kind};
 use super::look;
 use super::prepared::{self, Ready};
 use crate::engine::{self, Clock, Finished, Run};
-use crate::exec::{Executor, Setup};
+use crate::exec::{self, Executor, Setup};
 use crate::git::Mode;
 use crate::history::lock::{Attempt, Holder, WorktreeLock};
 use crate::history::{self, LogWriter, RunRef, StateDir};
@@ -15,22 +15,24 @@ use std::path::{Path, PathBuf};
 
 /// Runs the command.
 pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
-    let clock = Clock::start();
     let first = prepared::prepare(&args.decide, cx)?;
     let (place, by) = cx.state_place(&first.config);
     let state = StateDir::open(&place, by)?;
-    let nested = cx.env.get("WF_RUN").is_some();
+    // A step of a run in this very worktree calls us: waiting for that run would be waiting for ourselves.
+    let nested = cx.env.get("WF_RUN").is_some() && cx.env.get("WF_ROOT") == Some(first.config.root.as_os_str());
     let (lock, waited) = hold(&state, &first, nested, args.no_wait, cx)?;
     // Another run may have changed files and recorded evidence while this one waited.
     let ready = if waited { prepared::prepare(&args.decide, cx)? } else { first };
     // Named only now: runs that waited are in the order in which they ran.
+    let clock = Clock::start();
     let id = history::next_run_id(&state);
     let log = LogWriter::create(&state, &id).map_err(|error| {
         Failure::environment(format!("cannot write the event log in {}: {error}", place.display()))
             .hint("make it writable, or keep the state elsewhere: WF_STATE_DIR=<folder>")
     })?;
-    let masker = cx.masker(&[]).clone();
-    let setup = Setup::new(cx.exe.clone(), masker.clone());
+    let masker = cx.masker(None).clone();
+    let guard = exec::guard::executable().map_err(Failure::environment)?;
+    let setup = Setup::new(guard, masker.clone());
     let options = options(args, &ready, cx);
     let state_root = state.root().to_owned();
     let here = cx.clone();
@@ -46,6 +48,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
         env: engine::inherited(&cx.env.0, cx.env.get("GIT_DIR").is_some()),
         sample: cx.env.flag("WORKFLOW_MONITOR_RESOURCES"),
         profile: cx.env.flag("WORKFLOW_PROFILE"),
+        ci: cx.env.flag("CI"),
         seed: u64::from(std::process::id()) ^ clock_seed(),
         still_at: Box::new(move |head| still_at(&here, head)),
         prepared: ready.prepared,

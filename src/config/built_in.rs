@@ -152,8 +152,9 @@ pub fn rules() -> Vec<CategoryRule> {
 /// ships nobody knows.
 pub fn ignored_by(kind: Kind) -> Vec<Category> {
     match kind {
-        Kind::Lint | Kind::Build | Kind::Test | Kind::Security => vec![Arc::from("docs")],
-        Kind::Docs | Kind::Deploy | Kind::Ai => vec![],
+        Kind::Build | Kind::Test => vec![Arc::from("docs")],
+        // Formatters, spell checkers and secret scanners read prose too.
+        Kind::Lint | Kind::Security | Kind::Docs | Kind::Deploy | Kind::Ai => vec![],
     }
 }
 

@@ -1,6 +1,6 @@
 //! From a resolved step to a job: argv, folder, environment.
 
-use crate::base::RepoPath;
+use crate::base::{Millis, RepoPath};
 use crate::config::model::Command;
 use crate::exec::Job;
 use crate::graph::Step;
@@ -26,6 +26,8 @@ pub struct Common {
     pub sample: bool,
     /// `WORKFLOW_PROFILE`
     pub profile: bool,
+    /// For steps without an `idle_timeout` of their own; none only warns.
+    pub idle_timeout_ms: Option<Millis>,
 }
 
 /// What of wf's environment reaches steps: all but git's own redirections (a hook's `GIT_DIR` would send every git
@@ -61,6 +63,7 @@ pub fn job(common: &Common, step: &Step, attempt: u32, lists: Option<&ChangedLis
     set("WF_STEP", OsStr::new(step.id.as_str()));
     set("WF_ATTEMPT", OsStr::new(&attempt.to_string()));
     set("WF_RUN", OsStr::new(&common.run));
+    set("WF_ROOT", common.root.as_os_str());
     // A wf inside this step may use what the step claims, no more.
     set("WF_JOBS_SHARE", OsStr::new(&(step.resources.cpu_milli / 1_000).max(1).to_string()));
     if let Some(folder) = &step.folder {
@@ -82,7 +85,7 @@ pub fn job(common: &Common, step: &Step, attempt: u32, lists: Option<&ChangedLis
         log: common.out.join(format!("{}.{attempt}.log", step.id.file_stem())),
         timeout_ms: step.timeout_ms,
         grace_ms: step.grace_ms,
-        idle_timeout_ms: step.idle_timeout_ms,
+        idle_timeout_ms: step.idle_timeout_ms.or(common.idle_timeout_ms),
         memory_bytes: step.resources.memory_bytes,
         enforce_memory: step.resources.enforce,
         leave_running: step.leave_running.clone(),

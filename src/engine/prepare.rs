@@ -81,7 +81,8 @@ pub fn prepare(inputs: &Inputs<'_>) -> Result<Prepared, PrepareError> {
     let mut notes = Vec::new();
     let workflow = inputs.workflow;
     let configured = workflow.base.as_deref();
-    let change = change::find(inputs.repo, &inputs.request.base, configured, inputs.state, &mut notes)?;
+    let state = inputs.state.filter(|state| !is_committed(inputs, state, &mut notes));
+    let change = change::find(inputs.repo, &inputs.request.base, configured, state, &mut notes)?;
     let files = list_files(inputs, workflow, &mut notes);
     let tree = Tree { files: &files, texts: read_texts(inputs.root, workflow, &files) };
     let expansion = workspace::expand(workflow, &tree).map_err(PrepareError::Expand)?;
@@ -95,7 +96,7 @@ pub fn prepare(inputs: &Inputs<'_>) -> Result<Prepared, PrepareError> {
         (Ok(repo), Some(_)) => super::base::definitions(inputs, repo, &change, &tree),
         _ => BaseDefinitions::Unknown("there is no base".into()),
     };
-    let (known, unreadable) = match inputs.state {
+    let (known, unreadable) = match state {
         Some(state) => history::known(state, base_commit(&change).as_deref()),
         None => (Known::default(), vec![]),
     };
@@ -115,6 +116,22 @@ pub fn prepare(inputs: &Inputs<'_>) -> Result<Prepared, PrepareError> {
         request: inputs.request,
     })?;
     Ok(Prepared { change, class, plan, at_base, known, notes })
+}
+
+/// Does the repository itself bring wf's state along? Whoever can commit could forge evidence that way, so it is not used.
+fn is_committed(inputs: &Inputs<'_>, state: &StateDir, notes: &mut Vec<EventKind>) -> bool {
+    use std::os::unix::ffi::OsStrExt;
+    let Ok(repo) = inputs.repo else { return false };
+    let Ok(inside) = state.root().strip_prefix(repo.root()) else { return false };
+    let path = RepoPath::from_bytes(inside.as_os_str().as_bytes());
+    let committed = repo.head().ok().flatten().is_some_and(|head| repo.holds(&head, &path).unwrap_or(true));
+    if committed {
+        let message =
+            format!("{path} is committed to this repository; evidence that a commit brings along is not used");
+        let hint = Some(format!("git rm -r --cached {path}"));
+        notes.push(change::fallback(FallbackCode::HistoryUnreadable, &message, hint));
+    }
+    committed
 }
 
 /// The commit that recorded evidence must speak of.

@@ -26,6 +26,9 @@ use tokio::task::{JoinSet, LocalSet};
 /// Makes the sinks once the run's folder is there.
 pub type Sinks = Box<dyn FnOnce(&RunRef) -> Vec<Box<dyn Sink>>>;
 
+/// Is the working tree still exactly this commit?
+pub type StillAt = Box<dyn FnOnce(&str) -> bool>;
+
 /// One run, ready to go.
 pub struct Run<'a> {
     /// The plan and what it was made from.
@@ -50,10 +53,12 @@ pub struct Run<'a> {
     pub sample: bool,
     /// `WORKFLOW_PROFILE`
     pub profile: bool,
+    /// `CI`: nobody watches, so a silent and idle step is ended.
+    pub ci: bool,
     /// For the jitter of retries.
     pub seed: u64,
     /// Asked once at the end of a run that began on a clean tree: is it still exactly this commit?
-    pub still_at: Box<dyn FnOnce(&str) -> bool>,
+    pub still_at: StillAt,
 }
 
 /// How a run ended.
@@ -98,7 +103,7 @@ struct Loop {
     stops: Vec<Option<watch::Sender<Option<StopHow>>>>,
     lists: PathBuf,
     attempts: std::collections::HashMap<StepId, u32>,
-    still_at: Option<Box<dyn FnOnce(&str) -> bool>>,
+    still_at: Option<StillAt>,
     signals: u32,
     terminated: bool,
 }
@@ -106,7 +111,8 @@ struct Loop {
 impl Loop {
     /// Tells the beginning: what is true, what changed, what was planned.
     fn begin(run: Run<'_>) -> Self {
-        let Run { prepared, request, root, id, log, clock, sinks, masker, env, sample, profile, seed, still_at } = run;
+        let Run { prepared, request, root, id, log, clock, sinks, masker, env, sample, profile, ci, seed, still_at } =
+            run;
         let sequential = !request.settings.parallel || request.jobs == 1;
         let jobs = if sequential { 1 } else { request.jobs };
         let known = &prepared.known.durations;
@@ -135,6 +141,7 @@ impl Loop {
             },
             sample,
             profile,
+            idle_timeout_ms: ci.then_some(IDLE_IN_CI_MS),
         };
         let mut telling = Telling::new(clock, log, sinks(&place), RunView::knowing(known.clone()), masker);
         telling.tell(EventKind::RunStarted(Box::new(started)));
@@ -197,6 +204,10 @@ impl Loop {
                 _ = terminate.recv() => { self.terminated = true; inputs.push_back(self.signal("SIGTERM")); }
                 _ = hangup.recv() => inputs.push_back(self.signal("SIGHUP")),
                 Some(joined) = attempts.join_next() => {
+                    // What it told before it ended comes before its end.
+                    while let Ok((step, news)) = progress.try_recv() {
+                        self.progress(step, news);
+                    }
                     // An attempt that panicked is a bug in wf: it ends the run here, and the guard ends the steps.
                     let (task, report) = joined.unwrap_or_else(|bug| std::panic::resume_unwind(bug.into_panic()));
                     let input = Input::Done { task, outcome: report.outcome.clone() };
@@ -412,6 +423,9 @@ fn started(prepared: &Prepared, request: &RunRequest, root: &std::path::Path, id
         witnesses: !request.filter.alone,
     }
 }
+
+/// In CI a step that neither prints nor computes for so long is ended, unless it says otherwise.
+const IDLE_IN_CI_MS: u64 = 10 * 60 * 1_000;
 
 /// At most so many files are named in the log.
 const FILES_NAMED: usize = 1_000;

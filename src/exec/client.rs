@@ -1,6 +1,7 @@
 //! wf's end of the guard's socket: starts the guard, sends requests, hands replies to the attempts they are about.
 
 use super::guard::{self, kin, wire};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::process::{Pid, Signal, WaitOptions, getpid, getsid, kill_process, waitpid};
 use std::collections::HashMap;
@@ -179,8 +180,11 @@ impl Client {
 }
 
 impl Drop for Client {
+    /// Nobody said goodbye: if nothing runs, this does; else the guard takes wf for dead and kills all. Either way wf waits
+    /// for it a moment, so that nothing of a run is left when wf has ended.
     fn drop(&mut self) {
         self.reader.abort();
+        let Some(mut child) = self.child.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         let idle = {
             let mut state = self.routes.state();
             state.over = true;
@@ -191,7 +195,13 @@ impl Drop for Client {
             Request::Shutdown.write(&mut bye);
             let _ = rustix::net::send(&*self.socket, &bye, SendFlags::empty());
         }
-        let _ = rustix::net::shutdown(&*self.socket, rustix::net::Shutdown::Both);
+        let _ = rustix::net::shutdown(&*self.socket, rustix::net::Shutdown::Write);
+        // Its end of the socket closes with it.
+        let limit = Timespec { tv_sec: 2, tv_nsec: 0 };
+        if poll(&mut [PollFd::new(&*self.socket, PollFlags::empty())], Some(&limit)).is_ok_and(|ready| ready > 0) {
+            let _ = child.wait();
+        }
+        guards().retain(|living| *living != child.id());
     }
 }
 

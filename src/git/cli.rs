@@ -166,6 +166,11 @@ impl Cli {
         Ok(text(said).lines().map(str::to_owned).collect())
     }
 
+    pub fn holds(&self, commit: &str, path: &RepoPath) -> Result<bool, GitError> {
+        let literal = ["--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, "--"].map(OsStr::new);
+        Ok(!self.run_os(&[&literal[..], &[OsStr::from_bytes(path.as_bytes())]].concat())?.is_empty())
+    }
+
     pub fn blob(&self, commit: &str, path: &RepoPath) -> Result<Option<Vec<u8>>, GitError> {
         let literal = ["--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, "--"].map(OsStr::new);
         let found = self.run_os(&[&literal[..], &[OsStr::from_bytes(path.as_bytes())]].concat())?;

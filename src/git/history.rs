@@ -96,6 +96,17 @@ impl Repo {
         }
     }
 
+    /// Is there anything at this path in a commit, a file or a folder?
+    ///
+    /// # Errors
+    /// The commit cannot be read.
+    pub fn holds(&self, commit: &str, path: &RepoPath) -> Result<bool, GitError> {
+        match &self.lib {
+            Some(lib) => libgit::holds(lib, oid(commit)?, path),
+            None => self.cli.holds(commit, path),
+        }
+    }
+
     /// Does git ignore this path (tracked files are never ignored)?
     pub fn is_ignored(&self, path: &RepoPath) -> bool {
         let Some(lib) = self.lib.as_ref().filter(|_| self.lib_index) else { return self.cli.is_ignored(path) };

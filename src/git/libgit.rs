@@ -216,6 +216,13 @@ pub(super) fn is_state(path: &RepoPath) -> bool {
     path.is_in(&RepoPath::from(".wf"))
 }
 
+/// Is there anything at this path in a commit?
+pub(super) fn holds(repo: &Repository, commit: Oid, path: &RepoPath) -> Result<bool, GitError> {
+    let tree = || repo.find_commit(commit)?.tree();
+    let tree = tree().map_err(GitError::doing("reading a commit"))?;
+    Ok(tree.get_path(&path.under(Path::new(""))).is_ok())
+}
+
 /// The bytes of a file at a commit; none if there is no such file.
 pub(super) fn blob(repo: &Repository, commit: Oid, path: &RepoPath) -> Result<Option<Vec<u8>>, GitError> {
     use std::os::unix::ffi::OsStrExt;

@@ -11,7 +11,6 @@ use crate::config::model::{RunOn, SkipPolicy, Smart};
 use crate::config::trigger::{Facts as TriggerFacts, Trigger};
 use crate::event::{Because, Decision, Evidence, PlannedStage, SkipReason};
 use crate::graph::{Edge, Step};
-use std::collections::BTreeSet;
 
 /// The stages, each with whether its trigger holds.
 pub fn stages(facts: &Facts<'_>) -> Vec<PlannedStage> {
@@ -106,10 +105,10 @@ impl Deciding<'_> {
                 Some(SkipReason::StageNotTriggered { stage: stage.name.clone(), trigger: stage.trigger.clone() })
             }
             (_, Some(when)) if !holds(self.facts, when, asked) => {
-                match when.names_manual() && self.facts.class.is_none() {
-                    true => return Decision::Skip(SkipReason::Manual),
-                    false => Some(SkipReason::WhenFalse { when: when.to_string() }),
+                if when.names_manual() && self.facts.class.is_none() {
+                    return Decision::Skip(SkipReason::Manual);
                 }
+                Some(SkipReason::WhenFalse { when: when.to_string() })
             }
             _ => None,
         };
@@ -150,11 +149,9 @@ impl Deciding<'_> {
                 let in_ignored = |file: &classify::Classified| {
                     file.category.as_ref().is_some_and(|category| step.ignore.contains(category))
                 };
-                let only: BTreeSet<String> = match class.paths.iter().all(in_ignored) {
-                    true => class.counts.keys().cloned().collect(),
-                    false => BTreeSet::new(),
-                };
-                let (changed, only) = (class.paths.len(), only.into_iter().collect());
+                let all_ignored = class.paths.iter().all(in_ignored);
+                let only = if all_ignored { class.counts.keys().cloned().collect() } else { vec![] };
+                let changed = class.paths.len();
                 Decision::Skip(SkipReason::Unaffected { evidence, changed, only })
             }
         }
@@ -218,9 +215,9 @@ impl Deciding<'_> {
             }
             for &(need, edge) in graph.waits(at) {
                 let missing = match &decisions[need] {
-                    Decision::Skip(SkipReason::Manual | SkipReason::Filtered | SkipReason::NothingToFollow) => false,
+                    Decision::Run(_)
+                    | Decision::Skip(SkipReason::Manual | SkipReason::Filtered | SkipReason::NothingToFollow) => false,
                     Decision::Skip(_) => graph.step(need).outputs.is_some(),
-                    Decision::Run(_) => false,
                 };
                 if edge == Edge::Needs && missing {
                     decisions[need] = Decision::Run(Because::OutputsNeeded { by: graph.step(at).id.clone() });

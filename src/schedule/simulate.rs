@@ -73,7 +73,7 @@ fn simulate(world: &World) -> Log {
                     queue.insert(*key, Input::Done { task, outcome: Outcome::Stopped });
                 }
                 Effect::Ended { task, last, allowed, .. } => {
-                    log.ended.push((task, last, allowed, last_outcome.clone()))
+                    log.ended.push((task, last, allowed, last_outcome.clone()));
                 }
                 Effect::Cancelled { task, .. } => log.cancelled.push(task),
                 Effect::WakeAt(at) => {
@@ -163,10 +163,14 @@ fn world() -> impl Strategy<Value = World> {
                 waits.sort_unstable();
                 waits.dedup();
                 let stage = stage.filter(|_| staged);
-                waits.iter().for_each(|wait| tasks[*wait].dependents.push(at));
+                for wait in &waits {
+                    tasks[*wait].dependents.push(at);
+                }
                 let conflicts: Vec<usize> =
                     conflict.iter().filter(|_| at > 0).map(|index| index.index(at.max(1))).collect();
-                conflicts.iter().for_each(|other| tasks[*other].conflicts.push(at));
+                for other in &conflicts {
+                    tasks[*other].conflicts.push(at);
+                }
                 let retries = Retries {
                     count,
                     backoff_ms: 10,

@@ -174,9 +174,10 @@ impl Scheduler {
     fn follow(&mut self, task: usize, out: &mut Vec<Effect>, over: &mut Vec<usize>) {
         let nothing_failed = self.tasks[task].run_on == RunOn::Failure && self.waiting[task] == 0 && {
             let waits = &self.tasks[task].waits;
-            match waits.is_empty() {
-                true => self.states.early_over() && self.failed.is_none() && !self.interrupted,
-                false => waits.iter().all(|wait| self.states.get(*wait) == State::Passed),
+            if waits.is_empty() {
+                self.states.early_over() && self.failed.is_none() && !self.interrupted
+            } else {
+                waits.iter().all(|wait| self.states.get(*wait) == State::Passed)
             }
         };
         if nothing_failed {

@@ -248,9 +248,37 @@ fn the_guard_starts_with_the_first_step_and_ends_with_the_run() {
         let rig = Rig::new();
         let done = rig.run(rig.sh("echo $PPID")).await;
         drop(rig);
-        let stat = || std::fs::read_to_string(format!("/proc/{}/stat", done.output.trim())).unwrap_or_default();
-        eventually("the guard has ended", || stat().is_empty() || stat().contains(" Z "));
+        assert!(!std::path::Path::new(&format!("/proc/{}", done.output.trim())).exists());
     });
+}
+
+#[test]
+fn an_executor_that_is_dropped_kills_what_runs_and_spares_what_may_stay() {
+    let (marker, other) = (marker("dropped-run"), marker("dropped-kept"));
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::copy("/bin/sh", folder.path().join("keepme")).expect("a copy");
+    block_on(async {
+        let rig = Rig::new();
+        let mut job = rig.sh(&format!(
+            "setsid {}/keepme -c 'while :; do sleep 0.05; done' {other} >/dev/null 2>&1 & sleep 0.1",
+            folder.path().display()
+        ));
+        job.leave_running = vec!["keepme".into()];
+        rig.run(job).await;
+        drop(rig);
+        let kept = alive(&other);
+        for pid in &kept {
+            kill(*pid);
+        }
+        assert_eq!(kept.len(), 1, "it stays");
+
+        let rig = Rig::new();
+        let job = rig.sh(&stubborn(&marker));
+        let run = rig.run(job);
+        assert!(tokio::time::timeout(Duration::from_millis(500), run).await.is_err());
+        drop(rig);
+    });
+    eventually("none is left", || alive(&marker).is_empty());
 }
 
 #[test]
