@@ -1,6 +1,7 @@
 //! From a repository and a request to a change set, with a typed fallback for everything that cannot be told.
 
 use super::prepare::PrepareError;
+use crate::base::RepoPath;
 use crate::change::{Base, BaseHow, ChangeSet};
 use crate::event::{EventKind, FallbackCode};
 use crate::git::{BaseQuery, GitError, Mode, NoBase, Repo};
@@ -11,19 +12,24 @@ use std::collections::BTreeMap;
 /// So far back a green ancestor is looked for.
 const ANCESTORS: usize = 10_000;
 
-/// What changed. Whatever cannot be told is a note, and then the change set has no base.
+/// Every file of a repository, if it was asked for and read.
+type Files = Option<Vec<RepoPath>>;
+
+/// What changed; and with `list` every file too, for the price of one walk. Whatever cannot be told is a note, and then
+/// the change set has no base.
 pub fn find(
     repo: Result<&Repo, &GitError>,
     asked: &BaseRef,
     configured: Option<&str>,
     state: Option<&StateDir>,
     notes: &mut Vec<EventKind>,
-) -> Result<ChangeSet, PrepareError> {
+    list: bool,
+) -> Result<(ChangeSet, Files), PrepareError> {
     let repo = match repo {
         Ok(repo) => repo,
         Err(error) => {
             notes.push(fallback(error.code(), error, error.hint()));
-            return Ok(ChangeSet::unknown());
+            return Ok((ChangeSet::unknown(), None));
         }
     };
     let (base, base_guarded) = match base(repo, asked, configured, state, notes) {
@@ -34,11 +40,11 @@ pub fn find(
             (Base::None, false)
         }
     };
-    match read(repo, &base) {
-        Ok(change) => Ok(ChangeSet { base_guarded, ..change }),
+    match read(repo, &base, list) {
+        Ok((change, files)) => Ok((ChangeSet { base_guarded, ..change }, files)),
         Err(error) => {
             notes.push(fallback(error.code(), &error, error.hint()));
-            Ok(ChangeSet::unknown())
+            Ok((ChangeSet::unknown(), None))
         }
     }
 }
@@ -98,19 +104,24 @@ fn green_ancestor(repo: &Repo, state: Option<&StateDir>, notes: &mut Vec<EventKi
     Ok(Base::None)
 }
 
-fn read(repo: &Repo, base: &Base) -> Result<ChangeSet, GitError> {
+fn read(repo: &Repo, base: &Base, list: bool) -> Result<(ChangeSet, Files), GitError> {
     let (commit, mode) = match base {
         Base::Commit { commit, .. } => (Some(commit.as_str()), Mode::All),
         Base::Staged { .. } => (None, Mode::StagedOnly),
         Base::None => (None, Mode::All),
     };
-    let changes = repo.changes(commit, mode)?;
-    Ok(ChangeSet {
+    let (changes, files) = match (list, mode) {
+        (true, Mode::All) => repo.changes_and_files(commit).map(|(changes, files)| (changes, Some(files)))?,
+        (true, Mode::StagedOnly) => (repo.changes(commit, mode)?, Some(repo.files()?)),
+        (false, _) => (repo.changes(commit, mode)?, None),
+    };
+    let change = ChangeSet {
         base: base.clone(),
         head: repo.head()?,
         branch: repo.branch()?,
         base_guarded: false,
         files: changes.files,
         unseen: changes.unseen,
-    })
+    };
+    Ok((change, files))
 }

@@ -82,8 +82,10 @@ pub fn prepare(inputs: &Inputs<'_>) -> Result<Prepared, PrepareError> {
     let workflow = inputs.workflow;
     let configured = workflow.base.as_deref();
     let state = inputs.state.filter(|state| !is_committed(inputs, state, &mut notes));
-    let change = change::find(inputs.repo, &inputs.request.base, configured, state, &mut notes)?;
-    let files = list_files(inputs, workflow, &mut notes);
+    let list = workspace::needs_tree(workflow);
+    let (change, files) = change::find(inputs.repo, &inputs.request.base, configured, state, &mut notes, list)?;
+    // Without git every file counts.
+    let files = files.unwrap_or_else(|| if list { walk(inputs.root) } else { vec![] });
     let tree = Tree { files: &files, texts: read_texts(inputs.root, workflow, &files) };
     let expansion = workspace::expand(workflow, &tree).map_err(PrepareError::Expand)?;
     for warning in &expansion.warnings {
@@ -143,22 +145,7 @@ fn base_commit(change: &ChangeSet) -> Option<String> {
     }
 }
 
-fn list_files(inputs: &Inputs<'_>, workflow: &Workflow, notes: &mut Vec<EventKind>) -> Vec<RepoPath> {
-    if !workspace::needs_tree(workflow) {
-        return vec![];
-    }
-    let listed = inputs.repo.ok().map(Repo::files);
-    match listed {
-        Some(Ok(files)) => files,
-        Some(Err(error)) => {
-            notes.push(change::fallback(error.code(), &error, error.hint()));
-            walk(inputs.root)
-        }
-        None => walk(inputs.root),
-    }
-}
-
-/// Without git every file counts.
+/// Every file below a folder, but for those of git and of wf.
 pub fn walk(root: &Path) -> Vec<RepoPath> {
     use std::os::unix::ffi::OsStrExt;
     let hidden =
