@@ -149,7 +149,15 @@ fn stages(view: &RunView, out: &mut Out<'_>) {
                 let trigger = clean::text(&stage.plan.trigger);
                 out.line(Tone::Dim, "stage", &format!("{name} was not triggered ({trigger})"));
             }
-            None => out.line(Tone::Dim, "stage", &format!("{name} did not finish")),
+            None => {
+                let mut steps = view.steps.iter().filter(|step| step.stage.as_ref() == Some(&stage.plan.name));
+                let how = match stage.started_ms {
+                    Some(_) => "did not finish",
+                    None if steps.any(|step| matches!(step.decision, Some(Decision::Run(_)))) => "was not started",
+                    None => "passed: nothing to run",
+                };
+                out.line(Tone::Dim, "stage", &format!("{name} {how}"));
+            }
         }
     }
 }
