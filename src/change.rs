@@ -135,9 +135,11 @@ impl ChangeSet {
         Self { base: Base::None, head: None, branch: None, base_guarded: false, files: vec![], unseen: vec![] }
     }
 
-    /// Is the working tree exactly HEAD?
+    /// Is the working tree exactly HEAD? Nobody looked, if only what is staged was asked about.
     pub fn is_clean(&self) -> bool {
-        self.head.is_some() && self.files.iter().all(|f| f.seen == Where { committed: true, ..Where::default() })
+        !matches!(self.base, Base::Staged { .. })
+            && self.head.is_some()
+            && self.files.iter().all(|f| f.seen == Where { committed: true, ..Where::default() })
     }
 
     /// Every changed path, both sides of renames, in order, with repetitions possible.

@@ -39,6 +39,8 @@ struct Pattern {
     /// Compiled when a path first gets past the look at `root`: a regex is ten kilobytes, and of the patterns of ten
     /// thousand steps one change meets only a few.
     matcher: OnceLock<globset::GlobMatcher>,
+    /// Its beginnings that end in a segment other than `*` and `**`: the folders it names.
+    folders: OnceLock<Vec<globset::GlobMatcher>>,
 }
 
 /// Longer than any path; far below the size at which a pattern could not be compiled.
@@ -100,8 +102,11 @@ impl GlobSet {
             let root = p.root(&self.dir);
             let named = !root.is_root() && root.is_in(path);
             let last = p.body.rsplit('/').next().unwrap_or_default();
-            let specific = !folder && last != "**" && last != "*" && !is_literal(last);
-            named || (specific && p.is_match(path, &self.dir) && self.is_match(path))
+            let by_name = !is_literal(last) || path.file_name() == last.as_bytes();
+            let specific = !folder && last != "**" && last != "*" && by_name;
+            named
+                || (folder && p.names_folder(path, &self.dir))
+                || (specific && p.is_match(path, &self.dir) && self.is_match(path))
         })
     }
 
@@ -182,8 +187,8 @@ impl Pattern {
             .empty_alternates(true)
             .build()
             .map_err(|error| (format!("`{text}` is not a pattern: {}", error.kind()), None))?;
-        let matcher = OnceLock::new();
-        Ok(Self { text: text.to_owned(), negated, relative, glob, matcher, root: literal_root(&body).into(), body })
+        let (matcher, folders, root) = (OnceLock::new(), OnceLock::new(), literal_root(&body).into());
+        Ok(Self { text: text.to_owned(), negated, relative, glob, matcher, folders, root, body })
     }
 
     fn is_match(&self, path: &RepoPath, dir: &RepoPath) -> bool {
@@ -193,6 +198,26 @@ impl Pattern {
             let matcher = || self.matcher.get_or_init(|| self.glob.compile_matcher());
             bytes.starts_with(&self.root) && matcher().is_match(std::ffi::OsStr::from_bytes(bytes))
         })
+    }
+
+    /// Does one of its beginnings name this folder: `{dist,build}/**` the folder `dist`, `a/*/gen/**` the folder `a/b/gen`?
+    fn names_folder(&self, path: &RepoPath, dir: &RepoPath) -> bool {
+        use std::os::unix::ffi::OsStrExt;
+        let bytes = if self.relative { path.below(dir) } else { Some(path.as_bytes()) };
+        let folders = || {
+            self.folders.get_or_init(|| {
+                let ends: Vec<usize> =
+                    memchr::memchr_iter(b'/', self.body.as_bytes()).chain([self.body.len()]).collect();
+                let named = |end: &usize| !matches!(self.body[..*end].rsplit('/').next(), Some("*" | "**") | None);
+                let build = |end: usize| {
+                    let mut glob = globset::GlobBuilder::new(&self.body[..end]);
+                    glob.literal_separator(true).backslash_escape(true).empty_alternates(true);
+                    Some(glob.build().ok()?.compile_matcher())
+                };
+                ends.into_iter().filter(named).filter_map(build).collect()
+            })
+        };
+        bytes.is_some_and(|bytes| folders().iter().any(|glob| glob.is_match(std::ffi::OsStr::from_bytes(bytes))))
     }
 
     fn root(&self, dir: &RepoPath) -> RepoPath {

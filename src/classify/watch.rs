@@ -91,7 +91,9 @@ pub fn unseen<'a>(step: &Step, unseen: &'a [Unseen]) -> Option<&'a RepoPath> {
         Inputs::Globs(set) if hidden.assumed => set.is_match(&hidden.path),
         Inputs::Globs(set) => set.means_ignored(&hidden.path, hidden.folder),
         Inputs::Everything => hidden.assumed,
-        Inputs::Folders { own, .. } => hidden.assumed && own.iter().any(|folder| hidden.path.is_in(folder)),
+        Inputs::Folders { own, .. } => {
+            hidden.assumed && (own.iter().any(|folder| hidden.path.is_in(folder)) || step.inputs.shares(&hidden.path))
+        }
     };
     unseen.iter().find(meant).map(|hidden| &hidden.path)
 }
@@ -191,13 +193,9 @@ fn watched_by(step: &Step, file: &Classified) -> Option<RunRule> {
             Some(RunRule::Everything { categories })
         }
         Inputs::Globs(set) => set.matching(&file.path).map(|pattern| RunRule::Input { pattern: pattern.to_owned() }),
-        Inputs::Folders { own, manifests, all } => {
-            let folder = own.iter().find(|folder| file.path.is_in(folder));
-            match folder {
-                Some(folder) => Some(RunRule::Folder { folder: folder.clone() }),
-                None if manifests.contains(&file.path) => Some(RunRule::Shared),
-                None => (!ancestors(&file.path).any(|place| all.contains(&place))).then_some(RunRule::Shared),
-            }
-        }
+        Inputs::Folders { own, .. } => match own.iter().find(|folder| file.path.is_in(folder)) {
+            Some(folder) => Some(RunRule::Folder { folder: folder.clone() }),
+            None => step.inputs.shares(&file.path).then_some(RunRule::Shared),
+        },
     }
 }

@@ -20,7 +20,7 @@ pub const CATEGORIES: &[(&str, &[&str])] = &[
             "{doc,docs}/**/*.{txt,png,jpg,jpeg,gif,svg,webp,pdf,drawio,puml}",
             "**/{LICENSE,LICENCE,COPYING,NOTICE,AUTHORS,CONTRIBUTORS,MAINTAINERS,CHANGELOG,CHANGES,README}",
             "**/{LICENSE,LICENCE,COPYING,CHANGELOG,CHANGES,README}{-*,.txt}",
-            "!**/{src,lib,app,apps,pkg,internal,cmd,template,templates,prompts,testdata,fixtures,snapshots,content,posts,pages}/**/*.{md,markdown,rst,adoc,asciidoc}",
+            "!**/{src,lib,app,apps,pkg,internal,cmd,template,templates,prompts,testdata,fixtures,snapshots,content,posts,pages}/**",
         ],
     ),
     (

@@ -29,7 +29,10 @@ pub fn definitions(inputs: &Inputs<'_>, repo: &Repo, change: &ChangeSet, tree: &
         Err(error) => return BaseDefinitions::Unknown(error.to_string()),
     };
     let manifests = changed_manifests(inputs, change);
-    if then == inputs.config_text.as_bytes() && manifests.is_empty() {
+    // A folder that is gone had an instance, which others may have waited for.
+    let gone = workspace::needs_tree(inputs.workflow)
+        && change.files.iter().any(|file| file.status == Status::Deleted || file.from.is_some());
+    if then == inputs.config_text.as_bytes() && manifests.is_empty() && !gone {
         return BaseDefinitions::Same;
     }
     let Ok(text) = String::from_utf8(then) else {
@@ -64,9 +67,6 @@ type Files = (Vec<RepoPath>, BTreeMap<RepoPath, Arc<str>>);
 /// The files and manifests of the base: those of now, with what the change did to them taken back. A package that took
 /// another name since was a dependency then, though no manifest of its dependents changed.
 fn as_it_was(repo: &Repo, commit: &str, change: &ChangeSet, tree: &Tree<'_>, manifests: &[&RepoPath]) -> Option<Files> {
-    if manifests.is_empty() {
-        return Some((tree.files.to_vec(), tree.texts.clone()));
-    }
     let mut files: BTreeSet<RepoPath> = tree.files.iter().cloned().collect();
     for file in &change.files {
         if matches!(file.status, Status::Added | Status::Renamed) {

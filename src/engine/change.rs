@@ -2,7 +2,7 @@
 
 use super::prepare::PrepareError;
 use crate::base::RepoPath;
-use crate::change::{Base, BaseHow, ChangeSet};
+use crate::change::{Base, BaseHow, ChangeSet, ChangedFile, Unseen};
 use crate::event::{EventKind, FallbackCode};
 use crate::git::{BaseQuery, GitError, Mode, NoBase, Repo};
 use crate::history::{self, StateDir};
@@ -70,7 +70,9 @@ fn base(
             notes.push(EventKind::Fallback { code: FallbackCode::CiWithoutBase, message, hint: Some(hint) });
             return Ok((Base::None, false));
         }
-        BaseRef::Asked(reference) => BaseQuery::Asked(reference.clone()),
+        BaseRef::Asked(reference) => {
+            BaseQuery::Asked { reference: reference.clone(), configured: configured.map(str::to_owned) }
+        }
         BaseRef::Default => BaseQuery::Default { configured: configured.map(str::to_owned) },
     };
     let resolved = repo.resolve_base(&query)?;
@@ -115,13 +117,29 @@ fn read(repo: &Repo, base: &Base, list: bool) -> Result<(ChangeSet, Files), GitE
         (true, Mode::StagedOnly) => (repo.changes(commit, mode)?, Some(repo.files()?)),
         (false, _) => (repo.changes(commit, mode)?, None),
     };
+    // What git shows as one path, and what lies inside it.
+    let mut unseen = changes.unseen;
+    if mode == Mode::StagedOnly {
+        unseen = repo.changes(None, Mode::All)?.unseen;
+    }
+    unseen.extend(changes.files.iter().filter(|file| is_opaque(file)).flat_map(|file| {
+        let hides = |path: &RepoPath| Unseen { path: path.clone(), folder: true, assumed: false };
+        std::iter::once(&file.path).chain(&file.from).map(hides).collect::<Vec<_>>()
+    }));
     let change = ChangeSet {
         base: base.clone(),
         head: repo.head()?,
         branch: repo.branch()?,
         base_guarded: false,
         files: changes.files,
-        unseen: changes.unseen,
+        unseen,
     };
     Ok((change, files))
+}
+
+/// A submodule, a repository inside, or a symlink: it changed as one path, and nobody can say what inside it did.
+fn is_opaque(file: &ChangedFile) -> bool {
+    const GITLINK: u32 = 0o160_000;
+    const SYMLINK: u32 = 0o120_000;
+    [file.modes.0, file.modes.1].iter().any(|mode| [GITLINK, SYMLINK].contains(mode))
 }

@@ -192,9 +192,10 @@ impl Loop {
                         effect => self.perform(effect, report.as_ref()),
                     }
                 }
-                if self.telling.broken.is_some() && !self.scheduler.is_stopping() {
-                    inputs.push_back((Input::Abort, None));
-                }
+            }
+            if self.telling.broken.is_some() && !self.scheduler.is_stopping() {
+                inputs.push_back((Input::Abort, None));
+                continue;
             }
             let next = alarms.first().copied();
             let alarm = tokio::time::sleep_until(self.clock.instant(next.unwrap_or(u64::MAX >> 24)).into());
@@ -390,6 +391,8 @@ impl Loop {
             RunStatus::Interrupted if self.terminated => 143,
             RunStatus::Interrupted => 130,
         };
+        // The lists of changed files were for the steps; a file's name may be what nobody else should read.
+        let _ = std::fs::remove_dir_all(&self.lists);
         self.telling.tell(EventKind::RunFinished { status, exit_code, wall_ms: self.clock.now() });
         self.telling.finish();
         Finished { status, exit_code }

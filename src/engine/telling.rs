@@ -1,10 +1,11 @@
 //! Telling: the log first, then the view, then whoever listens.
 
 use super::Clock;
-use crate::event::{Event, EventKind, FallbackCode};
+use crate::event::{Event, EventKind, FallbackCode, WarningCode};
 use crate::exec::mask::Masker;
 use crate::history::LogWriter;
 use crate::report::{RunView, Sink};
+use serde_json::Value;
 use std::io;
 
 /// Everything that hears of events.
@@ -82,23 +83,74 @@ impl Telling {
     }
 }
 
-/// Secrets never reach the log nor a sink: an event whose JSON form holds one is replaced by its masked form.
+/// Fields whose strings are words of the format, or digests: they hold no data of anybody's.
+const WORDS: [&str; 15] = [
+    "type",
+    "is",
+    "because",
+    "skip",
+    "evidence",
+    "cancelled",
+    "rule",
+    "kind",
+    "by",
+    "status",
+    "code",
+    "smart",
+    "definition",
+    "context",
+    "change_type",
+];
+
+/// Secrets never reach the log nor a sink: every string of an event is masked, but for the words of the format.
 fn masked(masker: &Masker, event: Event) -> Event {
     if masker.is_empty() {
         return event;
     }
-    let Ok(json) = serde_json::to_string(&event) else { return event };
-    let hidden = masker.text(&json);
-    if hidden == json {
+    let Ok(mut value) = serde_json::to_value(&event) else { return event };
+    if !mask(masker, &mut value) {
         return event;
     }
-    // A secret may be part of a word that the format needs; then only the fact of the event is kept.
-    serde_json::from_str(&hidden).unwrap_or(Event {
+    serde_json::from_value(value).unwrap_or(Event {
         kind: EventKind::Warning {
-            code: crate::event::WarningCode::State,
+            code: WarningCode::State,
             step: None,
             message: "an event was withheld because it held a secret".into(),
         },
         ..event
     })
+}
+
+/// Masks in place; says whether anything was.
+fn mask(masker: &Masker, value: &mut Value) -> bool {
+    match value {
+        Value::String(text) => {
+            let hidden = masker.text(text);
+            let found = hidden != *text;
+            *text = hidden;
+            found
+        }
+        Value::Array(items) => items.iter_mut().fold(false, |found, item| mask(masker, item) | found),
+        Value::Object(fields) => {
+            let data = fields.iter_mut().filter(|(name, value)| !(value.is_string() && WORDS.contains(&name.as_str())));
+            data.fold(false, |found, (_, value)| mask(masker, value) | found)
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::StepId;
+
+    #[test]
+    fn secrets_that_are_words_of_the_format_destroy_nothing() {
+        let masker = Masker::new(["step", "step-output", "s3cr3t-value"].map(|text| text.as_bytes().to_vec()).into());
+        let id = StepId::parse("test").unwrap();
+        let kind = EventKind::StepOutput { step: id.clone(), attempt: 1, bytes: 9, tail: "a s3cr3t-value\n".into() };
+        let masked = masked(&masker, Event { seq: 3, at_ms: 4, kind });
+        let tail = "a ***\n".to_owned();
+        assert_eq!(masked.kind, EventKind::StepOutput { step: id, attempt: 1, bytes: 9, tail });
+    }
 }

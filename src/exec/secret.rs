@@ -41,17 +41,65 @@ const SECRET_ENDS: [&str; 12] = [
     "PRIVATE_KEY",
 ];
 
+/// What GitHub documents as variables of every job: none is secret, and masking a repository's name or folder would make
+/// output unreadable. Any other `GITHUB_*` variable is somebody's own, and taken for a secret.
+const GITHUB_PUBLIC: [&str; 36] = [
+    "ACTION",
+    "ACTIONS",
+    "ACTION_PATH",
+    "ACTION_REF",
+    "ACTION_REPOSITORY",
+    "ACTOR",
+    "ACTOR_ID",
+    "API_URL",
+    "BASE_REF",
+    "ENV",
+    "EVENT_NAME",
+    "EVENT_PATH",
+    "GRAPHQL_URL",
+    "HEAD_REF",
+    "JOB",
+    "OUTPUT",
+    "PATH",
+    "REF",
+    "REF_NAME",
+    "REF_PROTECTED",
+    "REF_TYPE",
+    "REPOSITORY",
+    "REPOSITORY_ID",
+    "REPOSITORY_OWNER",
+    "REPOSITORY_OWNER_ID",
+    "RETENTION_DAYS",
+    "RUN_ATTEMPT",
+    "RUN_ID",
+    "RUN_NUMBER",
+    "SERVER_URL",
+    "SHA",
+    "STATE",
+    "STEP_SUMMARY",
+    "TRIGGERING_ACTOR",
+    "WORKFLOW",
+    "WORKSPACE",
+];
+
+/// Is it a variable of GitHub's that is not public? `GITHUB_WORKFLOW_REF` and `GITHUB_WORKFLOW_SHA` are, too.
+fn is_private_of_github(name: &str) -> bool {
+    name.strip_prefix("GITHUB_")
+        .is_some_and(|rest| !GITHUB_PUBLIC.contains(&rest) && !matches!(rest, "WORKFLOW_REF" | "WORKFLOW_SHA"))
+}
+
 /// How tokens of GitHub begin, whatever the variable is called.
 const TOKEN_STARTS: [&str; 6] = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"];
 
 /// The values to mask: of variables that are declared secret, of those whose name's last word says so (`*_TOKEN`,
-/// `*_KEY`, `*_SECRET`, `*_PASSWORD`, …), and of `GITHUB_*` variables that hold a token. Other `GITHUB_*` variables
-/// (`GITHUB_REPOSITORY`, `GITHUB_WORKSPACE`, …) are no secrets, and masking them would make output unreadable.
+/// `*_KEY`, `*_SECRET`, `*_PASSWORD`, …), of `GITHUB_*` variables but for those that GitHub documents as public, and
+/// whatever looks like a token of GitHub.
 pub fn values(env: &[(OsString, OsString)], declared: &[String]) -> Vec<Vec<u8>> {
     let secret = |(name, value): &&(OsString, OsString)| {
         let (name, value) = (name.to_string_lossy(), value.to_string_lossy());
         declared.iter().any(|known| *known == name)
             || is_secret_name(&name)
+            || is_private_of_github(&name)
             || TOKEN_STARTS.iter().any(|start| value.starts_with(start))
     };
     env.iter().filter(secret).map(|(_, value)| value.as_bytes().to_vec()).collect()

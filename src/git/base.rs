@@ -7,7 +7,12 @@ use crate::change::{Base, BaseHow};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BaseQuery {
     /// `--base REF`: a person typed it, so it must exist.
-    Asked(String),
+    Asked {
+        /// What was typed.
+        reference: String,
+        /// `base:` of the configuration: which branch counts as the default one.
+        configured: Option<String>,
+    },
     /// The default branch: as configured, or by the usual names.
     Default {
         /// `base:` of the configuration.
@@ -54,14 +59,17 @@ impl Repo {
     pub fn resolve_base(&self, query: &BaseQuery) -> Result<Resolved, NoBase> {
         let head = self.head()?;
         match query {
-            BaseQuery::Asked(reference) => {
+            BaseQuery::Asked { reference, configured } => {
                 let asked = self.commit_of(reference)?;
                 let Some((tip, _)) = asked else {
                     return Err(NoBase::AskedMissing { reference: reference.clone() });
                 };
                 let head = head.ok_or(NoBase::Unborn)?;
                 let commit = self.merge_base(&head, &tip)?.unwrap_or(tip);
-                let default = self.default_branch(None)?;
+                let default = match self.default_branch(configured.as_deref()) {
+                    Err(NoBase::ConfiguredMissing { .. }) => None,
+                    found => found?,
+                };
                 let on_default_branch = match &default {
                     Some(default) => self.is_on(default, &head)?,
                     None => true,
@@ -126,6 +134,6 @@ impl Repo {
                 None => default.name.strip_prefix("refs/heads/").unwrap_or(&default.name) == branch,
             });
         }
-        Ok(self.is_ancestor(head, &default.tip)?)
+        Ok(self.is_ancestor(head, &default.tip)? || self.is_tagged(head)?)
     }
 }

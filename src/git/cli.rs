@@ -166,6 +166,10 @@ impl Cli {
         Ok(text(said).lines().map(str::to_owned).collect())
     }
 
+    pub fn is_tagged(&self, commit: &str) -> Result<bool, GitError> {
+        Ok(!self.run(&["tag", "--points-at", commit])?.is_empty())
+    }
+
     pub fn holds(&self, commit: &str, path: &RepoPath) -> Result<bool, GitError> {
         let literal = ["--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, "--"].map(OsStr::new);
         Ok(!self.run_os(&[&literal[..], &[OsStr::from_bytes(path.as_bytes())]].concat())?.is_empty())

@@ -30,6 +30,17 @@ impl Repo {
         }
     }
 
+    /// Does a tag name this commit?
+    ///
+    /// # Errors
+    /// The tags cannot be read.
+    pub fn is_tagged(&self, commit: &str) -> Result<bool, GitError> {
+        match &self.lib {
+            Some(lib) => libgit::is_tagged(lib, oid(commit)?),
+            None => self.cli.is_tagged(commit),
+        }
+    }
+
     /// Does history end early here?
     pub fn is_shallow(&self) -> bool {
         self.lib.as_ref().map_or_else(|| self.cli.is_shallow(), git2::Repository::is_shallow)

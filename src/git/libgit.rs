@@ -185,17 +185,31 @@ pub(super) fn recheck<'a>(
 ) -> Result<Vec<Difference>, GitError> {
     let mut options = options();
     options.disable_pathspec_match(true);
-    let mut any = false;
-    for path in paths {
-        options.pathspec(path.as_bytes());
-        any = true;
-    }
-    if !any {
+    let paths: Vec<&RepoPath> = paths.collect();
+    if paths.is_empty() {
         return Ok(vec![]);
+    }
+    for path in &paths {
+        options.pathspec(path.as_bytes());
     }
     let diff = repo.diff_index_to_workdir(None, Some(&mut options));
     let diff = diff.map_err(GitError::doing("comparing files with the index"))?;
-    Ok(diff.deltas().filter_map(|delta| difference(&delta)).collect())
+    let mut found: Vec<Difference> = diff.deltas().filter_map(|delta| difference(&delta)).collect();
+    // `ignore` in .gitmodules is for people's eyes; a step that builds the submodule sees what is there.
+    let told: std::collections::HashSet<RepoPath> = found.iter().map(|difference| difference.path.clone()).collect();
+    for path in paths.into_iter().filter(|path| !told.contains(*path)) {
+        let name = String::from_utf8_lossy(path.as_bytes());
+        let status = repo.submodule_status(&name, git2::SubmoduleIgnore::None);
+        if status.is_ok_and(|status| status.is_wd_modified() || status.is_wd_wd_modified() || dirty(status)) {
+            found.push(Difference::plain(path.clone(), (super::delta::GITLINK, super::delta::GITLINK)));
+        }
+    }
+    Ok(found)
+}
+
+/// Staged or new files inside a submodule.
+fn dirty(status: git2::SubmoduleStatus) -> bool {
+    status.contains(git2::SubmoduleStatus::WD_INDEX_MODIFIED) || status.is_wd_untracked()
 }
 
 const ASSUME_UNCHANGED: u16 = 0x8000;
@@ -214,6 +228,12 @@ pub(super) fn skipped(entry: &git2::IndexEntry) -> bool {
 /// wf's own folder never counts.
 pub(super) fn is_state(path: &RepoPath) -> bool {
     path.is_in(&RepoPath::from(".wf"))
+}
+
+/// Does a tag name this commit?
+pub(super) fn is_tagged(repo: &Repository, commit: Oid) -> Result<bool, GitError> {
+    let tags = repo.references_glob("refs/tags/*").map_err(GitError::doing("listing tags"))?;
+    Ok(tags.flatten().any(|tag| tag.peel_to_commit().is_ok_and(|tagged| tagged.id() == commit)))
 }
 
 /// Is there anything at this path in a commit?

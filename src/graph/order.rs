@@ -158,9 +158,9 @@ impl StepGraph {
         let watched = match &other.inputs {
             super::Inputs::Everything => true,
             super::Inputs::Globs(set) => set.may_overlap(writes),
-            super::Inputs::Folders { own, all, .. } => writes.roots().any(|root| {
+            super::Inputs::Folders { own, manifests, all } => writes.roots().any(|root| {
                 let meets = |folder: &crate::base::RepoPath| root.is_in(folder) || folder.is_in(&root);
-                own.iter().any(meets) || !all.iter().any(|folder| root.is_in(folder))
+                own.iter().any(meets) || manifests.iter().any(meets) || !all.iter().any(|folder| root.is_in(folder))
             }),
         };
         let overlaps = |set: &Option<crate::base::GlobSet>| set.as_ref().is_some_and(|set| set.may_overlap(writes));

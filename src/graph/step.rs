@@ -108,6 +108,15 @@ pub enum Edge {
     After,
 }
 
+impl Inputs {
+    /// Is the path outside its folders and yet watched by an instance: a manifest, or a file that no instance owns?
+    pub fn shares(&self, path: &RepoPath) -> bool {
+        let Self::Folders { manifests, all, .. } = self else { return false };
+        let mut above = std::iter::successors(Some(path.clone()), |at| (!at.is_root()).then(|| at.parent()));
+        manifests.contains(path) || !above.any(|place| all.contains(&place))
+    }
+}
+
 impl Step {
     /// Digest of all that defines what the step does and what may skip it; not of how it is scheduled.
     pub fn definition(&self) -> Digest {

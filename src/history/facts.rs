@@ -211,7 +211,8 @@ impl Fold {
             semantics: head.semantics,
             commit: head.commit,
             branch: head.branch,
-            clean: head.clean && !self.tree_changed,
+            // A run that did not end was not asked whether its tree stayed as it was.
+            clean: head.clean && !self.tree_changed && self.status.is_some(),
             whole: !head.filtered,
             witnesses: head.witnesses,
             status: self.status,

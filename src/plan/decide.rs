@@ -62,7 +62,8 @@ pub fn decisions(
         deciding.followers(&mut decisions);
     }
     if facts.request.settings.smart_execution == Smart::Observe {
-        decisions.iter_mut().for_each(observe);
+        let free = decisions.iter_mut().enumerate().filter(|(at, _)| !deciding.waits_for_a_person(*at));
+        free.for_each(|(_, decision)| observe(decision));
     }
     decisions
 }
@@ -107,7 +108,7 @@ impl Deciding<'_> {
                 Some(SkipReason::StageNotTriggered { stage: stage.name.clone(), trigger: stage.trigger.clone() })
             }
             (_, Some(when)) if !holds(self.facts, when, asked) => {
-                if when.names_manual() && self.facts.class.is_none() {
+                if *when == Trigger::Manual || (when.names_manual() && self.facts.class.is_none()) {
                     return Decision::Skip(SkipReason::Manual);
                 }
                 Some(SkipReason::WhenFalse { when: when.to_string() })
@@ -146,7 +147,9 @@ impl Deciding<'_> {
             return run(Because::Unseen { path: path.clone() });
         }
         let mut needs = facts.graph.waits(at).iter().filter(|(_, edge)| *edge == Edge::Needs);
-        if let Some((need, _)) = needs.find(|(need, _)| may_produce_news(&so_far[*need])) {
+        if let Some((need, _)) =
+            needs.find(|(need, _)| may_produce_news(&so_far[*need]) || self.was_held_back(*need, so_far))
+        {
             return run(Because::Upstream { step: facts.graph.step(*need).id.clone() });
         }
         match self.evidence(at, step) {
@@ -222,8 +225,11 @@ impl Deciding<'_> {
                     | Decision::Skip(SkipReason::Manual | SkipReason::Filtered | SkipReason::NothingToFollow) => false,
                     Decision::Skip(_) => graph.step(need).outputs.is_some(),
                 };
-                if edge == Edge::Needs && missing {
-                    decisions[need] = Decision::Run(Because::OutputsNeeded { by: graph.step(at).id.clone() });
+                if edge == Edge::Needs && missing && !self.waits_for_a_person(need) {
+                    // It may have been held back though it changed: then what it makes is news after all.
+                    let own = self.smart(need, graph.step(need), decisions);
+                    let needed = Because::OutputsNeeded { by: graph.step(at).id.clone() };
+                    decisions[need] = if own.runs() { own } else { Decision::Run(needed) };
                 }
             }
         }
@@ -242,6 +248,24 @@ impl Deciding<'_> {
                 }
             }
         }
+    }
+
+    /// Was it held back by a condition although something it watches, or its definition, changed? What it would have made
+    /// is missing then, and who needs that cannot be called unaffected.
+    fn was_held_back(&self, at: usize, so_far: &[Decision]) -> bool {
+        let held =
+            matches!(so_far[at], Decision::Skip(SkipReason::WhenFalse { .. } | SkipReason::StageNotTriggered { .. }));
+        held && self.smart(at, self.facts.graph.step(at), so_far).runs()
+    }
+
+    /// Does it run only when a person asks: a deployment, or a condition or stage that names `manual`?
+    fn waits_for_a_person(&self, at: usize) -> bool {
+        let step = self.facts.graph.step(at);
+        let stage = self.facts.stages.iter().find(|stage| step.stage.as_ref() == Some(&stage.name));
+        let manual = step.is_deploy()
+            || step.when.as_ref().is_some_and(Trigger::names_manual)
+            || stage.is_some_and(|stage| stage.trigger.names_manual());
+        manual && !self.is_asked_for(step)
     }
 
     fn is_asked_for(&self, step: &Step) -> bool {

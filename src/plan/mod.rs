@@ -11,7 +11,7 @@ pub use select::UnknownSelection;
 
 use crate::base::{Digest, StepId};
 use crate::change::ChangeSet;
-use crate::classify::Classification;
+use crate::classify::{self, Classification};
 use crate::config::model::StageSpec;
 use crate::event::{Decision, PlannedStage, PlannedStep};
 use crate::graph::StepGraph;
@@ -61,6 +61,8 @@ pub struct Plan {
     pub definitions: Vec<Digest>,
     /// Digest of each step's context, by position.
     pub contexts: Vec<Digest>,
+    /// Whether each step watches something that no diff can speak for: then its pass proves nothing about a commit.
+    pub unseen: Vec<bool>,
     /// The stages in order. Empty: not staged.
     pub stages: Vec<PlannedStage>,
 }
@@ -77,7 +79,8 @@ pub fn build(facts: Facts<'_>) -> Result<Plan, UnknownSelection> {
     let stages = decide::stages(&facts);
     let decisions = decide::decisions(&facts, &definitions, &selected, &stages);
     let stages = if facts.request.settings.multi_stage { stages } else { vec![] };
-    Ok(Plan { graph: graph.clone(), decisions, definitions, contexts: facts.contexts.to_vec(), stages })
+    let unseen = graph.steps().iter().map(|step| classify::unseen(step, &facts.change.unseen).is_some()).collect();
+    Ok(Plan { graph: graph.clone(), decisions, definitions, contexts: facts.contexts.to_vec(), unseen, stages })
 }
 
 impl Plan {
@@ -94,7 +97,7 @@ impl Plan {
                 batch: self.graph.batch(*at),
                 definition: self.definitions[*at],
                 context: self.contexts[*at],
-                witnesses: step.witnesses(),
+                witnesses: step.witnesses() && !self.unseen[*at],
             }
         };
         self.graph.order().iter().map(planned).collect()

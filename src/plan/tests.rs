@@ -250,9 +250,15 @@ fn what_git_does_not_see_is_never_skipped_by_diff() {
     assert!(unseen(&[".env"], hidden(".env", false, false)));
     assert!(unseen(&["src/*.gen.rs"], hidden("src/a.gen.rs", false, false)));
     assert!(unseen(&["src/**"], hidden("src/a.rs", false, true)));
+    assert!(unseen(&["{dist,build}/**"], hidden("dist", true, false)));
+    assert!(unseen(&["services/*/generated/**"], hidden("services/a/generated", true, false)));
+    assert!(unseen(&["**/.env"], hidden("a/.env", false, false)));
+    assert!(unseen(&["vendor/lib/src/**"], hidden("vendor/lib", true, false)));
     // A wide pattern means what git tracks; ignored folders inside it are nobody's inputs.
     assert!(!unseen(&["src/**"], hidden("src/a.pyc", false, false)));
     assert!(!unseen(&["**/*.rs"], hidden("target", true, false)));
+    assert!(!unseen(&["src"], hidden("src/a.pyc", false, false)));
+    assert!(!unseen(&["src/**", "*/x.rs"], hidden("src/__pycache__", true, false)));
 }
 
 #[test]
@@ -280,6 +286,33 @@ fn a_skipped_step_runs_when_its_outputs_are_needed_and_that_is_no_news() {
     World::new(world.steps.clone(), &["other"]).skip("gen");
     let dry = vec![step("gen", &["schema/**"]), needs(step("test", &["src/**"]), &["gen"])];
     World::new(dry, &["src/x.rs"]).skip("gen");
+}
+
+#[test]
+fn a_producer_that_was_held_back_although_it_changed_is_news() {
+    let held = Step {
+        when: Some(Trigger::Changes(Category::from("docs"))),
+        ..outputs(step("gen", &["schema/**"]), &["gen/**"])
+    };
+    let steps = vec![held, needs(step("a", &["src/**"]), &["gen"]), needs(step("b", &["never"]), &["gen"])];
+    let both = World::new(steps.clone(), &["schema/s.json", "src/x.rs"]);
+    assert!(matches!(both.because("gen"), Because::Changed { .. }));
+    assert!(matches!(both.because("b"), Because::Upstream { step } if step.as_str() == "gen"));
+    // Also when nothing else asks for it; and not at all when it did not change.
+    World::new(steps.clone(), &["schema/s.json"]).because("b");
+    World::new(steps, &["other"]).skip("b");
+}
+
+#[test]
+fn what_waits_for_a_person_is_not_run_by_anybody_else() {
+    let manual = Step { when: Some(Trigger::Manual), ..outputs(step("seed", &["db/**"]), &["seeded/**"]) };
+    let steps = vec![manual, needs(step("test", &["src/**"]), &["seed"])];
+    for world in [
+        World::new(steps.clone(), &["src/x.rs"]),
+        World::new(steps, &["src/x.rs"]).with(|w| w.request.settings.smart_execution = Smart::Observe),
+    ] {
+        assert_eq!(world.skip("seed"), SkipReason::Manual);
+    }
 }
 
 #[test]

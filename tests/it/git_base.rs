@@ -76,7 +76,8 @@ fn an_asked_reference_must_exist_and_may_be_any_commit() {
     let first = git.git(&["rev-parse", "HEAD"]);
     git.git(&["tag", "--annotate", "--message", "v1", "v1"]);
     git.write("second", "1").commit("second");
-    let ask = |reference: &str| git.open().resolve_base(&BaseQuery::Asked(reference.into()));
+    let ask =
+        |reference: &str| git.open().resolve_base(&BaseQuery::Asked { reference: reference.into(), configured: None });
     for reference in ["v1", "HEAD~1", "main~1", &first, &first[..10]] {
         let resolved = ask(reference).unwrap();
         assert_eq!(

@@ -26,9 +26,9 @@ fn story(git: &Scratch, shape: impl Fn(&Scratch)) {
     let resolved = repo.resolve_base(&BaseQuery::Default { configured: None }).unwrap();
     assert!(matches!(&resolved.base, Base::Commit { commit, .. } if *commit == fork), "{resolved:?}");
     assert_eq!(resolved.default_branch.as_deref(), Some("refs/heads/main"));
-    let asked = repo.resolve_base(&BaseQuery::Asked("HEAD~1".into())).unwrap();
+    let asked = repo.resolve_base(&BaseQuery::Asked { reference: "HEAD~1".into(), configured: None }).unwrap();
     assert!(matches!(&asked.base, Base::Commit { commit, .. } if *commit == fork), "{asked:?}");
-    assert!(repo.resolve_base(&BaseQuery::Asked("--nothing".into())).is_err());
+    assert!(repo.resolve_base(&BaseQuery::Asked { reference: "--nothing".into(), configured: None }).is_err());
     let candidates = [fork.clone()].into();
     assert_eq!(repo.newest_ancestor(&candidates, 100).unwrap(), Some(fork.clone()));
     assert!(repo.is_ancestor(&fork, &topic).unwrap() && !repo.is_ancestor(&topic, &fork).unwrap());

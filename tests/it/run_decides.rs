@@ -208,3 +208,70 @@ fn a_project_without_configuration_gets_a_detected_pipeline() {
     let said = world.wf(&["run"]).passed().says("made");
     let _ = said.says("no .workflow-config.yaml");
 }
+
+#[test]
+fn what_lies_inside_a_submodule_or_behind_a_symlink_is_not_skipped_when_that_changed() {
+    let config = "
+steps:
+  - {id: lib, run: 'true', inputs: ['vendor/lib/src/**']}
+  - {id: link, run: 'true', inputs: ['link/**']}
+  - {id: other, run: 'true', inputs: ['docs/**']}
+";
+    let world = World::new(config);
+    world.symlink("src", "link");
+    let inner = super::git_repo::Scratch::seeded();
+    world.git(&["submodule", "--quiet", "add", inner.root.to_str().unwrap(), "vendor/lib"]);
+    world.commit("with a submodule");
+    world.git(&["switch", "--quiet", "--create", "topic"]);
+    assert_eq!(world.plan(&[]), "lib skip:unaffected, link skip:unaffected, other skip:unaffected");
+    world.git(&["config", "--file", ".gitmodules", "submodule.vendor/lib.ignore", "all"]);
+    world.commit("quiet submodule");
+    world.write("vendor/lib/src/main.rs", "changed\n");
+    assert_eq!(world.plan(&[]), "lib run:unseen, link skip:unaffected, other skip:unaffected");
+    world.remove("link").symlink("docs", "link");
+    assert_eq!(world.plan(&[]), "lib run:unseen, link run:unseen, other skip:unaffected");
+}
+
+#[test]
+fn ignored_inputs_are_seen_under_staged_too_and_their_passes_prove_nothing() {
+    let config = "
+steps:
+  - {id: a, run: 'true', inputs: [.env]}
+";
+    let world = World::new(config);
+    world.write(".gitignore", ".env\n").write(".env", "x").commit("ignore");
+    let _ = world.wf(&["run"]).passed();
+    world.git(&["switch", "--quiet", "--create", "topic"]);
+    assert_eq!(world.plan(&["--staged"]), "a run:unseen");
+    world.remove(".env");
+    assert_eq!(world.plan(&["--skip-policy", "witnessed"]), "a run:unproven");
+}
+
+#[test]
+fn a_removed_folder_is_missed_by_who_waited_for_its_instance() {
+    let world = World::new(
+        "
+steps:
+  - {id: build, for_each: 'services/*/', run: 'true'}
+  - {id: package, needs: [build], run: 'true', inputs: [package.sh]}
+",
+    );
+    world
+        .write("services/x/Makefile", "a")
+        .write("services/y/Makefile", "a")
+        .write("package.sh", "x")
+        .commit("services");
+    world.git(&["switch", "--quiet", "--create", "topic"]);
+    world.git(&["rm", "-rq", "services/x"]);
+    assert!(world.plan(&[]).contains("package run:definition-changed"), "{}", world.plan(&[]));
+}
+
+#[test]
+fn state_that_a_commit_brings_along_is_no_evidence() {
+    let world = World::new(TWO);
+    let _ = world.wf(&["run"]).passed();
+    world.git(&["add", "--force", ".wf"]);
+    world.git(&["commit", "--quiet", "--message", "forged"]);
+    let said = world.wf(&["plan"]).passed().says("evidence that a commit brings along is not used");
+    let _ = said.says("2 to run");
+}
