@@ -116,6 +116,9 @@ pub struct ChangeSet {
     pub files: Vec<ChangedFile>,
     /// What no diff can speak for.
     pub unseen: Vec<Unseen>,
+    /// The working tree does not hold all of HEAD (a sparse checkout), or git was told not to look at some of it.
+    #[serde(default)]
+    pub partial: bool,
 }
 
 /// A file or folder whose changes git does not show.
@@ -127,17 +130,29 @@ pub struct Unseen {
     pub folder: bool,
     /// Tracked, but git was told to assume it unchanged; otherwise it is ignored.
     pub assumed: bool,
+    /// It changed as a whole (a submodule, a symlink): anything at or below it may have.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub opaque: bool,
 }
 
 impl ChangeSet {
     /// No base, nothing known.
     pub fn unknown() -> Self {
-        Self { base: Base::None, head: None, branch: None, base_guarded: false, files: vec![], unseen: vec![] }
+        Self {
+            base: Base::None,
+            head: None,
+            branch: None,
+            base_guarded: false,
+            files: vec![],
+            unseen: vec![],
+            partial: false,
+        }
     }
 
     /// Is the working tree exactly HEAD? Nobody looked, if only what is staged was asked about.
     pub fn is_clean(&self) -> bool {
         !matches!(self.base, Base::Staged { .. })
+            && !self.partial
             && self.head.is_some()
             && self.files.iter().all(|f| f.seen == Where { committed: true, ..Where::default() })
     }

@@ -110,15 +110,23 @@ impl GlobSet {
         })
     }
 
+    /// May some path at or below this one be in the set? Errs towards yes; subtractions are not looked at.
+    pub fn may_reach_into(&self, folder: &RepoPath) -> bool {
+        let inside = format!("{folder}/**");
+        self.full().iter().any(|pattern| may_overlap(pattern, &inside))
+    }
+
+    /// The patterns without `!`, from the repository's root.
+    fn full(&self) -> Vec<String> {
+        let dir = self.dir.to_string();
+        let full =
+            |p: &Pattern| if p.relative && !dir.is_empty() { format!("{dir}/{}", p.body) } else { p.body.clone() };
+        self.patterns.iter().filter(|p| !p.negated).map(full).collect()
+    }
+
     /// May some path be in both sets? Errs towards yes; subtractions are not looked at.
     pub fn may_overlap(&self, other: &GlobSet) -> bool {
-        let positive = |set: &GlobSet| -> Vec<String> {
-            let dir = set.dir.to_string();
-            let full =
-                |p: &Pattern| if p.relative && !dir.is_empty() { format!("{dir}/{}", p.body) } else { p.body.clone() };
-            set.patterns.iter().filter(|p| !p.negated).map(full).collect()
-        };
-        let (ours, theirs) = (positive(self), positive(other));
+        let (ours, theirs) = (self.full(), other.full());
         ours.iter().any(|a| theirs.iter().any(|b| may_overlap(a, b)))
     }
 }
@@ -180,7 +188,7 @@ impl Pattern {
         }
         let last = body.rsplit('/').next().unwrap_or(&body);
         // A name without wildcards may be a folder; who watches a folder means what is in it.
-        let source = if is_literal(last) { format!("{{{body},{body}/**}}") } else { body.clone() };
+        let source = if is_literal(&unescaped(last)) { format!("{{{body},{body}/**}}") } else { body.clone() };
         let glob = globset::GlobBuilder::new(&source)
             .literal_separator(true)
             .backslash_escape(true)
@@ -228,6 +236,20 @@ impl Pattern {
 
 fn is_literal(segment: &str) -> bool {
     !segment.contains(['*', '?', '[', '{', '\\', '}', ']'])
+}
+
+/// A segment without its escaped characters: what is left says whether it has wildcards.
+fn unescaped(segment: &str) -> String {
+    let (mut plain, mut chars) = (String::new(), segment.chars());
+    while let Some(c) = chars.next() {
+        // What follows a backslash stands for itself.
+        if c == '\\' {
+            let _ = chars.next();
+        } else {
+            plain.push(c);
+        }
+    }
+    plain
 }
 
 fn literal_root(body: &str) -> String {
@@ -293,6 +315,7 @@ mod tests {
             (&["{docs,README.md}/*", "[a-c]?.txt"], &["docs/x", "ab.txt"], &["docs/x/y", "da.txt", "abc.txt"]),
             (&["**", "!docs/**", "docs/code.rs"], &["a", "docs/code.rs"], &["docs/a"]),
             (&["./src/*.ts"], &["svc/api/src/a.ts"], &["src/a.ts", "svc/api/src/x/a.ts", "svc/api2/src/a.ts"]),
+            (&["app/\\[id\\]"], &["app/[id]", "app/[id]/p.ts"], &["app/i"]),
             (&["."], &["svc/api/x/y"], &["svc/x"]),
         ];
         for (patterns, yes, no) in cases {

@@ -88,6 +88,7 @@ type Compiled = HashMap<String, Option<regex::bytes::Regex>>;
 /// A path that the step watches although no diff can speak for it.
 pub fn unseen<'a>(step: &Step, unseen: &'a [Unseen]) -> Option<&'a RepoPath> {
     let meant = |hidden: &&Unseen| match &step.inputs {
+        Inputs::Globs(set) if hidden.opaque => set.may_reach_into(&hidden.path),
         Inputs::Globs(set) if hidden.assumed => set.is_match(&hidden.path),
         Inputs::Globs(set) => set.means_ignored(&hidden.path, hidden.folder),
         Inputs::Everything => hidden.assumed,

@@ -157,7 +157,11 @@ fn chain(ready: &Ready, at: usize) -> Vec<String> {
         }
         Decision::Run(because) => vec![because.to_string(), step.id.to_string()],
         Decision::Skip(SkipReason::Unaffected { evidence, changed, .. }) => vec![
-            format!("{changed} changed paths, none of them watched; nothing it needs runs"),
+            match changed {
+                0 => "nothing changed".into(),
+                1 => "one changed path, which it does not watch; nothing it needs produces anything new".into(),
+                _ => format!("{changed} changed paths, none of them watched; nothing it needs produces anything new"),
+            },
             evidence.to_string(),
             format!("{} may be skipped", step.id),
         ],

@@ -104,7 +104,7 @@ const LOOK_BYTES: u64 = 4 << 20;
 
 /// What a folder's projects are, from its files on disk.
 pub(super) fn look(root: &Path, repo: Option<&Repo>, kinds: &[ProjectKind]) -> Detected {
-    let files = repo.and_then(|repo| repo.files().ok()).unwrap_or_else(|| engine::walk(root));
+    let files = repo.and_then(|repo| repo.files().ok()).unwrap_or_else(|| engine::walk(root, 1));
     let text = |path: &RepoPath| {
         let full = path.under(root);
         let small = full.metadata().is_ok_and(|meta| meta.is_file() && meta.len() <= LOOK_BYTES);

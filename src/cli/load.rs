@@ -85,9 +85,9 @@ impl Context {
     /// The repository round the working folder. In a git hook, the index that git made for this very commit.
     pub fn discover(&self) -> Result<Repo, GitError> {
         let repo = Repo::discover(&self.cwd)?;
-        match (self.env.get("GIT_DIR"), self.env.get("GIT_INDEX_FILE")) {
-            (Some(_), Some(index)) => repo.with_index_file(Path::new(index)),
-            _ => Ok(repo),
+        match self.env.get("GIT_INDEX_FILE") {
+            Some(index) => repo.with_index_file(Path::new(index)),
+            None => Ok(repo),
         }
     }
 

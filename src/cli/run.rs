@@ -36,6 +36,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
     let options = options(args, &ready, cx);
     let state_root = state.root().to_owned();
     let here = cx.clone();
+    let in_hook = ["GIT_DIR", "GIT_INDEX_FILE"].iter().any(|name| cx.env.get(name).is_some());
     let run_id = id.clone();
     let run = Run {
         request: &ready.request,
@@ -45,7 +46,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
         clock,
         sinks: Box::new(move |run| sinks(options, run, state_root)),
         masker,
-        env: engine::inherited(&cx.env.0, cx.env.get("GIT_DIR").is_some()),
+        env: engine::inherited(&cx.env.0, in_hook),
         sample: cx.env.flag("WORKFLOW_MONITOR_RESOURCES"),
         profile: cx.env.flag("WORKFLOW_PROFILE"),
         ci: cx.env.flag("CI"),

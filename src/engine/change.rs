@@ -123,7 +123,7 @@ fn read(repo: &Repo, base: &Base, list: bool) -> Result<(ChangeSet, Files), GitE
         unseen = repo.changes(None, Mode::All)?.unseen;
     }
     unseen.extend(changes.files.iter().filter(|file| is_opaque(file)).flat_map(|file| {
-        let hides = |path: &RepoPath| Unseen { path: path.clone(), folder: true, assumed: false };
+        let hides = |path: &RepoPath| Unseen { path: path.clone(), folder: true, assumed: false, opaque: true };
         std::iter::once(&file.path).chain(&file.from).map(hides).collect::<Vec<_>>()
     }));
     let change = ChangeSet {
@@ -132,6 +132,7 @@ fn read(repo: &Repo, base: &Base, list: bool) -> Result<(ChangeSet, Files), GitE
         branch: repo.branch()?,
         base_guarded: false,
         files: changes.files,
+        partial: repo.is_sparse() || unseen.iter().any(|hidden| hidden.assumed),
         unseen,
     };
     Ok((change, files))

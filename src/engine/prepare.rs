@@ -85,7 +85,7 @@ pub fn prepare(inputs: &Inputs<'_>) -> Result<Prepared, PrepareError> {
     let list = workspace::needs_tree(workflow);
     let (change, files) = change::find(inputs.repo, &inputs.request.base, configured, state, &mut notes, list)?;
     // Without git every file counts.
-    let files = files.unwrap_or_else(|| if list { walk(inputs.root) } else { vec![] });
+    let files = files.unwrap_or_else(|| if list { walk(inputs.root, usize::MAX) } else { vec![] });
     let tree = Tree { files: &files, texts: read_texts(inputs.root, workflow, &files) };
     let expansion = workspace::expand(workflow, &tree).map_err(PrepareError::Expand)?;
     for warning in &expansion.warnings {
@@ -146,11 +146,15 @@ fn base_commit(change: &ChangeSet) -> Option<String> {
 }
 
 /// Every file below a folder, but for those of git and of wf.
-pub fn walk(root: &Path) -> Vec<RepoPath> {
+pub fn walk(root: &Path, depth: usize) -> Vec<RepoPath> {
     use std::os::unix::ffi::OsStrExt;
     let hidden =
         |entry: &walkdir::DirEntry| entry.depth() > 0 && [".git", ".wf"].iter().any(|n| entry.file_name() == *n);
-    let entries = walkdir::WalkDir::new(root).sort_by_file_name().into_iter().filter_entry(|entry| !hidden(entry));
+    let entries = walkdir::WalkDir::new(root)
+        .max_depth(depth)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_entry(|entry| !hidden(entry));
     let files = entries.flatten().filter(|entry| !entry.file_type().is_dir());
     let mut files: Vec<RepoPath> = files
         .filter_map(|entry| {

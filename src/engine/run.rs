@@ -303,8 +303,10 @@ impl Loop {
         let at = self.steps[task];
         let step = self.prepared.plan.graph.step(at).id.clone();
         self.stops[task] = None;
-        if !report.leaked.is_empty() {
-            let names = report.leaked.join(", ");
+        let kept = &self.prepared.plan.graph.step(at).leave_running;
+        let left: Vec<&str> = report.leaked.iter().filter(|name| !kept.contains(name)).map(String::as_str).collect();
+        if !left.is_empty() {
+            let names = left.join(", ");
             let message = format!("left processes behind: {names}; name them in `leave_running` to keep them");
             self.warn(WarningCode::Leaked, Some(step.clone()), message);
         }

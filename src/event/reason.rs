@@ -259,7 +259,7 @@ impl fmt::Display for Because {
             Self::Unproven { rule } => write!(f, "nothing it watches changed, but no pass is recorded ({rule})"),
             Self::ContextChanged => write!(f, "its environment differs from the recorded one"),
             Self::Unseen { path } => write!(f, "it watches {path}, which git does not track"),
-            Self::Upstream { step } => write!(f, "{step} runs, which it needs"),
+            Self::Upstream { step } => write!(f, "{step} runs and may change what it uses"),
             Self::OutputsNeeded { by } => write!(f, "{by} needs its outputs"),
             Self::Requested => write!(f, "asked for"),
             Self::RunOn => write!(f, "follows other steps"),

@@ -166,6 +166,10 @@ impl Cli {
         Ok(text(said).lines().map(str::to_owned).collect())
     }
 
+    pub fn is_sparse(&self) -> bool {
+        self.run(&["config", "--type=bool", "core.sparseCheckout"]).is_ok_and(|said| said.starts_with(b"true"))
+    }
+
     pub fn is_tagged(&self, commit: &str) -> Result<bool, GitError> {
         Ok(!self.run(&["tag", "--points-at", commit])?.is_empty())
     }
@@ -213,7 +217,7 @@ impl Cli {
             // What a sparse checkout leaves out is not there to be watched.
             let skipped = || line[0] == b'S' && (!sparse || path.under(&self.dir).symlink_metadata().is_ok());
             if line[0].is_ascii_lowercase() || skipped() {
-                status.worktree.unseen.push(Unseen { path, folder: false, assumed: true });
+                status.worktree.unseen.push(Unseen { path, folder: false, assumed: true, opaque: false });
             }
         }
         status.worktree.unseen.sort_unstable();
@@ -311,7 +315,7 @@ fn porcelain(said: &[u8]) -> Option<Status> {
                 }
                 if letter == b'!' {
                     let folder = path.ends_with(b"/");
-                    status.worktree.unseen.push(Unseen { path: name, folder, assumed: false });
+                    status.worktree.unseen.push(Unseen { path: name, folder, assumed: false, opaque: false });
                 } else {
                     let kind = if path.ends_with(b"/") { GITLINK } else { 0o100_644 };
                     status.worktree.untracked.push(Delta::plain(name, (0, kind)));
@@ -350,7 +354,10 @@ mod tests {
         assert_eq!(status.staged[0].from, Some("from".into()));
         assert!(status.staged[1].conflicted && status.staged[1].path == "both".into());
         assert_eq!(status.worktree.untracked, [Delta::plain("new".into(), (0, GITLINK))]);
-        assert_eq!(status.worktree.unseen, [Unseen { path: "target".into(), folder: true, assumed: false }]);
+        assert_eq!(
+            status.worktree.unseen,
+            [Unseen { path: "target".into(), folder: true, assumed: false, opaque: false }]
+        );
         assert!(porcelain(b"1 x\0").is_none() && porcelain(b"9 what\0").is_none());
     }
 }

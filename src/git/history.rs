@@ -41,6 +41,11 @@ impl Repo {
         }
     }
 
+    /// Is it a sparse checkout, which leaves out part of HEAD?
+    pub fn is_sparse(&self) -> bool {
+        self.lib.as_ref().map_or_else(|| self.cli.is_sparse(), libgit::is_sparse)
+    }
+
     /// Does history end early here?
     pub fn is_shallow(&self) -> bool {
         self.lib.as_ref().map_or_else(|| self.cli.is_shallow(), git2::Repository::is_shallow)

@@ -140,7 +140,7 @@ pub(super) fn worktree(repo: &Repository) -> Result<Worktree, GitError> {
             // What a sparse checkout leaves out is not there to be watched.
             let here = || repo.workdir().is_some_and(|root| path.under(root).symlink_metadata().is_ok());
             if !(sparse && skipped(&entry)) || here() {
-                found.unseen.push(Unseen { path, folder: false, assumed: true });
+                found.unseen.push(Unseen { path, folder: false, assumed: true, opaque: false });
             }
         }
         for delta in diff.deltas() {
@@ -151,7 +151,7 @@ pub(super) fn worktree(repo: &Repository) -> Result<Worktree, GitError> {
             match delta.status() {
                 Delta::Ignored => {
                     let folder = delta.new_file().path_bytes().is_some_and(|path| path.ends_with(b"/"));
-                    found.unseen.push(Unseen { path: difference.path, folder, assumed: false });
+                    found.unseen.push(Unseen { path: difference.path, folder, assumed: false, opaque: false });
                 }
                 Delta::Untracked => {
                     difference.modes.0 = 0;
@@ -228,6 +228,11 @@ pub(super) fn skipped(entry: &git2::IndexEntry) -> bool {
 /// wf's own folder never counts.
 pub(super) fn is_state(path: &RepoPath) -> bool {
     path.is_in(&RepoPath::from(".wf"))
+}
+
+/// Is it a sparse checkout?
+pub(super) fn is_sparse(repo: &Repository) -> bool {
+    repo.config().and_then(|config| config.get_bool("core.sparsecheckout")).unwrap_or(false)
 }
 
 /// Does a tag name this commit?

@@ -50,7 +50,12 @@ impl Walk<'_> {
             if told && self.settings.sparse && !entry.assume_unchanged() {
                 // What a sparse checkout leaves out is not there to be watched.
             } else if told {
-                found.unseen.push(Unseen { path: RepoPath::from_bytes(path), folder: false, assumed: true });
+                found.unseen.push(Unseen {
+                    path: RepoPath::from_bytes(path),
+                    folder: false,
+                    assumed: true,
+                    opaque: false,
+                });
             } else if path != last {
                 let conflicted = entry.stage() != 0;
                 let modes = (self.index.stat(entry).mode, 0);
@@ -71,7 +76,7 @@ impl Walk<'_> {
         let entry = &entries[0];
         let path = self.index.path(entry);
         if entry.assume_unchanged() || entry.skip_worktree() {
-            found.unseen.push(Unseen { path: RepoPath::from_bytes(path), folder: false, assumed: true });
+            found.unseen.push(Unseen { path: RepoPath::from_bytes(path), folder: false, assumed: true, opaque: false });
             if entry.assume_unchanged() || !self.settings.sparse {
                 return Ok(false);
             }

@@ -232,7 +232,7 @@ impl<'a> Walk<'a> {
             let path = joined(&folder.path, name.to_bytes(), false);
             if all_ignored || rules.ignores(&path, kind == FileType::Directory) {
                 let folder = kind == FileType::Directory;
-                found.unseen.push(Unseen { path: RepoPath::from_bytes(&path), folder, assumed: false });
+                found.unseen.push(Unseen { path: RepoPath::from_bytes(&path), folder, assumed: false, opaque: false });
                 continue;
             }
             match kind {

@@ -151,6 +151,18 @@ fn find_ring(waits: &[Vec<(usize, Edge)>], open: &[usize]) -> Vec<usize> {
 }
 
 impl StepGraph {
+    /// May `maker` produce files that `other` names in its `inputs`? Errs towards yes. Watches that are not declared leave
+    /// outputs of others alone.
+    pub fn may_feed(&self, maker: usize, other: usize) -> bool {
+        let (Some(outputs), super::Inputs::Globs(inputs)) = (&self.steps[maker].outputs, &self.steps[other].inputs)
+        else {
+            return false;
+        };
+        let meets = |a: &crate::base::RepoPath, b: &crate::base::RepoPath| a.is_in(b) || b.is_in(a);
+        let near = outputs.roots().any(|made| inputs.roots().any(|watched| meets(&made, &watched)));
+        near && inputs.may_overlap(outputs)
+    }
+
     /// May `writer`, which edits files in place, change what `other` watches or produces? Errs towards yes.
     pub fn may_rewrite(&self, writer: usize, other: usize) -> bool {
         let Some(writes) = &self.steps[writer].writes else { return false };

@@ -190,7 +190,8 @@ impl Fold {
         let (mut rows, mut trusted) = (Vec::new(), 0);
         let ran = attempts.iter().map(|attempt| &attempt.step).collect::<HashSet<_>>().len();
         for mut attempt in attempts {
-            attempt.witness &= !tainted[at[&attempt.step]];
+            // Whether the tree stayed as it was is asked at the end: of a run that had none only failures are believed.
+            attempt.witness &= !tainted[at[&attempt.step]] && (self.status.is_some() || !attempt.outcome.passed());
             rows.push(Row::Attempt(attempt));
         }
         for (at, step) in planned.iter().enumerate() {
@@ -201,7 +202,7 @@ impl Fold {
                     step: step.id.clone(),
                     definition: step.definition,
                     context: step.context,
-                    witness: step.witnesses && !tainted[at],
+                    witness: step.witnesses && !tainted[at] && self.status.is_some(),
                 })),
             }
         }
@@ -211,8 +212,7 @@ impl Fold {
             semantics: head.semantics,
             commit: head.commit,
             branch: head.branch,
-            // A run that did not end was not asked whether its tree stayed as it was.
-            clean: head.clean && !self.tree_changed && self.status.is_some(),
+            clean: head.clean && !self.tree_changed,
             whole: !head.filtered,
             witnesses: head.witnesses,
             status: self.status,

@@ -99,7 +99,9 @@ impl Deciding<'_> {
         }
         // A step that cannot have what it needs does not run either.
         let mut needs = self.facts.graph.waits(at).iter().filter(|(_, edge)| *edge == Edge::Needs);
-        if needs.any(|(need, _)| matches!(so_far[*need], Decision::Skip(SkipReason::Manual))) && !asked {
+        if needs.any(|(need, _)| matches!(so_far[*need], Decision::Skip(SkipReason::Manual)))
+            && !self.facts.request.filter.alone
+        {
             return Decision::Skip(SkipReason::Manual);
         }
         let staged = self.facts.request.settings.multi_stage;
@@ -196,13 +198,17 @@ impl Deciding<'_> {
         let graph = self.facts.graph;
         let writers: Vec<usize> =
             (0..graph.len()).filter(|at| graph.step(*at).writes.is_some() && decisions[*at].runs()).collect();
+        let makes = |at: &usize| graph.step(*at).outputs.is_some() && may_produce_news(&decisions[*at]);
+        let producers: Vec<usize> = (0..graph.len()).filter(makes).collect();
         for &at in graph.order() {
             if !matches!(decisions[at], Decision::Skip(SkipReason::Unaffected { .. })) {
                 continue;
             }
             let needs = graph.waits(at).iter().filter(|(_, edge)| *edge == Edge::Needs).map(|(need, _)| *need);
             let writer = writers.iter().copied().find(|writer| graph.may_rewrite(*writer, at));
-            let mut sources = writer.into_iter().chain(needs.filter(|need| may_produce_news(&decisions[*need])));
+            let made = producers.iter().copied().find(|maker| *maker != at && graph.may_feed(*maker, at));
+            let sources = writer.into_iter().chain(made);
+            let mut sources = sources.chain(needs.filter(|need| may_produce_news(&decisions[*need])));
             if let Some(source) = sources.next() {
                 decisions[at] = Decision::Run(Because::Upstream { step: graph.step(source).id.clone() });
             }

@@ -87,6 +87,7 @@ impl World {
             base_guarded: true,
             files: changed.iter().map(file).collect(),
             unseen: vec![],
+            partial: false,
         };
         let settings = Settings { multi_stage: false, ..Settings::default() };
         let request = RunRequest {
@@ -240,7 +241,12 @@ fn a_changed_definition_runs() {
 
 #[test]
 fn what_git_does_not_see_is_never_skipped_by_diff() {
-    let hidden = |path: &str, folder, assumed| crate::change::Unseen { path: RepoPath::from(path), folder, assumed };
+    let hidden = |path: &str, folder, assumed| crate::change::Unseen {
+        path: RepoPath::from(path),
+        folder,
+        assumed,
+        opaque: false,
+    };
     let world = |inputs: &[&str], unseen| {
         World::new(vec![step("a", inputs)], &["x.md"]).with(|w| w.change.unseen = vec![unseen])
     };
@@ -301,6 +307,27 @@ fn a_producer_that_was_held_back_although_it_changed_is_news() {
     // Also when nothing else asks for it; and not at all when it did not change.
     World::new(steps.clone(), &["schema/s.json"]).because("b");
     World::new(steps, &["other"]).skip("b");
+}
+
+#[test]
+fn declared_inputs_that_a_running_step_makes_are_news_even_without_a_need() {
+    let steps = vec![
+        outputs(step("gen", &["schema"]), &["src/gen.rs"]),
+        step("explicit", &["src/**"]),
+        step("elsewhere", &["docs/**"]),
+    ];
+    let world = World::new(steps, &["schema"]);
+    assert!(matches!(world.because("explicit"), Because::Upstream { step } if step.as_str() == "gen"));
+    world.skip("elsewhere");
+}
+
+#[test]
+fn who_needs_a_deployment_does_not_run_without_it() {
+    let deploy = Step { kind: Some(Kind::Deploy), ..step("deploy", &[]) };
+    let steps = vec![deploy, needs(step("smoke", &[]), &["deploy"])];
+    let asked = World::new(steps, &["x"]).with(|w| w.request.filter.steps = vec!["smoke".into()]);
+    assert_eq!(asked.skip("smoke"), SkipReason::Manual);
+    assert_eq!(asked.with(|w| w.request.filter.alone = true).because("smoke"), Because::Requested);
 }
 
 #[test]

@@ -215,6 +215,7 @@ fn what_lies_inside_a_submodule_or_behind_a_symlink_is_not_skipped_when_that_cha
 steps:
   - {id: lib, run: 'true', inputs: ['vendor/lib/src/**']}
   - {id: link, run: 'true', inputs: ['link/**']}
+  - {id: wide, run: 'true', inputs: ['**/*.c']}
   - {id: other, run: 'true', inputs: ['docs/**']}
 ";
     let world = World::new(config);
@@ -223,13 +224,16 @@ steps:
     world.git(&["submodule", "--quiet", "add", inner.root.to_str().unwrap(), "vendor/lib"]);
     world.commit("with a submodule");
     world.git(&["switch", "--quiet", "--create", "topic"]);
-    assert_eq!(world.plan(&[]), "lib skip:unaffected, link skip:unaffected, other skip:unaffected");
+    assert_eq!(
+        world.plan(&[]),
+        "lib skip:unaffected, link skip:unaffected, other skip:unaffected, wide skip:unaffected"
+    );
     world.git(&["config", "--file", ".gitmodules", "submodule.vendor/lib.ignore", "all"]);
     world.commit("quiet submodule");
     world.write("vendor/lib/src/main.rs", "changed\n");
-    assert_eq!(world.plan(&[]), "lib run:unseen, link skip:unaffected, other skip:unaffected");
+    assert_eq!(world.plan(&[]), "lib run:unseen, link skip:unaffected, other skip:unaffected, wide run:unseen");
     world.remove("link").symlink("docs", "link");
-    assert_eq!(world.plan(&[]), "lib run:unseen, link run:unseen, other skip:unaffected");
+    assert_eq!(world.plan(&[]), "lib run:unseen, link run:unseen, other skip:unaffected, wide run:unseen");
 }
 
 #[test]
@@ -274,4 +278,33 @@ fn state_that_a_commit_brings_along_is_no_evidence() {
     world.git(&["commit", "--quiet", "--message", "forged"]);
     let said = world.wf(&["plan"]).passed().says("evidence that a commit brings along is not used");
     let _ = said.says("2 to run");
+}
+
+#[test]
+fn a_pre_commit_hook_judges_what_this_commit_takes() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::topic("steps: [{id: t, run: 'exit 1', inputs: ['src/**']}]");
+    let hook = world.path(".git/hooks/pre-commit");
+    std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    std::fs::write(&hook, format!("#!/bin/sh\nexec {} run --staged\n", super::world::WF)).unwrap();
+    std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let commit = |args: &[&str]| {
+        let mut command = world.command_of("git");
+        command.args(["commit", "--quiet", "--message", "x"]).args(args).output().unwrap().status.success()
+    };
+    // Nothing is in the ordinary index: git makes one for this commit only.
+    world.write("src/a.rs", "bad\n");
+    assert!(!commit(&["--all"]), "the hook must see src/a.rs");
+    world.write("README.md", "more\n");
+    world.git(&["add", "src/a.rs"]);
+    assert!(commit(&["README.md"]), "this commit takes README.md only");
+}
+
+#[test]
+fn a_sparse_tree_proves_nothing_about_the_whole_commit() {
+    let world = World::new(TWO);
+    world.git(&["sparse-checkout", "set", "--no-cone", "/*", "!/docs"]);
+    let _ = world.wf(&["run"]).passed();
+    world.git(&["sparse-checkout", "disable"]);
+    assert_eq!(world.plan(&[]), "code run:no-base, docs run:no-base");
 }
