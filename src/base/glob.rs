@@ -90,6 +90,17 @@ impl GlobSet {
         self.patterns.iter().map(|p| p.text.as_str())
     }
 
+    /// The patterns without `!` that match none of these files, which are sorted.
+    pub fn idle<'a>(&'a self, files: &'a [RepoPath]) -> impl Iterator<Item = &'a str> {
+        let matches_none = move |p: &&Pattern| {
+            let root = p.root(&self.dir);
+            let from = files.partition_point(|file| *file < root);
+            let near = files[from..].iter().take_while(|file| file.as_bytes().starts_with(root.as_bytes()));
+            !near.into_iter().any(|file| p.is_match(file, &self.dir))
+        };
+        self.patterns.iter().filter(|p| !p.negated).filter(matches_none).map(|p| p.text.as_str())
+    }
+
     /// For each pattern without `!`: the deepest path that everything it matches is at or below.
     pub fn roots(&self) -> impl Iterator<Item = RepoPath> {
         self.patterns.iter().filter(|p| !p.negated).map(|p| p.root(&self.dir))

@@ -2,8 +2,10 @@
 //!
 //! Finds causes; the plan decides. Does not know: evidence, history, what runs.
 
+mod lint;
 mod watch;
 
+pub use lint::lint;
 pub use watch::{Cause, causes, unseen, watched};
 
 use crate::base::RepoPath;

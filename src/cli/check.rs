@@ -5,8 +5,10 @@ use super::context::Context;
 use super::failure::{Exit, Failure, Kind};
 use super::load::LoadedConfig;
 use super::{prepared, request};
+use crate::classify;
 use crate::config::Report;
 use crate::event::EventKind;
+use crate::git::Repo;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -52,7 +54,11 @@ fn check(cx: &Context) -> Result<(LoadedConfig, Vec<String>), Failure> {
         EventKind::Warning { message, .. } => Some(message),
         _ => None,
     });
-    Ok((config, warnings.collect()))
+    let mut warnings: Vec<String> = warnings.collect();
+    if let Some(Ok(files)) = config.repo.as_ref().ok().map(Repo::files) {
+        warnings.extend(classify::lint(&prepared.plan.graph, &files));
+    }
+    Ok((config, warnings))
 }
 
 fn praise(config: &LoadedConfig, cx: &Context) -> String {

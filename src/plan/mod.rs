@@ -111,3 +111,5 @@ impl Plan {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub use tests::sample;

@@ -25,8 +25,8 @@ fn globs(patterns: &[&str]) -> GlobSet {
     GlobSet::parse(patterns, &RepoPath::root()).unwrap()
 }
 
-fn step(id: &str, inputs: &[&str]) -> Step {
-    let inputs = if inputs.is_empty() { Inputs::Everything } else { Inputs::Globs(globs(inputs)) };
+/// A step with nothing but an id, for tests here and beside.
+pub fn sample(id: &str) -> Step {
     Step {
         id: StepId::parse(id).unwrap(),
         name: None,
@@ -36,7 +36,7 @@ fn step(id: &str, inputs: &[&str]) -> Step {
         stage: None,
         needs: vec![],
         after: vec![],
-        inputs,
+        inputs: Inputs::Everything,
         ignore: vec![],
         ignore_rules: None,
         unwatched: vec![],
@@ -57,6 +57,11 @@ fn step(id: &str, inputs: &[&str]) -> Step {
         changed_only: false,
         leave_running: vec![],
     }
+}
+
+fn step(id: &str, inputs: &[&str]) -> Step {
+    let inputs = if inputs.is_empty() { Inputs::Everything } else { Inputs::Globs(globs(inputs)) };
+    Step { inputs, ..sample(id) }
 }
 
 fn needs(mut step: Step, ids: &[&str]) -> Step {
