@@ -121,6 +121,12 @@ impl GlobSet {
         })
     }
 
+    /// The patterns without `!` and without wildcards, as paths.
+    pub fn literals(&self) -> impl Iterator<Item = RepoPath> {
+        let literal = |p: &&Pattern| !p.negated && p.root.len() == p.body.len();
+        self.patterns.iter().filter(literal).map(|p| p.root(&self.dir))
+    }
+
     /// May some path at or below this one be in the set? Errs towards yes; subtractions are not looked at.
     pub fn may_reach_into(&self, folder: &RepoPath) -> bool {
         let inside = format!("{folder}/**");

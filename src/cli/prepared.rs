@@ -95,8 +95,11 @@ fn explain_failure(error: PrepareError, config: &LoadedConfig, cx: &Context) -> 
             hint.into_iter().fold(failure, Failure::hint)
         }
         PrepareError::Selection(unknown) => {
-            let hint = unknown.suggestion.as_ref().map(|name| format!("did you mean `{name}`?"));
-            hint.into_iter().fold(Failure::usage(unknown), Failure::hint)
+            let hint = match &unknown.suggestion {
+                Some(name) => format!("did you mean `{name}`?"),
+                None => "`wf graph` shows every step, `wf config show` stages and tags".into(),
+            };
+            Failure::usage(unknown).hint(hint)
         }
         PrepareError::Graph(error) => Failure::usage(error),
     }

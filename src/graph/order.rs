@@ -151,16 +151,19 @@ fn find_ring(waits: &[Vec<(usize, Edge)>], open: &[usize]) -> Vec<usize> {
 }
 
 impl StepGraph {
-    /// May `maker` produce files that `other` names in its `inputs`? Errs towards yes. Watches that are not declared leave
-    /// outputs of others alone.
+    /// May `maker` produce files that `other` names in its `inputs`? Errs towards yes where a pattern names the place
+    /// (`src/**` and `src/gen/*.rs`) or the very file (`**/*.rs` and `src/gen.rs`); that `**/*.rs` also matches below
+    /// `target/**` means nothing, since patterns mean what git tracks. Watches that are not declared leave outputs alone.
     pub fn may_feed(&self, maker: usize, other: usize) -> bool {
         let (Some(outputs), super::Inputs::Globs(inputs)) = (&self.steps[maker].outputs, &self.steps[other].inputs)
         else {
             return false;
         };
         let meets = |a: &crate::base::RepoPath, b: &crate::base::RepoPath| a.is_in(b) || b.is_in(a);
-        let near = outputs.roots().any(|made| inputs.roots().any(|watched| meets(&made, &watched)));
-        near && inputs.may_overlap(outputs)
+        let named =
+            |made: &crate::base::RepoPath| inputs.roots().any(|watched| !watched.is_root() && meets(made, &watched));
+        outputs.literals().any(|made| inputs.is_match(&made))
+            || (outputs.roots().any(|made| named(&made)) && inputs.may_overlap(outputs))
     }
 
     /// May `writer`, which edits files in place, change what `other` watches or produces? Errs towards yes.

@@ -318,11 +318,16 @@ fn a_producer_that_was_held_back_although_it_changed_is_news() {
 fn declared_inputs_that_a_running_step_makes_are_news_even_without_a_need() {
     let steps = vec![
         outputs(step("gen", &["schema"]), &["src/gen.rs"]),
+        outputs(step("build", &["schema"]), &["target/**"]),
         step("explicit", &["src/**"]),
+        step("named", &["**/*.rs"]),
+        step("wide", &["**/*.c"]),
         step("elsewhere", &["docs/**"]),
     ];
     let world = World::new(steps, &["schema"]);
     assert!(matches!(world.because("explicit"), Because::Upstream { step } if step.as_str() == "gen"));
+    world.because("named");
+    world.skip("wide");
     world.skip("elsewhere");
 }
 

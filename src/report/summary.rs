@@ -5,7 +5,7 @@ use super::narrator::outcome;
 use super::view::{Changes, State, StepView};
 use super::{RunView, clean};
 use crate::change::{Base, BaseHow};
-use crate::event::{Decision, Evidence, RunStarted, RunStatus, SkipReason};
+use crate::event::{Decision, Evidence, Outcome, RunStarted, RunStatus, SkipReason};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -66,7 +66,10 @@ fn failures(view: &RunView, out: &mut Out<'_>) {
         let Some(end) = step.end() else { continue };
         let id = clean::text(step.id.as_str());
         let attempts = if end.attempt > 1 { format!(", {} attempts", end.attempt) } else { String::new() };
-        let what = format!("{id}  {} after {}{attempts}", outcome(&end.outcome), look::time(end.wall_ms));
+        // These outcomes tell the time themselves, or have none.
+        let timed = matches!(end.outcome, Outcome::TimedOut { .. } | Outcome::Idle { .. } | Outcome::NotStarted { .. });
+        let after = if timed { String::new() } else { format!(" after {}", look::time(end.wall_ms)) };
+        let what = format!("{id}  {}{after}{attempts}", outcome(&end.outcome));
         let (tone, word) = super::narrator::ended(end);
         out.line(tone, word, &what);
         if let (Some(_), Some(run)) = (&end.log, &view.run) {
