@@ -127,7 +127,6 @@ impl fmt::Display for KeyChange {
             (Field::Folder, _) => write!(f, "it is for another folder"),
             (Field::Env | Field::Ambient | Field::Sealed, How::Added) => write!(f, "{name} was unset"),
             (Field::Env | Field::Ambient | Field::Sealed, How::Removed) => write!(f, "{name} is unset now"),
-            (Field::Env | Field::Ambient | Field::Sealed, How::Changed) => write!(f, "{name} changed"),
             (Field::Tool, _) => write!(f, "`{name}` says something else"),
             (Field::Platform, _) => write!(f, "the platform is another"),
             (Field::Outputs, _) => write!(f, "its declared outputs changed"),
@@ -139,7 +138,7 @@ impl fmt::Display for KeyChange {
             (Field::File, _) if name.is_empty() => write!(f, "a file it watches changed"),
             (Field::File, How::Added) => write!(f, "{name} is new"),
             (Field::File, How::Removed) => write!(f, "{name} is gone"),
-            (Field::File, How::Changed) => write!(f, "{name} changed"),
+            (Field::Env | Field::Ambient | Field::Sealed | Field::File, How::Changed) => write!(f, "{name} changed"),
         }
     }
 }
