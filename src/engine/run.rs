@@ -322,6 +322,7 @@ impl Loop {
             log,
             output_bytes: report.output_bytes,
             leaked: report.leaked.clone(),
+            key: None,
         })));
         if let Decision::Run(Because::Observed { skip }) = &self.prepared.plan.decisions[at]
             && last
