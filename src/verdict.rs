@@ -3,6 +3,7 @@
 //! Does not know: where it is kept. `history` fills it from logs and facts.
 
 use crate::base::{Digest, Millis, RunId, StepId};
+use crate::event::RunStatus;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -30,4 +31,6 @@ pub struct Known {
     pub at_base: BTreeMap<StepId, Verdict>,
     /// How long each step's newest passing attempt took.
     pub durations: BTreeMap<StepId, Millis>,
+    /// The newest run that is over, and how it ended; none if it was killed.
+    pub last_run: Option<(RunId, Option<RunStatus>)>,
 }

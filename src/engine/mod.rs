@@ -8,6 +8,7 @@ mod change;
 mod clock;
 mod job;
 mod prepare;
+pub mod reuse;
 mod run;
 mod telling;
 

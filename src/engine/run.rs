@@ -2,6 +2,7 @@
 
 use super::job::{self, ChangedLists, Common};
 use super::telling::Telling;
+use super::reuse::{End, Looked, Made, Reuse};
 use super::{Clock, Prepared};
 use crate::base::{RunId, StepId, duration};
 use crate::change::Base;
@@ -15,9 +16,11 @@ use crate::exec::{Ended, Progress, RunStep, StopHow};
 use crate::history::{LogWriter, RunRef};
 use crate::plan::RunRequest;
 use crate::report::{RunView, Sink};
-use crate::schedule::{self, Capacity, Effect, Input, Lookup, Rules, Scheduler};
+use crate::schedule::{self, Answer, Capacity, Effect, Input, Lookup, Rules, Scheduler, State};
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -59,6 +62,8 @@ pub struct Run<'a> {
     pub seed: u64,
     /// Asked once at the end of a run that began on a clean tree: is it still exactly this commit?
     pub still_at: StillAt,
+    /// The cache, if it is to be asked.
+    pub reuse: Option<Arc<Reuse>>,
 }
 
 /// How a run ended.
@@ -75,11 +80,10 @@ pub struct Finished {
 /// # Errors
 /// The runtime or the signal handlers cannot be had, or `runner` cannot be made.
 pub fn run<R: RunStep + 'static>(run: Run<'_>, runner: impl FnOnce() -> R) -> std::io::Result<Finished> {
-    let at_start = run.prepared.plan.running();
-    let looping = Loop::begin(run);
-    if at_start == 0 {
-        return Ok(looping.idle());
-    }
+    let looping = match Loop::begin(run).without_steps() {
+        Ok(finished) => return Ok(finished),
+        Err(looping) => *looping,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
     runtime.block_on(local.run_until(async {
@@ -106,18 +110,37 @@ struct Loop {
     still_at: Option<StillAt>,
     signals: u32,
     terminated: bool,
+    reuse: Option<Arc<Reuse>>,
+    /// What has happened and the scheduler was not told yet.
+    inputs: VecDeque<(Input, Option<Ended>)>,
+    /// Starts and alarms from before there was a runtime to perform them.
+    deferred: Vec<Effect>,
+    /// Did anything run? Only then can the tree have changed by it.
+    ran: bool,
+    /// What the attempt that is being told of made.
+    made: Option<Made>,
+    /// For each step's position, its task.
+    tasks: HashMap<usize, usize>,
+}
+
+/// What ended in the background.
+enum Done {
+    Attempt { task: usize, report: Ended, made: Made, note: Option<String> },
+    Lookup(Vec<Looked>),
 }
 
 impl Loop {
     /// Tells the beginning: what is true, what changed, what was planned.
     fn begin(run: Run<'_>) -> Self {
-        let Run { prepared, request, root, id, log, clock, sinks, masker, env, sample, profile, ci, seed, still_at } =
+        let Run { prepared, request, root, id, log, clock, sinks, masker, env, sample, profile, ci, seed, still_at, reuse } =
             run;
         let sequential = !request.settings.parallel || request.jobs == 1;
         let jobs = if sequential { 1 } else { request.jobs };
         let known = &prepared.known.durations;
         let cost = |at: usize| known.get(&prepared.plan.graph.step(at).id).copied().unwrap_or(1_000);
-        let (tasks, steps) = schedule::tasks(&prepared.plan, sequential, cost, |_| Lookup::None);
+        let lookup = |at: usize| reuse.as_ref().map_or(Lookup::None, |reuse| reuse.lookup(at));
+        let (list, steps) = schedule::tasks(&prepared.plan, sequential, cost, lookup);
+        let tasks = steps.iter().enumerate().map(|(task, at)| (*at, task)).collect();
         let rules = Rules {
             capacity: Capacity {
                 cpu_milli: jobs.saturating_mul(1_000),
@@ -149,9 +172,9 @@ impl Loop {
         prepared.notes.iter().for_each(|note| telling.tell(note.clone()));
         telling.tell(EventKind::Planned { steps: prepared.plan.steps(), stages: prepared.plan.stages.clone() });
         Self {
-            stops: tasks.iter().map(|_| None).collect(),
+            stops: list.iter().map(|_| None).collect(),
             stage_began: vec![0; rules.stages],
-            scheduler: Scheduler::new(tasks, rules),
+            scheduler: Scheduler::new(list, rules),
             steps,
             prepared,
             telling,
@@ -163,12 +186,59 @@ impl Loop {
             still_at: Some(still_at),
             signals: 0,
             terminated: false,
+            reuse,
+            inputs: VecDeque::from([(Input::Begin, None)]),
+            deferred: vec![],
+            ran: false,
+            made: None,
+            tasks,
         }
     }
 
-    /// Nothing runs: no runtime, no guard, no signals.
-    fn idle(mut self) -> Finished {
-        self.finish(RunStatus::Passed)
+    /// Goes on as long as nothing has to be started: no runtime, no guard, no signal handlers. Most runs end here.
+    fn without_steps(mut self) -> Result<Finished, Box<Self>> {
+        while self.deferred.is_empty() {
+            let Some((input, report)) = self.inputs.pop_front() else { break };
+            for effect in self.scheduler.step(self.clock.now(), input) {
+                match effect {
+                    Effect::Lookup(tasks) => {
+                        let looked = look(self.reuse.as_ref(), &self.steps, &tasks);
+                        self.looked(looked);
+                    }
+                    Effect::Start { .. } | Effect::WakeAt(_) => self.deferred.push(effect),
+                    Effect::Finish(status) => return Ok(self.finish(status)),
+                    effect => self.perform(effect, report.as_ref()),
+                }
+            }
+        }
+        Err(Box::new(self))
+    }
+
+    /// Tells what the cache said, and lets the scheduler know.
+    fn looked(&mut self, looked: Vec<Looked>) {
+        let (mut reused, mut answers) = (Vec::new(), Vec::with_capacity(looked.len()));
+        for Looked { at, answer, notes } in looked {
+            let Some(&task) = self.tasks.get(&at) else { continue };
+            let open = self.scheduler.state(task) == State::Looking;
+            notes.into_iter().for_each(|note| self.telling.tell(note));
+            match answer {
+                Ok(hit) => {
+                    answers.push((task, Answer::Hit));
+                    reused.extend(open.then_some(hit));
+                }
+                Err(why) => {
+                    answers.push((task, Answer::Miss));
+                    if open && self.prepared.plan.decisions[at].runs() {
+                        let step = self.prepared.plan.graph.step(at).id.clone();
+                        self.telling.tell(EventKind::StepMissed { step, why });
+                    }
+                }
+            }
+        }
+        if !reused.is_empty() {
+            self.telling.tell(EventKind::StepsReused { steps: reused });
+        }
+        self.inputs.push_back((Input::Looked(answers), None));
     }
 
     async fn drive<R: RunStep + 'static>(mut self, runner: Rc<R>) -> std::io::Result<Finished> {
@@ -180,46 +250,61 @@ impl Loop {
         let mut tick = tokio::time::interval(Duration::from_millis(100));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut alarms = std::collections::BTreeSet::new();
-        let mut inputs = std::collections::VecDeque::from([(Input::Begin, None)]);
+        let mut effects = std::mem::take(&mut self.deferred);
+        let mut report = None;
         loop {
-            while let Some((input, report)) = inputs.pop_front() {
-                let effects = self.scheduler.step(self.clock.now(), input);
-                for effect in effects {
+            loop {
+                for effect in effects.drain(..) {
                     match effect {
                         Effect::Start { task, attempt } => self.start(task, attempt, &runner, &mut attempts, &out),
+                        Effect::Lookup(tasks) => self.ask(tasks, &mut attempts),
                         Effect::WakeAt(at) => drop(alarms.insert(at)),
                         Effect::Finish(status) => return Ok(self.finish(status)),
                         effect => self.perform(effect, report.as_ref()),
                     }
                 }
+                let Some((input, about)) = self.inputs.pop_front() else { break };
+                (effects, report) = (self.scheduler.step(self.clock.now(), input), about);
             }
             if self.telling.broken.is_some() && !self.scheduler.is_stopping() {
-                inputs.push_back((Input::Abort, None));
+                self.inputs.push_back((Input::Abort, None));
                 continue;
             }
             let next = alarms.first().copied();
             let alarm = tokio::time::sleep_until(self.clock.instant(next.unwrap_or(u64::MAX >> 24)).into());
             tokio::select! {
                 biased;
-                _ = interrupt.recv() => inputs.push_back(self.signal("SIGINT")),
-                _ = terminate.recv() => { self.terminated = true; inputs.push_back(self.signal("SIGTERM")); }
-                _ = hangup.recv() => inputs.push_back(self.signal("SIGHUP")),
+                _ = interrupt.recv() => self.signal("SIGINT"),
+                _ = terminate.recv() => { self.terminated = true; self.signal("SIGTERM"); }
+                _ = hangup.recv() => self.signal("SIGHUP"),
                 Some(joined) = attempts.join_next() => {
                     // What it told before it ended comes before its end.
                     while let Ok((step, news)) = progress.try_recv() {
                         self.progress(step, news);
                     }
                     // An attempt that panicked is a bug in wf: it ends the run here, and the guard ends the steps.
-                    let (task, report) = joined.unwrap_or_else(|bug| std::panic::resume_unwind(bug.into_panic()));
-                    let input = Input::Done { task, outcome: report.outcome.clone() };
-                    inputs.push_back((input, Some(report)));
+                    match joined.unwrap_or_else(|bug| std::panic::resume_unwind(bug.into_panic())) {
+                        Done::Lookup(looked) => self.looked(looked),
+                        Done::Attempt { task, report, made, note } => {
+                            if let Some(message) = note {
+                                let step = self.prepared.plan.graph.step(self.steps[task]).id.clone();
+                                self.warn(WarningCode::State, Some(step), message);
+                            }
+                            self.made = Some(made);
+                            let input = Input::Done { task, outcome: report.outcome.clone() };
+                            self.inputs.push_back((input, Some(report)));
+                        }
+                    }
                 }
                 () = alarm, if next.is_some() => {
                     alarms.retain(|at| *at > self.clock.now());
-                    inputs.push_back((Input::Wake, None));
+                    self.inputs.push_back((Input::Wake, None));
                 }
                 Some((step, news)) = progress.recv() => self.progress(step, news),
-                _ = tick.tick() => self.telling.tick(),
+                _ = tick.tick() => {
+                    self.keep(false);
+                    self.telling.tick();
+                }
             }
         }
     }
@@ -229,7 +314,7 @@ impl Loop {
         task: usize,
         attempt: u32,
         runner: &Rc<R>,
-        attempts: &mut JoinSet<(usize, Ended)>,
+        attempts: &mut JoinSet<Done>,
         out: &mpsc::UnboundedSender<(StepId, Progress)>,
     ) {
         let at = self.steps[task];
@@ -240,8 +325,39 @@ impl Loop {
         self.stops[task] = Some(stop);
         self.attempts.insert(step.id.clone(), attempt);
         self.telling.tell(EventKind::StepStarted { step: step.id.clone(), attempt });
-        let (runner, out) = (Rc::clone(runner), out.clone());
-        attempts.spawn_local(async move { (task, runner.run(job, stopped, out).await) });
+        self.ran = true;
+        let (runner, out, reuse) = (Rc::clone(runner), out.clone(), self.reuse.clone());
+        attempts.spawn_local(async move {
+            // Cleaning up and gathering read and write files, which may take their time.
+            let note = match &reuse {
+                Some(reuse) if reuse.clears(at) => {
+                    let reuse = Arc::clone(reuse);
+                    blocking(move || reuse.clear(at)).await.err()
+                }
+                _ => None,
+            };
+            let report = runner.run(job, stopped, out).await;
+            let made = match reuse {
+                Some(reuse) if report.outcome.passed() && reuse.gathers(at) => blocking(move || reuse.made(at)).await,
+                _ => Made::default(),
+            };
+            Done::Attempt { task, report, made, note }
+        });
+    }
+
+    /// Asks the cache in the background, because putting outputs in place may take its time.
+    fn ask(&self, tasks: Vec<usize>, attempts: &mut JoinSet<Done>) {
+        let (reuse, steps) = (self.reuse.clone(), tasks.iter().map(|task| self.steps[*task]).collect::<Vec<_>>());
+        attempts.spawn_local(async move {
+            Done::Lookup(blocking(move || reuse.map_or_else(Vec::new, |reuse| reuse.look(&steps))).await)
+        });
+    }
+
+    /// Records what is sure by now.
+    fn keep(&mut self, now: bool) {
+        if let Some(reuse) = self.reuse.clone() {
+            reuse.flush(now).into_iter().for_each(|note| self.telling.tell(note));
+        }
     }
 
     fn lists(&mut self, at: usize, step: &crate::graph::Step) -> Option<ChangedLists> {
@@ -274,6 +390,8 @@ impl Loop {
                 let step = id(self, task);
                 self.telling.tell(EventKind::StepRetrying { step, attempt, after_ms });
             }
+            // The plan skipped it, and only its outputs were to be looked up: nobody waits to hear of it.
+            Effect::Cancelled { task, .. } if !self.prepared.plan.decisions[self.steps[task]].runs() => {}
             Effect::Cancelled { task, why } => {
                 let stage = |at: usize| self.prepared.plan.stages[at].name.clone();
                 let reason = why.reason(|task| id(self, task), stage);
@@ -311,6 +429,17 @@ impl Loop {
             self.warn(WarningCode::Leaked, Some(step.clone()), message);
         }
         let log = report.has_log.then(|| format!("out/{}.{attempt}.log", step.file_stem()));
+        let (mut key, mut notes) = (None, Vec::new());
+        if let Some(reuse) = self.reuse.as_ref().filter(|_| last) {
+            let end = End {
+                outcome: &report.outcome,
+                attempt,
+                allowed,
+                wall_ms: report.wall_ms,
+                log: report.has_log.then(|| self.common.out.join(format!("{}.{attempt}.log", step.file_stem()))),
+            };
+            (key, notes) = reuse.ended(at, &end, self.made.take().unwrap_or_default());
+        }
         self.telling.tell(EventKind::StepFinished(Box::new(StepFinished {
             step: step.clone(),
             attempt,
@@ -322,8 +451,9 @@ impl Loop {
             log,
             output_bytes: report.output_bytes,
             leaked: report.leaked.clone(),
-            key: None,
+            key,
         })));
+        notes.into_iter().for_each(|note| self.telling.tell(note));
         if let Decision::Run(Because::Observed { skip }) = &self.prepared.plan.decisions[at]
             && last
             && report.outcome.kind().is_some()
@@ -365,10 +495,10 @@ impl Loop {
         }
     }
 
-    fn signal(&mut self, name: &str) -> (Input, Option<Ended>) {
+    fn signal(&mut self, name: &str) {
         self.signals += 1;
         self.telling.tell(EventKind::Interrupted { signal: name.to_owned(), times: self.signals });
-        (Input::Interrupt, None)
+        self.inputs.push_back((Input::Interrupt, None));
     }
 
     fn warn(&mut self, code: WarningCode, step: Option<StepId>, message: String) {
@@ -376,11 +506,11 @@ impl Loop {
     }
 
     fn finish(&mut self, status: RunStatus) -> Finished {
-        if let (Some(head), Some(still_at), true) = (
-            &self.prepared.change.head,
-            self.still_at.take(),
-            self.prepared.change.is_clean() && !self.steps.is_empty(),
-        ) && !still_at(head)
+        if let Some(reuse) = self.reuse.take() {
+            reuse.finish().into_iter().for_each(|note| self.telling.tell(note));
+        }
+        if let (Some(head), Some(still_at), true) =
+            (&self.prepared.change.head, self.still_at.take(), self.prepared.change.is_clean() && self.ran) && !still_at(head)
         {
             let message = "files or HEAD changed while it ran: its results are no evidence for its commit".to_owned();
             self.warn(WarningCode::TreeChanged, None, message);
@@ -400,6 +530,17 @@ impl Loop {
         self.telling.finish();
         Finished { status, exit_code }
     }
+}
+
+/// Asks the cache about tasks.
+fn look(reuse: Option<&Arc<Reuse>>, steps: &[usize], tasks: &[usize]) -> Vec<Looked> {
+    let steps: Vec<usize> = tasks.iter().map(|task| steps[*task]).collect();
+    reuse.map_or_else(Vec::new, |reuse| reuse.look(&steps))
+}
+
+/// Work that reads and writes files, beside the loop. A panic in it is a bug in wf and ends the run.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|bug| std::panic::resume_unwind(bug.into_panic()))
 }
 
 fn started(prepared: &Prepared, request: &RunRequest, root: &std::path::Path, id: &RunId, jobs: u32) -> RunStarted {

@@ -6,7 +6,7 @@ use super::{
     Outcome, PlannedStage, PlannedStep, Reused, RunRule, RunStarted, RunStatus, SEMANTICS, SkipReason, StepFinished,
     Usage, WarningCode,
 };
-use crate::base::{Digest, RepoPath, RunId, StepId};
+use crate::base::{BlobRef, Digest, RepoPath, RunId, StepId};
 use crate::change::{Base, BaseHow, ChangedFile, Status, Where};
 use crate::key::{Field, How, Key, KeyChange};
 use proptest::collection::vec;
@@ -145,14 +145,14 @@ fn finished() -> BoxedStrategy<StepFinished> {
 
 /// Used again, missed, not stored.
 fn reuse() -> BoxedStrategy<EventKind> {
-    let reused = (id(), digest(), any::<u64>(), text(), any::<usize>(), option::of(text()), any::<bool>()).prop_map(
-        |(step, key, saved_ms, run, restored, log, resumed)| Reused {
+    let reused = (id(), digest(), any::<u64>(), text(), any::<usize>(), option::of(digest()), any::<bool>()).prop_map(
+        |(step, key, saved_ms, run, restored, output, resumed)| Reused {
             step,
             key: Key(key),
             saved_ms,
             run: RunId(run),
             restored,
-            log,
+            output: output.map(|digest| BlobRef { digest, size: saved_ms }),
             resumed,
         },
     );

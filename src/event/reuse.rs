@@ -1,6 +1,6 @@
 //! What the cache says of a step: used again, or why not, and what was not kept. Pure.
 
-use crate::base::{Millis, RunId, StepId};
+use crate::base::{BlobRef, Millis, RunId, StepId};
 use crate::key::{Key, KeyChange};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -19,9 +19,9 @@ pub struct Reused {
     /// How many of its outputs were put in place or removed; the others were right already.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub restored: usize,
-    /// What it printed then, relative to this run's folder, if it was brought back.
+    /// What it printed then: a blob of the cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub log: Option<String>,
+    pub output: Option<BlobRef>,
     /// It passed in a run that was interrupted, and this one goes on from there (`--resume`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resumed: bool,

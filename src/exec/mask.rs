@@ -75,6 +75,16 @@ impl Masker {
         out
     }
 
+    /// Does a secret stand in these bytes?
+    pub fn finds(&self, bytes: &[u8]) -> bool {
+        !self.find(bytes).is_empty()
+    }
+
+    /// Bytes of the longest form of a secret: a piece of a stream has to be searched with so many, but one, before it.
+    pub fn longest(&self) -> usize {
+        self.0.longest
+    }
+
     /// A new stream to mask.
     pub fn stream(&self) -> Stream {
         Stream { masker: self.clone(), held: vec![], told: 0, inside: false }

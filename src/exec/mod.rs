@@ -12,6 +12,7 @@ mod lookup;
 pub mod mask;
 mod output;
 mod phase;
+pub mod probe;
 pub mod secret;
 mod tail;
 mod watchdog;

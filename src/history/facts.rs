@@ -8,7 +8,7 @@ use crate::base::{Digest, Millis, RunId, StepId};
 use crate::event::{
     Decision, Event, EventKind, Evidence, Outcome, PlannedStep, RunStarted, RunStatus, SkipReason, Usage,
 };
-use crate::event::{StepFinished, WarningCode};
+use crate::event::{NotStored, StepFinished, WarningCode};
 use crate::key::Key;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
@@ -149,6 +149,10 @@ impl Fold {
             }
             EventKind::StepsReused { steps } => {
                 self.reused.extend(steps.iter().filter_map(|step| self.at.get(&step.step)));
+            }
+            // What it ran on is not what its key says.
+            EventKind::NotStored { step, why: NotStored::InputChanged { .. } } => {
+                self.attempts.iter_mut().filter(|attempt| attempt.step == *step).for_each(|attempt| attempt.key = None);
             }
             EventKind::StepFinished(end) => self.finished(event.at_ms, end),
             EventKind::StepCancelled { .. } => self.cancelled += 1,

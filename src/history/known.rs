@@ -38,7 +38,8 @@ impl Recorded {
     /// attempt that ended by itself, or a skip that was itself proven. A run that was killed still speaks for the attempts
     /// that ended. A run during which the tree changed (as its log says) speaks for nothing.
     pub fn known(&mut self, base: Option<&str>) -> Known {
-        let mut known = Known { base: base.map(str::to_owned), ..Known::default() };
+        let last = self.runs.iter().find(|run| !run.live).map(|run| (run.facts.run.clone(), run.facts.status));
+        let mut known = Known { base: base.map(str::to_owned), last_run: last, ..Known::default() };
         let (mut budget, mut timed) = (DURATIONS, HashSet::new());
         for run in &self.runs {
             if base.is_some() && run.facts.commit.as_deref() == base && run.facts.speaks_for_commit() {

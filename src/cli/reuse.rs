@@ -1,0 +1,129 @@
+//! What a run needs to use results again: the cache's place, the tools' versions, the secrets, the run before.
+
+use super::context::Context;
+use super::failure::Failure;
+use super::prepared::Ready;
+use crate::base::RunId;
+use crate::cache::{self, CachePlace, Digests, Folder, Place, Policy};
+use crate::config::model::{CacheLimits, Eviction, Resume};
+use crate::engine::reuse::{Reuse, Seal, Setup, Tools, World};
+use crate::engine::{Prepared, changed_lists, fallback};
+use crate::event::{EventKind, FallbackCode, RunStatus};
+use crate::git::{Listing, Mode};
+use crate::history::StateDir;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+impl Context {
+    /// Where the cache is: `WF_CACHE_DIR`, else `cache.dir` of the configuration, else in the state folder.
+    pub fn cache_place(&self, state: &Path, root: &Path, configured: Option<&str>) -> CachePlace {
+        let chosen = match self.env.get("WF_CACHE_DIR") {
+            Some(dir) => Some(self.cwd.join(dir)),
+            None => configured.map(|dir| root.join(dir)),
+        };
+        cache::cache_place(state, chosen.as_deref())
+    }
+
+    /// The folder of a person's own configuration.
+    pub fn config_home(&self) -> Option<PathBuf> {
+        let set = self.env.get("XDG_CONFIG_HOME").map(PathBuf::from);
+        set.or_else(|| Some(PathBuf::from(self.env.get("HOME")?).join(".config")))
+    }
+
+    fn made_by(&self) -> Place {
+        if self.env.flag("CI") {
+            Place::Ci
+        } else if self.env.get("GIT_INDEX_FILE").is_some() {
+            Place::Hook
+        } else {
+            Place::Local
+        }
+    }
+}
+
+/// The cache's limits, from the settings.
+pub fn limits(set: &CacheLimits) -> cache::Limits {
+    cache::Limits {
+        bytes: set.size_bytes,
+        age_ms: set.age_ms,
+        entries: set.entries,
+        policy: match set.policy {
+            Eviction::Lru => Policy::Lru,
+            Eviction::Lfu => Policy::Lfu,
+            Eviction::Fifo => Policy::Fifo,
+            Eviction::Value => Policy::Value,
+        },
+    }
+}
+
+/// Opens the cache for a run. None where it is off, or where no files can be listed; what cannot be used is a note.
+///
+/// # Errors
+/// The root of the tree cannot be opened.
+pub fn open(
+    ready: &mut Ready,
+    state: &StateDir,
+    run: &RunId,
+    env: &std::collections::BTreeMap<std::ffi::OsString, std::ffi::OsString>,
+    cx: &Context,
+) -> Result<Option<Arc<Reuse>>, Failure> {
+    let workflow = ready.config.workflow();
+    let settings = &ready.request.settings;
+    // A step that runs alone leaves neither entry nor verdict.
+    if !settings.cache.is_on() || ready.request.filter.alone {
+        return Ok(None);
+    }
+    let Some(Listing { files, attributes }) = ready.prepared.listing.take() else { return Ok(None) };
+    let root = ready.config.root.clone();
+    let place = cx.cache_place(state.root(), &root, settings.cache_dir.as_deref());
+    let (folder, trouble) = Folder::open(&place, limits(&settings.cache_limits), jiff::Timestamp::now().as_millisecond().unsigned_abs());
+    let mut notes: Vec<EventKind> = trouble.iter().map(unreadable).collect();
+    let (digests, trouble) = Digests::open(&folder.digests_of(&root), &root, attributes);
+    notes.extend(trouble.iter().map(unreadable));
+    let graph = ready.prepared.plan.graph.clone();
+    let probes = graph.steps().iter().flat_map(|step| &step.tools);
+    let tools = Tools::ask(probes, &root, env);
+    let seal = Seal::new(cx.config_home());
+    let world = World::new(env.clone(), settings.secrets.clone(), tools, seal);
+    let here = cx.clone();
+    let setup = Setup {
+        changed: changed_lists(&ready.prepared),
+        decisions: ready.prepared.plan.decisions.clone(),
+        relist: Box::new(move || {
+            let repo = here.discover().ok()?;
+            Some(repo.changes_and_listing(None, Mode::All).ok()?.1.files)
+        }),
+        rules: workflow.categories.clone(),
+        mode: settings.cache,
+        resume: resume(settings.resume, &ready.prepared),
+        run: run.clone(),
+        place: cx.made_by(),
+        masker: cx.masker(None).clone(),
+        root,
+        graph,
+        files,
+        world,
+        folder,
+        digests,
+    };
+    let (reuse, trouble) = Reuse::new(setup)
+        .map_err(|error| Failure::environment(format!("cannot open {}: {error}", ready.config.root.display())))?;
+    notes.extend(trouble.iter().map(unreadable));
+    ready.prepared.notes.extend(notes);
+    Ok(Some(Arc::new(reuse)))
+}
+
+fn unreadable(problem: &cache::Problem) -> EventKind {
+    fallback(FallbackCode::CacheUnreadable, problem, None)
+}
+
+/// The run before, if this one goes on from it.
+fn resume(setting: Resume, prepared: &Prepared) -> Option<RunId> {
+    let (run, status) = prepared.known.last_run.as_ref()?;
+    let interrupted = matches!(status, None | Some(RunStatus::Interrupted));
+    match setting {
+        Resume::Never => None,
+        Resume::Interrupted => interrupted.then(|| run.clone()),
+        Resume::Always => Some(run.clone()),
+    }
+}

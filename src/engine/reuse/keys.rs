@@ -1,0 +1,97 @@
+//! What of the world goes into a step's key, besides the files it watches and what it needs.
+
+use super::seal::Seal;
+use super::tools::Tools;
+use crate::base::StepId;
+use crate::engine::job;
+use crate::event::NotCached;
+use crate::graph::Step;
+use crate::key::{ChangedList, Contribution, EnvValue, FileGroup, KeyInputs};
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::sync::Arc;
+
+/// Variables that change what programs do though nobody declares them. `LC_*` come on top.
+const AMBIENT: [&str; 3] = ["CI", "TZ", "LANG"];
+
+/// What all keys of a run share.
+#[derive(Debug)]
+pub struct World {
+    env: BTreeMap<OsString, OsString>,
+    secrets: Vec<String>,
+    ambient: BTreeMap<String, EnvValue>,
+    tools: Tools,
+    seal: Seal,
+}
+
+impl World {
+    /// `env`: what steps inherit. `secrets`: names of variables that are never in a key, unless a step seals them.
+    pub fn new(env: BTreeMap<OsString, OsString>, secrets: Vec<String>, tools: Tools, seal: Seal) -> Self {
+        let always = AMBIENT.iter().map(|name| (*name).to_owned());
+        let local = env.keys().filter_map(|name| name.to_str()).filter(|name| name.starts_with("LC_"));
+        let names: Vec<String> = always.chain(local.map(str::to_owned)).collect();
+        let ambient = names.into_iter().map(|name| (name.clone(), value(&env, &name))).collect();
+        Self { env, secrets, ambient, tools, seal }
+    }
+
+    /// A step's key inputs.
+    ///
+    /// # Errors
+    /// A probe of its tools failed, or a secret that is to be in the key cannot be sealed.
+    pub fn inputs(
+        &self,
+        step: &Step,
+        watched: Vec<Arc<FileGroup>>,
+        needs: BTreeMap<StepId, Contribution>,
+        changed: Option<ChangedList>,
+    ) -> Result<KeyInputs, NotCached> {
+        let mut tools = BTreeMap::new();
+        for probe in &step.tools {
+            tools.insert(super::tools::words(probe), self.tools.said(probe)?.to_owned());
+        }
+        let mut env = BTreeMap::new();
+        for (name, declared) in &step.env {
+            let now = match declared {
+                Some(text) => EnvValue::Set(text.clone()),
+                None => value(&self.env, name),
+            };
+            if !self.is_secret(name) {
+                env.insert(name.clone(), now);
+            } else if step.sealed.contains(name) {
+                let sealed = match now {
+                    EnvValue::Set(text) => EnvValue::Sealed(self.seal.of(name, &text)?),
+                    other => other,
+                };
+                env.insert(name.clone(), sealed);
+            }
+        }
+        Ok(KeyInputs {
+            step: step.id.clone(),
+            argv: job::argv(&step.command).iter().map(|word| word.to_string_lossy().into_owned()).collect(),
+            dir: step.dir.clone(),
+            folder: step.folder.clone(),
+            env,
+            ambient: self.ambient.clone(),
+            tools,
+            platform: platform(),
+            outputs: step.outputs.as_ref().map(|globs| globs.texts().map(str::to_owned).collect()),
+            watched,
+            needs,
+            changed,
+        })
+    }
+
+    fn is_secret(&self, name: &str) -> bool {
+        self.secrets.iter().any(|secret| secret == name) || crate::exec::secret::is_secret_name(name)
+    }
+}
+
+fn value(env: &BTreeMap<OsString, OsString>, name: &str) -> EnvValue {
+    env.get(OsStr::new(name)).map_or(EnvValue::Unset, |value| EnvValue::Set(value.to_string_lossy().into_owned()))
+}
+
+/// Operating system, architecture and C library: the ones wf was built for, which are those of the steps it can start.
+fn platform() -> String {
+    let libc = if cfg!(target_env = "musl") { "musl" } else { "gnu" };
+    format!("{} {} {libc}", std::env::consts::OS, std::env::consts::ARCH)
+}
