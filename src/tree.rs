@@ -19,6 +19,14 @@ pub struct FileStat {
     pub mode: u32,
 }
 
+impl FileStat {
+    /// From times as seconds and nanoseconds. Times past the year 2262 stay there.
+    pub fn new(size: u64, mtime: (i64, i64), ctime: (i64, i64), inode: u64, mode: u32) -> Self {
+        let ns = |(seconds, nanos): (i64, i64)| seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
+        Self { size, mtime_ns: ns(mtime), ctime_ns: ns(ctime), inode, mode }
+    }
+}
+
 /// What kind of thing a path is, as git tells kinds apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FileKind {
@@ -57,6 +65,22 @@ pub struct Listed {
     pub kind: FileKind,
     /// What the file system says.
     pub stat: FileStat,
-    /// The blob that git's index has for it, if the index says for sure that the file is unchanged.
+    /// The blob whose bytes git's index has for it, if the file is unchanged.
     pub blob: Option<BlobName>,
+    /// The file had to be read to know that `blob` is right: it is so young that a later change may not show in `stat`.
+    pub read: bool,
+}
+
+/// How a file's bytes in the working tree and in git's objects go together: what `.gitattributes` say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// They are the same; nothing says that it is text.
+    #[default]
+    Raw,
+    /// Text: lines may end as the checkout likes (`text`, `eol=…`).
+    Text,
+    /// Text, unless it looks binary (`text=auto`).
+    Auto,
+    /// Something else turns one into the other (lfs, ident, an encoding, a filter of one's own).
+    Filtered,
 }

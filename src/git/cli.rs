@@ -170,6 +170,12 @@ impl Cli {
         self.run(&["config", "--type=bool", "core.sparseCheckout"]).is_ok_and(|said| said.starts_with(b"true"))
     }
 
+    /// A file that the configuration names.
+    pub fn path_setting(&self, name: &str) -> Option<PathBuf> {
+        let said = self.run(&["config", "--type=path", name]).ok()?;
+        Some(PathBuf::from(OsString::from_vec(trimmed(said))))
+    }
+
     pub fn is_tagged(&self, commit: &str) -> Result<bool, GitError> {
         Ok(!self.run(&["tag", "--points-at", commit])?.is_empty())
     }

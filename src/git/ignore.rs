@@ -14,8 +14,9 @@ pub(super) struct Rules {
     patterns: Vec<Pattern>,
 }
 
-#[derive(Debug, PartialEq)]
-struct Pattern {
+/// A pattern as ignore and attribute files write it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Pattern {
     negated: bool,
     only_folders: bool,
     text: Vec<u8>,
@@ -23,7 +24,7 @@ struct Pattern {
 }
 
 /// What has to be compared; most patterns of real files need no globbing.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Shape {
     /// The last segment, literally.
     Name,
@@ -68,7 +69,7 @@ impl Rules {
 }
 
 /// The part of `path` strictly below `folder`.
-fn below<'a>(path: &'a [u8], folder: &[u8]) -> Option<&'a [u8]> {
+pub(super) fn below<'a>(path: &'a [u8], folder: &[u8]) -> Option<&'a [u8]> {
     if folder.is_empty() { Some(path) } else { path.strip_prefix(folder)?.strip_prefix(b"/") }
 }
 
@@ -80,7 +81,11 @@ impl Pattern {
         }
         let line = trim_spaces(line);
         let negated = line.first() == Some(&b'!');
-        let line = &line[usize::from(negated)..];
+        Some(Self { negated, ..Self::new(&line[usize::from(negated)..]) })
+    }
+
+    /// A pattern by itself, without `!`.
+    pub fn new(line: &[u8]) -> Self {
         let only_folders = line.last() == Some(&b'/');
         let line = &line[..line.len() - usize::from(only_folders)];
         let special = |text: &[u8]| text.iter().any(|byte| b"*?[\\".contains(byte));
@@ -94,10 +99,11 @@ impl Pattern {
         } else {
             (line, Shape::NameGlob)
         };
-        Some(Self { negated, only_folders, text: text.to_owned(), shape })
+        Self { negated: false, only_folders, text: text.to_owned(), shape }
     }
 
-    fn matches(&self, below: &[u8], name: &[u8], is_folder: bool) -> bool {
+    /// Does it match the path below the folder that it speaks about, whose last segment is `name`?
+    pub fn matches(&self, below: &[u8], name: &[u8], is_folder: bool) -> bool {
         if self.only_folders && !is_folder {
             return false;
         }

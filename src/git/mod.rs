@@ -7,6 +7,8 @@
 //! files. wf's own walk (`index`, `walk`, `ignore`, `tree`) compares the working tree, several times faster than libgit2
 //! and within git's own time. The `git` command (`cli`) reads what libgit2 refuses.
 
+mod attribute_rules;
+mod attributes;
 mod base;
 mod cli;
 mod delta;
@@ -15,6 +17,7 @@ mod history;
 mod ignore;
 mod index;
 mod libgit;
+mod listed;
 mod listing;
 mod look;
 mod read;
@@ -24,9 +27,10 @@ mod walk;
 mod wildmatch;
 mod worktree;
 
+pub use attributes::Attributes;
 pub use base::{BaseQuery, Resolved};
 pub use error::{GitError, NoBase};
-pub use read::{Changes, Mode};
+pub use read::{Changes, Listing, Mode};
 
 use cli::{Cli, Place};
 use git2::{ErrorCode, Repository, RepositoryOpenFlags};
@@ -42,6 +46,7 @@ pub struct Repo {
     root: PathBuf,
     main_root: PathBuf,
     git_dir: PathBuf,
+    common_dir: PathBuf,
     index_file: PathBuf,
     /// False: libgit2 cannot read the index that a hook works on.
     lib_index: bool,
@@ -73,9 +78,9 @@ impl Repo {
         } else {
             root.clone()
         };
-        let git_dir = without_trailing_slash(lib.path());
+        let (git_dir, common_dir) = (without_trailing_slash(lib.path()), without_trailing_slash(lib.commondir()));
         let (cli, index_file) = (Cli::new(&root), git_dir.join("index"));
-        Ok(Self { lib: Some(lib), cli, root, main_root, git_dir, index_file, lib_index: true })
+        Ok(Self { lib: Some(lib), cli, root, main_root, git_dir, common_dir, index_file, lib_index: true })
     }
 
     /// For what libgit2 refuses: another format, or an owner that only git's own configuration (perhaps in the environment)
@@ -94,8 +99,8 @@ impl Repo {
             Cli::new(&place.common_dir.join("..")).place().map_or(place.common_dir, |main| main.root)
         };
         let (cli, index_file) = (Cli::new(&place.root), place.git_dir.join("index"));
-        let Place { root, git_dir, .. } = place;
-        Ok(Self { lib: None, cli, root, main_root, git_dir, index_file, lib_index: false })
+        let Place { root, git_dir, common_dir } = place;
+        Ok(Self { lib: None, cli, root, main_root, git_dir, common_dir, index_file, lib_index: false })
     }
 
     /// In a git hook: reads this index (`GIT_INDEX_FILE`) in place of the worktree's own. `git commit -a` and
@@ -124,6 +129,14 @@ impl Repo {
     /// The root of the *main* working tree, which linked ones share; a bare repository's git folder where there is none.
     pub fn main_root(&self) -> &Path {
         &self.main_root
+    }
+
+    /// A person's own attribute rules, as far as a configuration names the file.
+    fn attributes_file(&self) -> Option<PathBuf> {
+        match &self.lib {
+            Some(lib) => lib.config().and_then(|config| config.get_path("core.attributesfile")).ok(),
+            None => self.cli.path_setting("core.attributesFile"),
+        }
     }
 
     /// The worktree's git folder.

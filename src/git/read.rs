@@ -1,13 +1,15 @@
 //! What differs and what is there: the layers are read side by side, by the fastest reader that understands them.
 
+use super::attributes::Attributes;
 use super::delta::{Delta, Layer, Merge};
 use super::error::GitError;
 use super::history::oid;
 use super::index::{Entry, Index};
 use super::worktree::{Look, Worktree};
-use super::{Repo, libgit};
+use super::{Repo, libgit, listed};
 use crate::base::RepoPath;
 use crate::change::{ChangedFile, Unseen};
+use crate::tree::Listed;
 use git2::{Oid, Repository};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -29,6 +31,15 @@ pub struct Changes {
     pub files: Vec<ChangedFile>,
     /// Ignored files and folders, and tracked ones that git was told not to look at.
     pub unseen: Vec<Unseen>,
+}
+
+/// Everything that is here and not ignored, tracked or not, as the file system sees it.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// The files, sorted. Submodules and repositories inside count as one; pipes, sockets and devices do not count.
+    pub files: Vec<Listed>,
+    /// What is said of their bytes.
+    pub attributes: Attributes,
 }
 
 impl Repo {
@@ -61,18 +72,42 @@ impl Repo {
         Ok((read.changes(), files))
     }
 
+    /// What differs, and everything that is there as the file system sees it, for the price of one walk. The mode is about
+    /// what counts as a change; unseen files and the listing are of the working tree in any case.
+    ///
+    /// # Errors
+    /// Something cannot be read.
+    pub fn changes_and_listing(&self, base: Option<&str>, mode: Mode) -> Result<(Changes, Listing), GitError> {
+        let mut layers = self.look(base, mode, true)?;
+        let files = match layers.listed.take() {
+            Some(files) => files,
+            None => listed::stat_all(&self.root, layers.files(self)?),
+        };
+        if mode == Mode::StagedOnly {
+            layers.worktree = Worktree { unseen: layers.worktree.unseen, ..Worktree::default() };
+        }
+        let changes = layers.changes();
+        let attributes = Attributes::of(self, &files, &changes.unseen);
+        Ok((changes, Listing { files, attributes }))
+    }
+
     fn read(&self, base: Option<&str>, mode: Mode) -> Result<Layers, GitError> {
-        let base = base.filter(|_| mode == Mode::All);
-        let Some(lib) = &self.lib else { return self.read_by_command(base, mode) };
+        self.look(base, mode, false)
+    }
+
+    /// Reads the layers. With `list` the working tree is looked at in any mode, and told as a whole where wf's own walk can.
+    fn look(&self, base: Option<&str>, mode: Mode, list: bool) -> Result<Layers, GitError> {
+        let (base, whole) = (base.filter(|_| mode == Mode::All), list || mode == Mode::All);
+        let Some(lib) = &self.lib else { return self.read_by_command(base, whole) };
         let wanted = base.map(oid).transpose()?;
-        if let Some(layers) = self.read_fast(lib, wanted, mode)? {
+        if let Some(layers) = self.read_fast(lib, wanted, whole, list)? {
             return Ok(layers);
         }
         if !self.lib_index {
-            return self.read_by_command(base, mode);
+            return self.read_by_command(base, whole);
         }
-        read_slowly(lib, wanted, mode).or_else(|refused| {
-            self.read_by_command(base, mode).map_err(|error| match error {
+        read_slowly(lib, wanted, whole).or_else(|refused| {
+            self.read_by_command(base, whole).map_err(|error| match error {
                 GitError::FormatUnsupported { message } => {
                     GitError::FormatUnsupported { message: format!("{refused}; {message}") }
                 }
@@ -82,7 +117,13 @@ impl Repo {
     }
 
     /// With wf's own readers. None if they cannot be trusted here.
-    fn read_fast(&self, lib: &Repository, base: Option<Oid>, mode: Mode) -> Result<Option<Layers>, GitError> {
+    fn read_fast(
+        &self,
+        lib: &Repository,
+        base: Option<Oid>,
+        whole: bool,
+        list: bool,
+    ) -> Result<Option<Layers>, GitError> {
         let prepared = Look::prepare(lib, &self.root, &self.index_file);
         let Some(mut look) = prepared.map_err(GitError::doing("reading the configuration"))? else { return Ok(None) };
         let (send, receive) = sync_channel(1);
@@ -95,7 +136,7 @@ impl Repo {
                 let found = index.as_ref().ok().cloned().flatten();
                 // The other side waits for nothing but this one message, or for `send` to be dropped.
                 let _ = send.send(index);
-                *walked = found.filter(|_| mode == Mode::All).and_then(|index| look.walk(&index));
+                *walked = found.filter(|_| whole).and_then(|index| look.walk(&index, list));
             });
             let head = libgit::head(lib)?;
             match receive.recv() {
@@ -105,34 +146,37 @@ impl Repo {
             }
         });
         let Some(((committed, staged), index)) = trees? else { return Ok(None) };
-        let worktree = match (mode, seen) {
-            (Mode::StagedOnly, _) => Worktree::default(),
-            (Mode::All, Some(seen)) => seen.settle(lib)?,
-            (Mode::All, None) => return Ok(None),
+        let (worktree, listed) = match seen {
+            _ if !whole => (Worktree::default(), None),
+            Some(mut seen) => {
+                let listed = seen.files.take();
+                (seen.settle(lib)?, listed)
+            }
+            None => return Ok(None),
         };
-        Ok(Some(Layers { committed, staged, worktree, index: Some(index) }))
+        Ok(Some(Layers { committed, staged, worktree, index: Some(index), listed }))
     }
 
-    fn read_by_command(&self, base: Option<&str>, mode: Mode) -> Result<Layers, GitError> {
+    fn read_by_command(&self, base: Option<&str>, whole: bool) -> Result<Layers, GitError> {
         let committed = match (base, self.cli.head()?) {
             (Some(base), Some(head)) => self.cli.committed(base, &head)?,
             _ => vec![],
         };
-        let status = self.cli.status(mode == Mode::StagedOnly)?;
-        Ok(Layers { committed, staged: status.staged, worktree: status.worktree, index: None })
+        let status = self.cli.status(!whole)?;
+        Ok(Layers { committed, staged: status.staged, worktree: status.worktree, index: None, listed: None })
     }
 }
 
 /// With libgit2 alone: file systems that fold case, and what wf's own walk gives up on.
-fn read_slowly(lib: &Repository, base: Option<Oid>, mode: Mode) -> Result<Layers, GitError> {
+fn read_slowly(lib: &Repository, base: Option<Oid>, whole: bool) -> Result<Layers, GitError> {
     let head = libgit::head(lib)?;
     let committed = match (head, base) {
         (Some(head), Some(base)) => libgit::committed(lib, base, head)?,
         _ => vec![],
     };
     let staged = libgit::staged_slowly(lib, head)?;
-    let worktree = if mode == Mode::All { libgit::worktree(lib)? } else { Worktree::default() };
-    Ok(Layers { committed, staged, worktree, index: None })
+    let worktree = if whole { libgit::worktree(lib)? } else { Worktree::default() };
+    Ok(Layers { committed, staged, worktree, index: None, listed: None })
 }
 
 /// The layers, before they are merged.
@@ -142,6 +186,8 @@ struct Layers {
     worktree: Worktree,
     /// None if another reader had to read it.
     index: Option<Arc<Index>>,
+    /// Everything that is there, if it was asked for and wf's own walk saw it.
+    listed: Option<Vec<Listed>>,
 }
 
 impl Layers {

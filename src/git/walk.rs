@@ -6,10 +6,12 @@
 use super::delta::{Delta, GITLINK};
 use super::ignore::Rules;
 use super::index::Index;
+use super::listed::{self, Sight};
 use super::listing::{is_repository, joined, list, open_file, read_all};
 use super::look::Settings;
 use crate::base::RepoPath;
 use crate::change::Unseen;
+use crate::tree::Listed;
 use rayon::Scope;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -35,19 +37,30 @@ pub(super) struct Found {
     pub unseen: Vec<Unseen>,
     /// Is there a `.gitattributes` anywhere?
     pub attributes: bool,
+    /// Tracked files that are there, if they were to be listed.
+    pub sights: Vec<Sight>,
+    /// Untracked files as they are listed.
+    pub strangers: Vec<Listed>,
 }
 
 /// Walks the working tree below `root`.
 ///
 /// # Errors
 /// A tracked folder cannot be read, or the index has a form this walk does not handle.
-pub(super) fn walk(root: &Path, index: &Index, settings: Settings, rules: Rules) -> rustix::io::Result<Found> {
+pub(super) fn walk(
+    root: &Path,
+    index: &Index,
+    settings: Settings,
+    rules: Rules,
+    list: bool,
+) -> rustix::io::Result<Found> {
     let fd = rustix::fs::open(root, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     let walk = Walk {
         root: fd,
         root_path: root,
         index,
         settings,
+        list,
         found: Mutex::default(),
         attributes: AtomicBool::new(false),
         failed: Mutex::new(None),
@@ -68,6 +81,8 @@ pub(super) struct Walk<'a> {
     pub root_path: &'a Path,
     pub index: &'a Index,
     pub settings: Settings,
+    /// Is everything that is there to be told, and not only what differs?
+    pub list: bool,
     found: Mutex<Found>,
     attributes: AtomicBool,
     failed: Mutex<Option<Errno>>,
@@ -115,14 +130,14 @@ impl<'a> Walk<'a> {
             }
             Err(_) if !folder.known => {
                 // Nobody can say what is in it: then the folder itself counts.
-                found.untracked.push(new(&folder.path, GITLINK));
+                self.repository(&folder.path, &mut found);
                 self.add(found);
                 return Ok(());
             }
             Err(error) => return Err(error),
         };
         if !folder.known && is_repository(fd.as_fd()) {
-            found.untracked.push(new(&folder.path, GITLINK));
+            self.repository(&folder.path, &mut found);
             self.add(found);
             return Ok(());
         }
@@ -156,7 +171,7 @@ impl<'a> Walk<'a> {
                     self.gone(child.range.clone(), &mut found);
                     strangers.push((name.to_owned(), kind));
                 }
-            } else if self.file(fd, name, &self.index.entries[child.range.clone()], &mut found)? {
+            } else if self.file(fd, name, child.range.clone(), &mut found)? {
                 strangers.push((name.to_owned(), kind));
             }
             Ok(())
@@ -185,6 +200,18 @@ impl<'a> Walk<'a> {
         all.submodules.extend(found.submodules);
         all.untracked.extend(found.untracked);
         all.unseen.extend(found.unseen);
+        all.sights.extend(found.sights);
+        all.strangers.extend(found.strangers);
+    }
+
+    /// A repository inside, or a folder that nobody can look into: one path.
+    fn repository(&self, path: &[u8], found: &mut Found) {
+        found.untracked.push(new(path, GITLINK));
+        if self.list
+            && let Ok(stat) = rustix::fs::statat(&self.root, path, AtFlags::SYMLINK_NOFOLLOW)
+        {
+            found.strangers.extend(listed::untracked(path, GITLINK, &stat));
+        }
     }
 
     /// What the index has directly in a folder, sorted by name.
@@ -239,12 +266,22 @@ impl<'a> Walk<'a> {
                 FileType::Directory => {
                     inner.push((joined(&path, b"/", false), 0..0, false));
                 }
-                FileType::Symlink => found.untracked.push(new(&path, 0o120_000)),
+                FileType::Symlink => {
+                    found.untracked.push(new(&path, 0o120_000));
+                    if self.list
+                        && let Ok(stat) = rustix::fs::statat(fd, &name, AtFlags::SYMLINK_NOFOLLOW)
+                    {
+                        found.strangers.extend(listed::untracked(&path, 0o120_000, &stat));
+                    }
+                }
                 FileType::RegularFile => {
-                    let executable = rustix::fs::statat(fd, &name, AtFlags::SYMLINK_NOFOLLOW)
-                        .is_ok_and(|stat| stat.st_mode & 0o100 != 0);
+                    let stat = rustix::fs::statat(fd, &name, AtFlags::SYMLINK_NOFOLLOW).ok();
+                    let executable = stat.is_some_and(|stat| stat.st_mode & 0o100 != 0);
                     let mode = if executable && self.settings.trust_mode { 0o100_755 } else { 0o100_644 };
                     found.untracked.push(new(&path, mode));
+                    if let Some(stat) = stat.filter(|_| self.list) {
+                        found.strangers.extend(listed::untracked(&path, mode, &stat));
+                    }
                 }
                 _ => {} // git does not see pipes, sockets and devices
             }
@@ -259,6 +296,8 @@ impl Found {
             && self.submodules.is_empty()
             && self.untracked.is_empty()
             && self.unseen.is_empty()
+            && self.sights.is_empty()
+            && self.strangers.is_empty()
     }
 }
 

@@ -6,10 +6,10 @@ use super::delta::Delta;
 use super::error::GitError;
 use super::ignore::Rules;
 use super::index::{Index, Unreadable};
-use super::libgit;
 use super::look::Settings;
-use super::walk;
+use super::{libgit, listed, walk};
 use crate::change::Unseen;
+use crate::tree::Listed;
 use git2::Repository;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -96,10 +96,12 @@ impl Look {
         }
     }
 
-    /// Walks the working tree. None if only another backend can.
-    pub fn walk(self, index: &Index) -> Option<Seen> {
-        let found = walk::walk(&self.root, index, self.settings, self.rules).ok()?;
-        Some(Seen { filters: self.filters || found.attributes, found })
+    /// Walks the working tree; with `list` it also tells everything that is there. None if only another backend can.
+    pub fn walk(self, index: &Index, list: bool) -> Option<Seen> {
+        let mut found = walk::walk(&self.root, index, self.settings, self.rules, list).ok()?;
+        let sights = (std::mem::take(&mut found.sights), std::mem::take(&mut found.strangers));
+        let files = list.then(|| listed::files(index, sights.0, sights.1));
+        Some(Seen { filters: self.filters || found.attributes, files, found })
     }
 }
 
@@ -107,6 +109,8 @@ impl Look {
 pub(super) struct Seen {
     found: walk::Found,
     filters: bool,
+    /// Everything that is there, sorted, if it was asked for.
+    pub files: Option<Vec<Listed>>,
 }
 
 impl Seen {
@@ -132,7 +136,7 @@ fn rules(file: Option<PathBuf>, lower: Option<Arc<Rules>>) -> Rules {
 
 /// git's place for a person's own ignore and attribute rules.
 #[expect(clippy::disallowed_methods, reason = "this is git's configuration, not wf's: git looks it up the same way")]
-fn user_file(name: &str) -> Option<PathBuf> {
+pub(super) fn user_file(name: &str) -> Option<PathBuf> {
     let set = std::env::var_os("XDG_CONFIG_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
     let config = set.or_else(|| std::env::home_dir().map(|home| home.join(".config")))?;
     Some(config.join("git").join(name))
