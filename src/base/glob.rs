@@ -85,6 +85,11 @@ impl GlobSet {
         (!last.negated).then_some(&last.text)
     }
 
+    /// The folder that `./x` patterns are relative to.
+    pub fn dir(&self) -> &RepoPath {
+        &self.dir
+    }
+
     /// The patterns as they were written.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         self.patterns.iter().map(|p| p.text.as_str())

@@ -63,6 +63,12 @@ impl Folder {
         &self.place.dir
     }
 
+    /// The index of digests of one working tree.
+    pub fn digests_of(&self, root: &Path) -> PathBuf {
+        let name = crate::base::Digest::of_bytes(root.as_os_str().as_encoded_bytes()).short();
+        self.path("digests").join(name)
+    }
+
     /// What it may keep.
     pub fn limits(&self) -> &Limits {
         &self.limits

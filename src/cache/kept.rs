@@ -205,8 +205,7 @@ impl Kept {
     }
 }
 
-const NOFOLLOW: i32 =
-    rustix::fs::OFlags::NOFOLLOW.union(rustix::fs::OFlags::NONBLOCK).bits().cast_signed();
+const NOFOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.union(rustix::fs::OFlags::NONBLOCK).bits().cast_signed();
 
 struct Hashing<'a> {
     to: &'a mut File,

@@ -4,6 +4,7 @@
 //! Everything read back is hostile until it is verified.
 
 pub mod actions;
+pub mod digests;
 pub mod entry;
 mod evict;
 mod file;
@@ -16,8 +17,9 @@ mod size;
 pub mod store;
 pub mod sweep;
 
-pub use actions::Actions;
-pub use entry::{Entry, Output, OutputKind, Pass};
+pub use actions::{Actions, KeyStart, Place, Record, Tally, Uses, VerdictRecord};
+pub use digests::{Digests, Forms};
+pub use entry::{Entry, Output, OutputKind, Pass, outputs_digest};
 pub use folder::{CachePlace, Folder, cache_place};
 pub use limits::{Limits, Policy};
 pub use problem::{Problem, Refused};

@@ -120,7 +120,9 @@ fn run(held: &Held<'_>, folder: &Arc<Folder>, request: &Request, target: u64) ->
     let blobs = chosen.blobs.iter().map(|at| (&seen.paths[*at], seen.blobs[*at].cost));
     for (path, cost) in blobs.chain(seen.left_over.iter().map(|(path, cost)| (path, *cost))) {
         match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => swept.stuck.push((path.clone(), error.to_string())),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                swept.stuck.push((path.clone(), error.to_string()))
+            }
             _ => freed += cost,
         }
     }

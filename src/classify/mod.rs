@@ -2,9 +2,11 @@
 //!
 //! Finds causes; the plan decides. Does not know: evidence, history, what runs.
 
+mod groups;
 mod lint;
 mod watch;
 
+pub use groups::{Watches, groups};
 pub use lint::{lint, risks};
 pub use watch::{Cause, causes, unseen, watched};
 

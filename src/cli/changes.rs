@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 
 /// Runs the command.
 pub fn run(args: &ChangesArgs, cx: &Context) -> Result<Exit, Failure> {
-    let ready = prepared::prepare(&args.decide, cx)?;
+    let ready = prepared::prepare(&args.decide, false, cx)?;
     let (change, class) = (&ready.prepared.change, &ready.prepared.class);
     let workflow = ready.config.workflow();
     if args.json {

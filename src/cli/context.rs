@@ -4,11 +4,11 @@ use super::failure::{Failure, Kind};
 use crate::config::Workflow;
 use crate::exec::mask::Masker;
 use crate::exec::secret;
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 /// The outside world of one command line, read once.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ pub struct Context {
     /// Is standard error a terminal?
     pub stderr_is_terminal: bool,
     /// Hides secrets in everything that is printed; knows those that the configuration declares once it is read.
-    masker: OnceCell<Masker>,
+    masker: OnceLock<Masker>,
 }
 
 /// The environment variables, read once.
@@ -71,7 +71,7 @@ impl Context {
             exe: std::env::current_exe().map_err(Failure::environment)?,
             stdout_is_terminal: io::stdout().is_terminal(),
             stderr_is_terminal: io::stderr().is_terminal(),
-            masker: OnceCell::new(),
+            masker: OnceLock::new(),
         })
     }
 

@@ -20,7 +20,7 @@ const NAMED: usize = 10;
 
 /// Runs the command.
 pub fn run(args: &ExplainArgs, cx: &Context) -> Result<Exit, Failure> {
-    let ready = prepared::prepare(&args.decide, cx)?;
+    let ready = prepared::prepare(&args.decide, false, cx)?;
     let at = find(&ready, &args.step)?;
     let explained = Explained::of(&ready, at);
     if args.json {

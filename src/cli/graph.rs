@@ -8,7 +8,7 @@ use crate::report::graph;
 
 /// Runs the command.
 pub fn run(args: &GraphArgs, cx: &Context) -> Result<Exit, Failure> {
-    let ready = prepared::prepare(&args.decide, cx)?;
+    let ready = prepared::prepare(&args.decide, false, cx)?;
     let steps = ready.prepared.plan.steps();
     let drawing = match args.format {
         GraphFormat::Text => graph::text(&steps, &look::look(cx, false)),

@@ -20,6 +20,7 @@ pub mod prepared;
 pub mod recorded;
 pub mod report;
 pub mod request;
+pub mod reuse;
 pub mod run;
 pub mod shell;
 pub mod status;

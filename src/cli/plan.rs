@@ -15,7 +15,7 @@ const NAMED: usize = 12;
 
 /// Runs the command.
 pub fn run(args: &PlanArgs, cx: &Context) -> Result<Exit, Failure> {
-    let ready = prepared::prepare(&args.decide, cx)?;
+    let ready = prepared::prepare(&args.decide, false, cx)?;
     let steps = ready.prepared.plan.steps();
     if args.json {
         let class = ready.prepared.class.as_ref();

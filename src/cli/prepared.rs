@@ -21,15 +21,16 @@ pub struct Ready {
     pub prepared: Prepared,
 }
 
-/// Reads everything and decides; writes nothing, executes nothing.
-pub fn prepare(args: &DecideArgs, cx: &Context) -> Result<Ready, Failure> {
+/// Reads everything and decides; writes nothing, executes nothing. `keys`: will keys of steps be asked for?
+pub fn prepare(args: &DecideArgs, keys: bool, cx: &Context) -> Result<Ready, Failure> {
     let config = cx.load_config(request::overrides(args))?;
     let request = request::resolve(args, &config, cx)?;
     let (state, trouble) = match cx.state_for_reading(&config) {
         Ok(state) => (Some(state), None),
         Err(error) => (None, Some(format!("nothing recorded is used: {error}"))),
     };
-    let mut prepared = decide(&config, &request, state.as_ref(), cx)?;
+    let keys = keys && request.settings.cache.is_on() && !request.filter.alone;
+    let mut prepared = decide(&config, &request, state.as_ref(), keys, cx)?;
     prepared.notes.extend(trouble.map(|message| EventKind::Warning { code: WarningCode::State, step: None, message }));
     Ok(Ready { config, request, prepared })
 }
@@ -39,6 +40,7 @@ pub(super) fn decide(
     config: &LoadedConfig,
     request: &RunRequest,
     state: Option<&StateDir>,
+    keys: bool,
     cx: &Context,
 ) -> Result<Prepared, Failure> {
     let inputs = Inputs {
@@ -51,6 +53,7 @@ pub(super) fn decide(
         request,
         env: &cx.env.0,
         state,
+        keys,
     };
     let mut prepared = engine::prepare(&inputs).map_err(|error| explain_failure(error, config, cx))?;
     let mut notes: Vec<EventKind> = Vec::new();

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::failure::Failure;
+use super::load::LoadedConfig;
 use super::prepared::Ready;
 use crate::base::RunId;
 use crate::cache::{self, CachePlace, Digests, Folder, Place, Policy};
@@ -9,19 +10,19 @@ use crate::config::model::{CacheLimits, Eviction, Resume};
 use crate::engine::reuse::{Reuse, Seal, Setup, Tools, World};
 use crate::engine::{Prepared, changed_lists, fallback};
 use crate::event::{EventKind, FallbackCode, RunStatus};
-use crate::git::{Listing, Mode};
-use crate::history::StateDir;
-use std::path::{Path, PathBuf};
+use crate::git::{Listing, Mode, Repo};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 impl Context {
-    /// Where the cache is: `WF_CACHE_DIR`, else `cache.dir` of the configuration, else in the state folder.
-    pub fn cache_place(&self, state: &Path, root: &Path, configured: Option<&str>) -> CachePlace {
-        let chosen = match self.env.get("WF_CACHE_DIR") {
-            Some(dir) => Some(self.cwd.join(dir)),
-            None => configured.map(|dir| root.join(dir)),
+    /// Where the cache is: `WF_CACHE_DIR` from here, `cache.dir` from the main worktree's root, else in the state folder.
+    pub fn cache_place(&self, config: &LoadedConfig) -> CachePlace {
+        let chosen = match (self.env.get("WF_CACHE_DIR"), &config.workflow().settings.cache_dir) {
+            (Some(dir), _) => Some(self.cwd.join(dir)),
+            (None, Some(dir)) => Some(config.repo.as_ref().map_or(config.root.as_path(), Repo::main_root).join(dir)),
+            (None, None) => None,
         };
-        cache::cache_place(state, chosen.as_deref())
+        cache::cache_place(&self.state_place(config).0, chosen.as_deref())
     }
 
     /// The folder of a person's own configuration.
@@ -45,14 +46,15 @@ impl Context {
 pub fn limits(set: &CacheLimits) -> cache::Limits {
     cache::Limits {
         bytes: set.size_bytes,
-        age_ms: set.age_ms,
-        entries: set.entries,
+        age_ms: set.age_ms.unwrap_or(u64::MAX),
+        entries: usize::try_from(set.entries).unwrap_or(usize::MAX),
         policy: match set.policy {
             Eviction::Lru => Policy::Lru,
             Eviction::Lfu => Policy::Lfu,
             Eviction::Fifo => Policy::Fifo,
             Eviction::Value => Policy::Value,
         },
+        ..cache::Limits::default()
     }
 }
 
@@ -62,7 +64,6 @@ pub fn limits(set: &CacheLimits) -> cache::Limits {
 /// The root of the tree cannot be opened.
 pub fn open(
     ready: &mut Ready,
-    state: &StateDir,
     run: &RunId,
     env: &std::collections::BTreeMap<std::ffi::OsString, std::ffi::OsString>,
     cx: &Context,
@@ -75,10 +76,11 @@ pub fn open(
     }
     let Some(Listing { files, attributes }) = ready.prepared.listing.take() else { return Ok(None) };
     let root = ready.config.root.clone();
-    let place = cx.cache_place(state.root(), &root, settings.cache_dir.as_deref());
-    let (folder, trouble) = Folder::open(&place, limits(&settings.cache_limits), jiff::Timestamp::now().as_millisecond().unsigned_abs());
+    let now_ms = jiff::Timestamp::now().as_millisecond().unsigned_abs();
+    let (folder, trouble) = Folder::open(&cx.cache_place(&ready.config), limits(&settings.cache_limits), now_ms);
     let mut notes: Vec<EventKind> = trouble.iter().map(unreadable).collect();
-    let (digests, trouble) = Digests::open(&folder.digests_of(&root), &root, attributes);
+    let forms = Box::new(move |path: &crate::base::RepoPath| attributes.form(path));
+    let (digests, trouble) = Digests::open(&folder.digests_of(&root), &root, forms);
     notes.extend(trouble.iter().map(unreadable));
     let graph = ready.prepared.plan.graph.clone();
     let probes = graph.steps().iter().flat_map(|step| &step.tools);

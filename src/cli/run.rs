@@ -15,14 +15,14 @@ use std::path::{Path, PathBuf};
 
 /// Runs the command.
 pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
-    let first = prepared::prepare(&args.decide, cx)?;
+    let first = prepared::prepare(&args.decide, true, cx)?;
     let (place, by) = cx.state_place(&first.config);
     let state = StateDir::open(&place, by)?;
     // A step of a run in this very worktree calls us: waiting for that run would be waiting for ourselves.
     let nested = cx.env.get("WF_RUN").is_some() && cx.env.get("WF_ROOT") == Some(first.config.root.as_os_str());
     let (lock, waited) = hold(&state, &first, nested, args.no_wait, cx)?;
     // Another run may have changed files and recorded evidence while this one waited.
-    let ready = if waited { prepared::prepare(&args.decide, cx)? } else { first };
+    let mut ready = if waited { prepared::prepare(&args.decide, true, cx)? } else { first };
     // Named only now: runs that waited are in the order in which they ran.
     let clock = Clock::start();
     let id = history::next_run_id(&state);
@@ -38,6 +38,8 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
     let here = cx.clone();
     let in_hook = ["GIT_DIR", "GIT_INDEX_FILE"].iter().any(|name| cx.env.get(name).is_some());
     let run_id = id.clone();
+    let env = engine::inherited(&cx.env.0, in_hook);
+    let reuse = super::reuse::open(&mut ready, &id, &env, cx)?;
     let run = Run {
         request: &ready.request,
         root: ready.config.root.clone(),
@@ -46,7 +48,8 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
         clock,
         sinks: Box::new(move |run| sinks(options, run, state_root)),
         masker,
-        env: engine::inherited(&cx.env.0, in_hook),
+        env,
+        reuse,
         sample: cx.env.flag("WORKFLOW_MONITOR_RESOURCES"),
         profile: cx.env.flag("WORKFLOW_PROFILE"),
         ci: cx.env.flag("CI"),

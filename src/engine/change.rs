@@ -4,7 +4,7 @@ use super::prepare::PrepareError;
 use crate::base::RepoPath;
 use crate::change::{Base, BaseHow, ChangeSet, ChangedFile, Unseen};
 use crate::event::{EventKind, FallbackCode};
-use crate::git::{BaseQuery, GitError, Mode, NoBase, Repo};
+use crate::git::{BaseQuery, GitError, Listing, Mode, NoBase, Repo};
 use crate::history::{self, StateDir};
 use crate::plan::BaseRef;
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 const ANCESTORS: usize = 10_000;
 
 /// Every file of a repository, if it was asked for and read.
-type Files = Option<Vec<RepoPath>>;
+type Files = Option<Listing>;
 
 /// What changed; and with `list` every file too, for the price of one walk. Whatever cannot be told is a note, and then
 /// the change set has no base.
@@ -112,14 +112,14 @@ fn read(repo: &Repo, base: &Base, list: bool) -> Result<(ChangeSet, Files), GitE
         Base::Staged { .. } => (None, Mode::StagedOnly),
         Base::None => (None, Mode::All),
     };
-    let (changes, files) = match (list, mode) {
-        (true, Mode::All) => repo.changes_and_files(commit).map(|(changes, files)| (changes, Some(files)))?,
-        (true, Mode::StagedOnly) => (repo.changes(commit, mode)?, Some(repo.files()?)),
-        (false, _) => (repo.changes(commit, mode)?, None),
+    let (changes, files) = if list {
+        repo.changes_and_listing(commit, mode).map(|(changes, files)| (changes, Some(files)))?
+    } else {
+        (repo.changes(commit, mode)?, None)
     };
     // What git shows as one path, and what lies inside it.
     let mut unseen = changes.unseen;
-    if mode == Mode::StagedOnly {
+    if mode == Mode::StagedOnly && !list {
         unseen = repo.changes(None, Mode::All)?.unseen;
     }
     unseen.extend(changes.files.iter().filter(|file| is_opaque(file)).flat_map(|file| {

@@ -12,7 +12,8 @@ pub mod reuse;
 mod run;
 mod telling;
 
+pub use change::fallback;
 pub use clock::Clock;
 pub use job::inherited;
-pub use prepare::{Inputs, PrepareError, Prepared, prepare, walk};
+pub use prepare::{Inputs, PrepareError, Prepared, changed_lists, prepare, walk};
 pub use run::{Finished, Run, Sinks, run};

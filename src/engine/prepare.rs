@@ -6,9 +6,10 @@ use crate::change::{Base, ChangeSet};
 use crate::classify::{self, Classification};
 use crate::config::Workflow;
 use crate::event::{EventKind, FallbackCode, WarningCode};
-use crate::git::{GitError, NoBase, Repo};
+use crate::git::{GitError, Listing, NoBase, Repo};
 use crate::graph::{GraphError, Step, StepGraph};
 use crate::history::{self, StateDir};
+use crate::key::ChangedList;
 use crate::plan::{self, BaseDefinitions, Plan, RunRequest, UnknownSelection};
 use crate::verdict::Known;
 use crate::workspace::{self, ExpandError, Tree};
@@ -37,6 +38,8 @@ pub struct Inputs<'a> {
     pub env: &'a BTreeMap<OsString, OsString>,
     /// Where wf keeps its state; none if that cannot be read.
     pub state: Option<&'a StateDir>,
+    /// Will keys be asked for? Then files are listed with what the file system says of them.
+    pub keys: bool,
 }
 
 /// Everything that is known before the run.
@@ -54,6 +57,8 @@ pub struct Prepared {
     pub known: Known,
     /// Fallbacks and warnings, in order.
     pub notes: Vec<EventKind>,
+    /// Every file as the file system sees it, if keys are wanted and git could list them.
+    pub listing: Option<Listing>,
 }
 
 /// Why no plan could be made.
@@ -82,10 +87,15 @@ pub fn prepare(inputs: &Inputs<'_>) -> Result<Prepared, PrepareError> {
     let workflow = inputs.workflow;
     let configured = workflow.base.as_deref();
     let state = inputs.state.filter(|state| !is_committed(inputs, state, &mut notes));
-    let list = workspace::needs_tree(workflow);
-    let (change, files) = change::find(inputs.repo, &inputs.request.base, configured, state, &mut notes, list)?;
+    let needs_tree = workspace::needs_tree(workflow);
+    let list = needs_tree || inputs.keys;
+    let (change, listing) = change::find(inputs.repo, &inputs.request.base, configured, state, &mut notes, list)?;
     // Without git every file counts.
-    let files = files.unwrap_or_else(|| if list { walk(inputs.root, usize::MAX) } else { vec![] });
+    let files = match &listing {
+        _ if !needs_tree => vec![],
+        Some(listing) => listing.files.iter().map(|file| file.path.clone()).collect(),
+        None => walk(inputs.root, usize::MAX),
+    };
     let tree = Tree { files: &files, texts: read_texts(inputs.root, workflow, &files) };
     let expansion = workspace::expand(workflow, &tree).map_err(PrepareError::Expand)?;
     for warning in &expansion.warnings {
@@ -117,7 +127,8 @@ pub fn prepare(inputs: &Inputs<'_>) -> Result<Prepared, PrepareError> {
         contexts: &contexts,
         request: inputs.request,
     })?;
-    Ok(Prepared { change, class, plan, at_base, known, notes })
+    let listing = listing.filter(|_| inputs.keys);
+    Ok(Prepared { change, class, plan, at_base, known, notes, listing })
 }
 
 /// Does the repository itself bring wf's state along? Whoever can commit could forge evidence that way, so it is not used.
@@ -134,6 +145,16 @@ fn is_committed(inputs: &Inputs<'_>, state: &StateDir, notes: &mut Vec<EventKind
         notes.push(change::fallback(FallbackCode::HistoryUnreadable, &message, hint));
     }
     committed
+}
+
+/// For each step the list of changed files that it is given, if it is.
+pub fn changed_lists(prepared: &Prepared) -> Vec<Option<ChangedList>> {
+    let graph = &prepared.plan.graph;
+    let list = |at: usize| {
+        let class = prepared.class.as_ref().filter(|_| graph.step(at).changed_only)?;
+        Some(ChangedList { base: base_commit(&prepared.change), paths: classify::watched(graph, at, &class.paths) })
+    };
+    (0..graph.len()).map(list).collect()
 }
 
 /// The commit that recorded evidence must speak of.

@@ -1,8 +1,8 @@
 //! The loop: effects out, inputs in, until the scheduler says it is over.
 
 use super::job::{self, ChangedLists, Common};
-use super::telling::Telling;
 use super::reuse::{End, Looked, Made, Reuse};
+use super::telling::Telling;
 use super::{Clock, Prepared};
 use crate::base::{RunId, StepId, duration};
 use crate::change::Base;
@@ -132,8 +132,23 @@ enum Done {
 impl Loop {
     /// Tells the beginning: what is true, what changed, what was planned.
     fn begin(run: Run<'_>) -> Self {
-        let Run { prepared, request, root, id, log, clock, sinks, masker, env, sample, profile, ci, seed, still_at, reuse } =
-            run;
+        let Run {
+            prepared,
+            request,
+            root,
+            id,
+            log,
+            clock,
+            sinks,
+            masker,
+            env,
+            sample,
+            profile,
+            ci,
+            seed,
+            still_at,
+            reuse,
+        } = run;
         let sequential = !request.settings.parallel || request.jobs == 1;
         let jobs = if sequential { 1 } else { request.jobs };
         let known = &prepared.known.durations;
@@ -510,7 +525,8 @@ impl Loop {
             reuse.finish().into_iter().for_each(|note| self.telling.tell(note));
         }
         if let (Some(head), Some(still_at), true) =
-            (&self.prepared.change.head, self.still_at.take(), self.prepared.change.is_clean() && self.ran) && !still_at(head)
+            (&self.prepared.change.head, self.still_at.take(), self.prepared.change.is_clean() && self.ran)
+            && !still_at(head)
         {
             let message = "files or HEAD changed while it ran: its results are no evidence for its commit".to_owned();
             self.warn(WarningCode::TreeChanged, None, message);

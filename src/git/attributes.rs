@@ -39,8 +39,10 @@ impl Attributes {
     /// Of the files that are listed, and of those that git ignores but reads.
     pub(super) fn of(repo: &Repo, files: &[Listed], unseen: &[Unseen]) -> Self {
         let named = files.iter().map(|file| &file.path).chain(unseen.iter().map(|hidden| &hidden.path));
-        let mut folders: Vec<_> =
-            named.filter(|path| path.as_bytes().ends_with(NAME) && path.file_name() == NAME).map(RepoPath::parent).collect();
+        let mut folders: Vec<_> = named
+            .filter(|path| path.as_bytes().ends_with(NAME) && path.file_name() == NAME)
+            .map(RepoPath::parent)
+            .collect();
         folders.sort_unstable();
         let user = repo.attributes_file().or_else(|| user_file("attributes"));
         let outside = [Some("/etc/gitattributes".into()), user, Some(repo.common_dir.join("info/attributes"))];

@@ -5,8 +5,8 @@
 
 use super::delta::{Delta, GITLINK};
 use super::index::{Entry, Stat};
-use super::listing::{joined, open_file, read_all};
 use super::listed::{Known, Sight};
+use super::listing::{joined, open_file, read_all};
 use super::walk::{Found, Walk};
 use crate::base::RepoPath;
 use crate::change::Unseen;
@@ -131,7 +131,8 @@ impl Walk<'_> {
                 Content::Differs if mode == 0o120_000 => found.changed.push(delta),
                 Content::Differs => found.doubtful.push(delta),
             }
-        } else if self.list && same(&then, &now, &Settings { trust_ctime: true, minimal_stat: false, ..self.settings }) {
+        } else if self.list && same(&then, &now, &Settings { trust_ctime: true, minimal_stat: false, ..self.settings })
+        {
             known = Known::Unchanged;
         }
         found.sights.extend(Sight::of(at, mode, &now, known).filter(|_| self.list));
@@ -189,10 +190,7 @@ fn same(then: &Stat, now: &rustix::fs::Stat, settings: &Settings) -> bool {
             && then.inode == now.st_ino as u32
             && then.uid == now.st_uid
             && then.gid == now.st_gid);
-    !racy
-        && rest
-        && then.size == now.st_size as u32
-        && time(then.mtime, now.st_mtime as u32, now.st_mtime_nsec as u32)
+    !racy && rest && then.size == now.st_size as u32 && time(then.mtime, now.st_mtime as u32, now.st_mtime_nsec as u32)
 }
 
 fn is_regular(mode: u32) -> bool {

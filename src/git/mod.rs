@@ -96,7 +96,7 @@ impl Repo {
         let main_root = if place.common_dir == place.git_dir {
             place.root.clone()
         } else {
-            Cli::new(&place.common_dir.join("..")).place().map_or(place.common_dir, |main| main.root)
+            Cli::new(&place.common_dir.join("..")).place().map_or_else(|_| place.common_dir.clone(), |main| main.root)
         };
         let (cli, index_file) = (Cli::new(&place.root), place.git_dir.join("index"));
         let Place { root, git_dir, common_dir } = place;

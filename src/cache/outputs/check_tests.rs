@@ -26,10 +26,35 @@ fn refused(outputs: &[Output]) -> Refused {
 #[test]
 fn paths_that_are_no_plain_paths_are_refused() {
     let bad: &[&[u8]] = &[
-        b"", b"/", b"/etc/passwd", b"..", b"../x", b"a/../../x", b"a/..", b".", b"./a", b"a/./b", b"a//b", b"a/",
-        b"a\0b", b".git", b".git/config", b"a/.git/hooks/post-checkout", b".GIT/config", b".Git", b".wf", b".wf/cache/x",
-        b"a/.WF/x", b".git./config", b".git /config", b".git::$INDEX_ALLOCATION/config", b"git~1/config", b"GIT~1",
-        ".g\u{200c}it/config".as_bytes(), "\u{feff}.git/config".as_bytes(), ".git\u{200f}".as_bytes(),
+        b"",
+        b"/",
+        b"/etc/passwd",
+        b"..",
+        b"../x",
+        b"a/../../x",
+        b"a/..",
+        b".",
+        b"./a",
+        b"a/./b",
+        b"a//b",
+        b"a/",
+        b"a\0b",
+        b".git",
+        b".git/config",
+        b"a/.git/hooks/post-checkout",
+        b".GIT/config",
+        b".Git",
+        b".wf",
+        b".wf/cache/x",
+        b"a/.WF/x",
+        b".git./config",
+        b".git /config",
+        b".git::$INDEX_ALLOCATION/config",
+        b"git~1/config",
+        b"GIT~1",
+        ".g\u{200c}it/config".as_bytes(),
+        "\u{feff}.git/config".as_bytes(),
+        ".git\u{200f}".as_bytes(),
     ];
     for path in bad {
         assert!(matches!(refused(&[file(path)]), Refused::Path { .. }), "{}", String::from_utf8_lossy(path));
@@ -37,8 +62,20 @@ fn paths_that_are_no_plain_paths_are_refused() {
     assert!(matches!(refused(&[file(&[b'a'; 256])]), Refused::Path { .. }));
     assert!(matches!(refused(&[file("a/".repeat(3000).trim_end_matches('/').as_bytes())]), Refused::Path { .. }));
     let good: &[&[u8]] = &[
-        b"a", b".gitignore", b".github/x", b"...", b"..a", b"a..", b"a b", b"-rf", b"a\n", b"\xff\xfe", b"git~2", b".wfx",
-        b"a\\..\\b", "\u{e9}".as_bytes(),
+        b"a",
+        b".gitignore",
+        b".github/x",
+        b"...",
+        b"..a",
+        b"a..",
+        b"a b",
+        b"-rf",
+        b"a\n",
+        b"\xff\xfe",
+        b"git~2",
+        b".wfx",
+        b"a\\..\\b",
+        "\u{e9}".as_bytes(),
     ];
     for path in good {
         assert_eq!(check(&globs(&["**"]), &[file(path)]), Ok(()), "{}", String::from_utf8_lossy(path));
@@ -85,7 +122,10 @@ fn only_declared_places_are_written() {
 fn what_no_disk_holds_is_refused() {
     let sized = |size| Output {
         path: RepoPath::from(format!("f{size}").as_str()),
-        kind: OutputKind::File { blob: BlobRef { digest: crate::base::Digest::of_bytes(b""), size }, executable: false },
+        kind: OutputKind::File {
+            blob: BlobRef { digest: crate::base::Digest::of_bytes(b""), size },
+            executable: false,
+        },
     };
     assert_eq!(refused(&[sized(u64::MAX)]), Refused::TooLarge);
     assert_eq!(refused(&[sized(1), sized(u64::MAX - 1)]), Refused::TooLarge);

@@ -74,7 +74,8 @@ pub fn collect(
     let missing: Vec<String> = globs.idle(&paths).map(str::to_owned).collect();
     let store = store.filter(|_| missing.is_empty());
     let began = known.now();
-    let one = |listed: &Listed| Ok(Output { path: listed.path.clone(), kind: kind(beneath, listed, known, store, began)? });
+    let one =
+        |listed: &Listed| Ok(Output { path: listed.path.clone(), kind: kind(beneath, listed, known, store, began)? });
     let outputs: Vec<Output> = if things.len() < FEW {
         things.iter().map(one).collect::<Result<_, CollectError>>()?
     } else {

@@ -7,7 +7,7 @@ use crate::cache::{Output, OutputKind};
 use crate::tree::FileStat;
 use rayon::prelude::*;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 
 /// Digests of files by what the file system says of them, so that nothing is read twice. Bytes as they are: no line
 /// endings are changed.
@@ -61,9 +61,7 @@ fn is_there(beneath: &Beneath, output: &Output, known: &dyn Known) -> bool {
             };
             *executable == now && seen.size == blob.size && known() == Some(blob.digest)
         }
-        (OutputKind::Symlink { target }, Thing::Symlink) => {
-            link(beneath, &output.path).is_ok_and(|now| now == *target)
-        }
+        (OutputKind::Symlink { target }, Thing::Symlink) => link(beneath, &output.path).is_ok_and(|now| now == *target),
         (OutputKind::Folder, Thing::Folder) => true,
         _ => false,
     }

@@ -104,7 +104,8 @@ impl Placing<'_> {
         (blob, executable): (&BlobRef, bool),
         bytes: &Bytes<'_>,
     ) -> Result<bool, Why> {
-        if matches!(&now, Some(There::File { digest, executable: e, .. }) if *digest == blob.digest && *e == executable) {
+        if matches!(&now, Some(There::File { digest, executable: e, .. }) if *digest == blob.digest && *e == executable)
+        {
             return Ok(false);
         }
         refuse_what_stays(path, now.as_ref())?;

@@ -190,8 +190,11 @@ impl Reuse {
                 notes.push(EventKind::NotStored { step: id, why: NotStored::InputChanged { path } });
                 continue;
             }
-            if one.verdict.passed && state.actions.tally(&one.key).failed > 0 || !one.verdict.passed && state.actions.tally(&one.key).passed > 0 {
-                let message = "passed and failed with the very same inputs: flaky, so it is not taken from the cache".to_owned();
+            if one.verdict.passed && state.actions.tally(&one.key).failed > 0
+                || !one.verdict.passed && state.actions.tally(&one.key).passed > 0
+            {
+                let message =
+                    "passed and failed with the very same inputs: flaky, so it is not taken from the cache".to_owned();
                 notes.push(EventKind::Warning { code: WarningCode::Flaky, step: Some(id.clone()), message });
             }
             match self.entry(state, &one) {

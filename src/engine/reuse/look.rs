@@ -3,7 +3,8 @@
 use super::stand::Stand;
 use super::{Reuse, State};
 use crate::base::{Digest, RepoPath};
-use crate::cache::outputs::{Keep, Restore, Restored, wrong};
+use crate::cache::kept::Keep;
+use crate::cache::outputs::{Restore, Restored, wrong};
 use crate::cache::{self, Entry, KeyStart, Tally};
 use crate::event::{EventKind, Miss, NotCached, Reused, WarningCode};
 use crate::key::{Contribution, FileGroup, Key, KeyInputs, Manifest, WatchedFile, diff};
@@ -198,7 +199,9 @@ impl Reuse {
         let note = |path: &RepoPath| EventKind::Warning {
             code: WarningCode::Kept,
             step: Some(self.graph.step(at).id.clone()),
-            message: format!("{path} was not what wf made; it was kept before it was replaced: `wf cache undo` brings it back"),
+            message: format!(
+                "{path} was not what wf made; it was kept before it was replaced: `wf cache undo` brings it back"
+            ),
         };
         done.kept.iter().map(note).collect()
     }

@@ -19,15 +19,16 @@ pub use seal::Seal;
 pub use tools::Tools;
 
 use crate::base::{GlobSet, RunId};
-use crate::cache::outputs::{Beneath, Kept};
+use crate::cache::kept::Kept;
+use crate::cache::outputs::Beneath;
 use crate::cache::{Actions, Digests, Disk, Folder, KeyStart, Place, Verified};
 use crate::classify::{self, Watches};
 use crate::config::model::{CacheMode, CategoryRule, RunOn};
 use crate::event::{Decision, SkipReason};
 use crate::graph::StepGraph;
 use crate::schedule::Lookup;
-use screen::Screened;
 use crate::tree::Listed;
+use screen::Screened;
 use stand::Stand;
 use std::collections::HashSet;
 use std::path::PathBuf;

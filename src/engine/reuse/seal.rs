@@ -34,7 +34,8 @@ impl Seal {
     /// There is no place for the secret, or it cannot be read or made.
     pub fn of(&self, name: &str, value: &str) -> Result<Digest, NotCached> {
         let secret = self.secret.get_or_init(|| self.read_or_make().map_err(|error| error.to_string()));
-        let failed = |message: &str| NotCached::Unreadable { path: format!("the seal for {name}"), message: message.to_owned() };
+        let failed =
+            |message: &str| NotCached::Unreadable { path: format!("the seal for {name}"), message: message.to_owned() };
         let secret = secret.as_ref().map_err(|message| failed(message))?;
         let mut mac = Hmac::<Sha256>::new_from_slice(secret).map_err(|error| failed(&error.to_string()))?;
         mac.update(name.as_bytes());

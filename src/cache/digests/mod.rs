@@ -1,0 +1,224 @@
+//! Digests of files by what the file system says of them, so that a file that did not change is never read twice.
+//!
+//! A row is trusted only if size, times, inode and mode are those of the moment it was hashed, and if the file was older
+//! then than the clock tick in which it was read: a later change in the same tick would leave no trace ("racy git",
+//! Documentation/technical/racy-git.txt of git). Does not know: git, steps; how a file's line endings are meant is handed in.
+
+mod hash;
+mod pack;
+
+use super::Problem;
+use super::outputs::Known;
+use crate::base::{Digest, RepoPath};
+use crate::tree::{BlobName, FileKind, FileStat, Form, Listed};
+use hash::Hashed;
+use pack::{Blob, Pack, Row};
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// For which form of a file's bytes a digest holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub(in crate::cache) enum Holds {
+    /// There is nothing to convert in it: for every form.
+    Always = 0,
+    /// For the bytes as they are; read as text it would be another.
+    Raw = 1,
+    /// For text with line ends as git stores them.
+    Text = 2,
+    /// For the bytes as they are, and for `text=auto` too, because it looks binary.
+    Binary = 3,
+}
+
+impl Holds {
+    fn serves(self, form: Form) -> bool {
+        match form {
+            Form::Raw | Form::Filtered => self != Self::Text,
+            Form::Text => matches!(self, Self::Always | Self::Text),
+            Form::Auto => self != Self::Raw,
+        }
+    }
+}
+
+/// How a file's bytes are meant.
+pub type Forms<'a> = Box<dyn Fn(&RepoPath) -> Form + Send + Sync + 'a>;
+
+/// The digests of one working tree. Shared by threads.
+pub struct Digests {
+    file: PathBuf,
+    root: PathBuf,
+    forms: Forms<'static>,
+    pack: Pack,
+    new: Mutex<New>,
+    files_read: AtomicU64,
+    bytes_read: AtomicU64,
+}
+
+#[derive(Default)]
+struct New {
+    rows: HashMap<RepoPath, Row>,
+    blobs: HashMap<(BlobName, Holds), Digest>,
+}
+
+impl Digests {
+    /// Opens the index. One that is missing, damaged or of another format knows nothing; a newer one is never replaced.
+    pub fn open(file: &Path, root: &Path, forms: Forms<'static>) -> (Self, Option<Problem>) {
+        let (pack, problem) = Pack::open(file);
+        let this = Self {
+            file: file.to_owned(),
+            root: root.to_owned(),
+            forms,
+            pack,
+            new: Mutex::default(),
+            files_read: AtomicU64::new(0),
+            bytes_read: AtomicU64::new(0),
+        };
+        (this, problem)
+    }
+
+    fn new(&self) -> MutexGuard<'_, New> {
+        self.new.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The digests of some of the files, in the order of `positions`. Only what is not known is read.
+    pub fn of(&self, files: &[Listed], positions: &[u32]) -> Vec<io::Result<Digest>> {
+        let began = self.now();
+        let one = |position: &u32| {
+            let file = &files[*position as usize];
+            match self.look_up(file) {
+                Some(digest) => Ok(digest),
+                None => self.read(file, began),
+            }
+        };
+        positions.par_iter().with_min_len(64).map(one).collect()
+    }
+
+    /// The same without reading any file: what is not known is none.
+    pub fn known_of(&self, files: &[Listed], positions: &[u32]) -> Vec<Option<Digest>> {
+        positions.par_iter().with_min_len(256).map(|position| self.look_up(&files[*position as usize])).collect()
+    }
+
+    /// Which of these files are not any more what they were when they were listed. One that is so young that a change might
+    /// not show is read again.
+    pub fn changed(&self, files: &[Listed], positions: &[u32]) -> Vec<u32> {
+        let is_other = |position: &&u32| {
+            let file = &files[**position as usize];
+            let Ok(now) = hash::stat(&file.path.under(&self.root)) else { return true };
+            if now != file.stat {
+                return true;
+            }
+            if self.look_up(file).is_some() {
+                return false;
+            }
+            let before = self.new().rows.get(&file.path).map(|row| row.digest);
+            before.is_some_and(|before| self.read(file, self.now()).map_or(true, |digest| digest != before))
+        };
+        positions.par_iter().with_min_len(64).filter(is_other).copied().collect()
+    }
+
+    /// How many files and bytes were really read.
+    pub fn read_so_far(&self) -> (u64, u64) {
+        (self.files_read.load(Ordering::Relaxed), self.bytes_read.load(Ordering::Relaxed))
+    }
+
+    /// Keeps what is new, together with what others kept meanwhile. Files that are gone are forgotten.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn save(&self) -> io::Result<()> {
+        let new = self.new();
+        if new.rows.values().all(|row| row.racy) && new.blobs.is_empty() || self.pack.is_newer() {
+            return Ok(());
+        }
+        let rows = new.rows.iter().filter(|(_, row)| !row.racy);
+        let alive = |path: &RepoPath| path.under(&self.root).symlink_metadata().is_ok();
+        Pack::open(&self.file).0.save(&self.file, rows, &new.blobs, &alive)
+    }
+
+    fn look_up(&self, file: &Listed) -> Option<Digest> {
+        let form = self.form(file);
+        if let Some(row) = self.new().rows.get(&file.path) {
+            return (row.stat == file.stat && row.holds.serves(form) && !row.racy).then_some(row.digest);
+        }
+        if let Some(row) = self.pack.row(&file.path) {
+            if row.stat == file.stat && row.holds.serves(form) {
+                return Some(row.digest);
+            }
+        }
+        // The same blob was hashed before, perhaps in another checkout: git says that the file is unchanged, and no filter
+        // stands between the two.
+        let blob = file.blob.filter(|_| form != Form::Filtered && !file.read)?;
+        let digest = self.pack.blob(&blob, |holds| holds.serves(form))?;
+        let holds = if form == Form::Raw { Holds::Raw } else { Holds::Text };
+        self.new().rows.insert(file.path.clone(), Row { stat: file.stat, holds, digest, racy: false });
+        Some(digest)
+    }
+
+    fn form(&self, file: &Listed) -> Form {
+        match file.kind {
+            FileKind::Regular { .. } => (self.forms)(&file.path),
+            FileKind::Symlink | FileKind::Repository => Form::Raw,
+        }
+    }
+
+    fn read(&self, file: &Listed, began: i64) -> io::Result<Digest> {
+        let form = self.form(file);
+        let path = file.path.under(&self.root);
+        let Hashed { digest, holds, bytes } = match file.kind {
+            FileKind::Regular { .. } => hash::file(&path, form, &file.stat)?,
+            FileKind::Symlink => hash::symlink(&path)?,
+            FileKind::Repository => return Err(io::Error::other("a repository of its own")),
+        };
+        self.files_read.fetch_add(1, Ordering::Relaxed);
+        self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
+        let racy = is_racy(&file.stat, began);
+        let mut new = self.new();
+        new.rows.insert(file.path.clone(), Row { stat: file.stat, holds, digest, racy });
+        if let Some(blob) = file.blob.filter(|_| form != Form::Filtered) {
+            new.blobs.insert((blob, holds), digest);
+        }
+        Ok(digest)
+    }
+}
+
+/// A change after the hashing began could leave the file with the times it has.
+fn is_racy(stat: &FileStat, began: i64) -> bool {
+    stat.mtime_ns.max(stat.ctime_ns) >= began
+}
+
+/// Outputs: bytes as they are.
+impl Known for Digests {
+    fn known(&self, path: &RepoPath, stat: &FileStat) -> Option<Digest> {
+        let good = |row: &Row| (row.stat == *stat && row.holds.serves(Form::Raw) && !row.racy).then_some(row.digest);
+        match self.new().rows.get(path) {
+            Some(row) => good(row),
+            None => self.pack.row(path).and_then(|row| good(&row)),
+        }
+    }
+
+    /// As the file system tells time where the index is. Where nothing can be written nothing is remembered either.
+    fn now(&self) -> i64 {
+        let folder = self.file.parent().unwrap_or(Path::new("."));
+        let touched = tempfile::tempfile_in(if folder.is_dir() { folder } else { &self.root });
+        let time = touched.and_then(|file| file.metadata());
+        time.map_or(i64::MIN, |meta| hash::plain(&meta).mtime_ns)
+    }
+
+    fn learn(&self, path: &RepoPath, stat: &FileStat, digest: Digest, began: i64) {
+        let row = Row { stat: *stat, holds: Holds::Raw, digest, racy: is_racy(stat, began) };
+        self.new().rows.insert(path.clone(), row);
+    }
+}
+
+impl Blob {
+    fn serves(holds: u8, want: impl Fn(Holds) -> bool) -> bool {
+        pack::holds(holds).is_some_and(want)
+    }
+}
+
+#[cfg(test)]
+mod tests;
