@@ -58,6 +58,21 @@ impl Scratch {
         self
     }
 
+    pub fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).unwrap()
+    }
+
+    pub fn exists(&self, path: &str) -> bool {
+        self.path(path).symlink_metadata().is_ok()
+    }
+
+    /// Every file below a folder, relative to the root.
+    pub fn files_below(&self, folder: &str) -> Vec<String> {
+        let entries = walkdir::WalkDir::new(self.path(folder)).into_iter().map(Result::unwrap);
+        let files = entries.filter(|entry| entry.file_type().is_file());
+        files.map(|entry| entry.path().strip_prefix(&self.root).unwrap().to_str().unwrap().to_owned()).collect()
+    }
+
     pub fn remove(&self, path: &str) -> &Self {
         fs::remove_file(self.path(path)).unwrap();
         self

@@ -1,5 +1,6 @@
 //! Tests of the whole: real repositories, real files, the real binary. One test binary, so that there is one link.
 
+mod cache_run;
 mod config;
 mod exec_guard;
 mod exec_output;
