@@ -23,6 +23,9 @@ pub fn parse(text: &str) -> Result<Millis, String> {
         let Ok(number) = number.parse::<u64>() else {
             return Err(format!("`{text}` is not a duration; write one like `90s`, `10m` or `1h30m`"));
         };
+        if unit.is_empty() && !tail.is_empty() {
+            return Err(format!("`{text}` is not a duration; write whole numbers with a unit: `1h30m`, not `1.5h`"));
+        }
         if unit.is_empty() {
             return Err(format!("`{text}` has no unit; write `{number}s` or `{number}m`"));
         }
@@ -74,9 +77,12 @@ mod tests {
         for (text, ms) in [("90s", 90_000), ("10m", 600_000), ("1h30m", 5_400_000), ("250ms", 250), ("0s", 0)] {
             assert_eq!(parse(text), Ok(ms), "{text}");
         }
-        for text in ["", "10", "ten", "5x", "30m1h", "1m1m", "-1s", "99999999999999999999s", "999999999999999d"] {
+        for text in ["", "10", "ten", "5x", "30m1h", "1m1m", "-1s", "99999999999999999999s", "999999999999999d", "1.5h"]
+        {
             assert!(parse(text).is_err(), "{text}");
         }
+        assert_eq!(parse("10").unwrap_err(), "`10` has no unit; write `10s` or `10m`");
+        assert!(parse("1.5h").unwrap_err().contains("whole numbers"));
     }
 
     proptest::proptest! {

@@ -198,15 +198,16 @@ impl Pattern {
                 return Err((format!("`{text}` has the segment `{segment}`"), Some(hint.into())));
             }
             if segment.contains("**") && segment != "**" {
-                let fixed = body.replacen(segment, &segment.replacen("**", "**/*", 1).replace("**/**", "**/*"), 1);
-                return Err((
-                    format!("`**` in `{text}` is only part of a segment"),
-                    Some(format!("did you mean `{fixed}`?")),
-                ));
+                let hint = whole_segment(&body, segment).map_or_else(
+                    || "`**` stands alone between slashes: `a/**/b`".into(),
+                    |fixed| format!("did you mean `{fixed}`?"),
+                );
+                return Err((format!("`**` in `{text}` is only part of a segment"), Some(hint)));
             }
         }
         if body.len() > LENGTH_MAX {
-            return Err((format!("a pattern of {} bytes; at most {LENGTH_MAX}", body.len()), None));
+            let hint = "write several shorter patterns".to_owned();
+            return Err((format!("a pattern of {} bytes; at most {LENGTH_MAX}", body.len()), Some(hint)));
         }
         let last = body.rsplit('/').next().unwrap_or(&body);
         // A name without wildcards may be a folder; who watches a folder means what is in it.
@@ -216,7 +217,10 @@ impl Pattern {
             .backslash_escape(true)
             .empty_alternates(true)
             .build()
-            .map_err(|error| (format!("`{text}` is not a pattern: {}", error.kind()), None))?;
+            .map_err(|error| {
+                let hint = "where `[`, `{` or `\\` belongs to a name, write `\\` before it".to_owned();
+                (format!("`{text}` is not a pattern: {}", error.kind()), Some(hint))
+            })?;
         let (matcher, folders, root) = (OnceLock::new(), OnceLock::new(), literal_root(&body).into());
         Ok(Self { text: text.to_owned(), negated, relative, glob, matcher, folders, root, body })
     }
@@ -254,6 +258,18 @@ impl Pattern {
         let base = if self.relative { dir.clone() } else { RepoPath::root() };
         base.join(&self.root).unwrap_or(base)
     }
+}
+
+/// The pattern with the `**` of this segment as a segment of its own: `src/**.rs` becomes `src/**/*.rs`, `a**` `a*/**`.
+fn whole_segment(body: &str, segment: &str) -> Option<String> {
+    let (before, after) = segment.split_once("**")?;
+    let after = after.trim_start_matches('*');
+    if body.contains(['{', '[', '\\']) || after.contains("**") {
+        return None;
+    }
+    let before = if before.is_empty() { String::new() } else { format!("{before}*/") };
+    let after = if after.is_empty() { String::new() } else { format!("/*{after}") };
+    Some(body.replacen(segment, &format!("{before}**{after}"), 1))
 }
 
 fn is_literal(segment: &str) -> bool {

@@ -107,8 +107,23 @@ impl Context {
             return Ok(Some(path));
         }
         let inside = |folder: &&Path| root.is_none_or(|root| folder.starts_with(root));
-        let mut folders = self.cwd.ancestors().take_while(inside);
-        Ok(folders.find_map(|folder| Some(folder.join(CONFIG_NAME)).filter(|path| path.is_file())))
+        for folder in self.cwd.ancestors().take_while(inside) {
+            let path = folder.join(CONFIG_NAME);
+            if path.is_file() {
+                return Ok(Some(path));
+            }
+            // Whoever has one of these means it to be read: passing it over would run another pipeline.
+            if path.symlink_metadata().is_ok() {
+                let failure = Failure::usage(format!("{} is not a file", self.relative(&path)));
+                return Err(failure.hint("put the configuration there, or remove it"));
+            }
+            let other = path.with_extension("yml");
+            if other.is_file() {
+                let failure = Failure::usage(format!("wf does not read {}", self.relative(&other)));
+                return Err(failure.hint(format!("call it {CONFIG_NAME}")));
+            }
+        }
+        Ok(None)
     }
 
     fn user_file(&self) -> Result<Option<Source>, Failure> {

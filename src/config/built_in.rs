@@ -108,7 +108,7 @@ pub const CATEGORIES: &[(&str, &[&str])] = &[
     (
         "ci",
         &[
-            ".workflow-config.{yaml,yml}",
+            "**/.workflow-config.{yaml,yml}",
             ".github/{workflows,actions}/**",
             "**/action.{yml,yaml}",
             ".gitlab-ci.yml",
@@ -200,6 +200,7 @@ mod tests {
             ("docs/requirements.txt", "dependencies"),
             (".github/workflows/ci.yml", "ci"),
             (".workflow-config.yaml", "ci"),
+            ("services/api/.workflow-config.yaml", "ci"),
         ] {
             assert_eq!(category(path).as_deref(), Some(expected), "{path}");
         }

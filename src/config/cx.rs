@@ -43,7 +43,7 @@ pub struct Cx<'a> {
     errors: Vec<ConfigError>,
     seen: HashSet<(Span, String)>,
     path: Vec<String>,
-    said_at: BTreeMap<String, (Layer, Span)>,
+    said_at: BTreeMap<String, (Layer, Span, String)>,
 }
 
 impl<'a> Cx<'a> {
@@ -117,12 +117,13 @@ impl<'a> Cx<'a> {
         let path = canonical.map_or_else(|| spelled.clone(), str::to_owned);
         let files = self.outside.is_none();
         match self.said_at.get(&path) {
-            Some((layer, earlier)) if files && *layer == self.layer => {
+            // In one spelling it is twice one key, or two steps of one id: errors of their own.
+            Some((layer, earlier, other)) if files && *layer == self.layer && *other != spelled => {
                 let error = ConfigError::new(at, format!("`{path}` is set twice, in two spellings"));
                 self.error(error.related(*earlier, "first here").hint("keep one of them"));
             }
             _ => {
-                self.said_at.insert(path.clone(), (self.layer, at));
+                self.said_at.insert(path.clone(), (self.layer, at, spelled.clone()));
             }
         }
         let origin = self.outside.clone().unwrap_or(Origin::File(self.layer, at));

@@ -2,6 +2,7 @@
 
 use super::cx::{ConfigWarning, Cx};
 use super::error::ConfigError;
+use super::source::Origin;
 use super::yaml::{Node, NodeKind, shorten};
 use crate::base::suggest;
 
@@ -102,7 +103,12 @@ pub fn decode<T>(cx: &mut Cx, node: &Node, tables: &[Table<T>], what: &str, draf
             cx.warnings.push(ConfigWarning { at: name.at, key: dotted, message });
         } else if value.is_null() && !takes_null(&key.about.shape) {
             let error = ConfigError::new(name.at, format!("`{}` has no value", name.value));
-            cx.error(error.hint(format!("write one like `{}`, or remove the key", first_line(key.about.example))));
+            cx.error(error.hint(match key.about.example {
+                example if example.contains('\n') => {
+                    "write what belongs to it below, indented; or remove the key".into()
+                }
+                example => format!("write one like `{example}`, or remove the key"),
+            }));
         } else {
             if !(matches!(value.kind, NodeKind::Map(_) | NodeKind::Seq(_)) && holds_objects(&key.about.shape)) {
                 cx.said(&name.value, key.about.same_as, name.at);
@@ -110,9 +116,19 @@ pub fn decode<T>(cx: &mut Cx, node: &Node, tables: &[Table<T>], what: &str, draf
             let before = cx.error_count();
             cx.below(&name.value, |cx| (key.set)(draft, value, cx));
             if !key.about.example.contains('\n') {
-                cx.hint_since(before, || format!("write one like `{}`", key.about.example));
+                let example = said_there(&key.about, cx.outside.as_ref());
+                cx.hint_since(before, || format!("write one like `{example}`"));
             }
         }
+    }
+}
+
+/// The example as it would be written there: in a file, in a variable or as a flag.
+fn said_there(about: &About, outside: Option<&Origin>) -> String {
+    let value = about.example.split_once(": ").map_or("", |(_, value)| value.trim_matches(['[', ']']));
+    match outside {
+        Some(Origin::Env(name) | Origin::Flag(name)) => format!("{name}={value}"),
+        _ => about.example.to_owned(),
     }
 }
 

@@ -87,7 +87,7 @@ fn file(cx: &mut Cx, mut root: Node, draft: &mut Draft) {
 /// An override as a mapping of one key (`cache.dir`: one in another), in a source of its own that shows how it was said.
 fn as_node(one: &Override, sources: &mut Vec<Source>) -> Node {
     let (name, text, layer) = match &one.origin {
-        Origin::Flag(flag) => ("command line", format!("{flag} {}", one.value), Layer::Flags),
+        Origin::Flag(flag) => ("command line", format!("{flag}={}", one.value), Layer::Flags),
         Origin::Env(variable) => ("environment", format!("{variable}={}", one.value), Layer::Environment),
         Origin::Default | Origin::File(..) => ("defaults", one.value.clone(), Layer::Environment),
     };

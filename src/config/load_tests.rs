@@ -67,11 +67,14 @@ fn said(key: &str, value: &str, origin: Origin) -> Override {
     Override { key: key.into(), value: value.into(), origin }
 }
 
+/// Every error has a hint, whatever it is.
 fn errors(text: &str) -> Vec<String> {
-    match load(&[project(text)], &[]) {
-        Ok(_) => vec![],
-        Err(errors) => errors.errors.iter().map(|e| format!("{}:{} {}", e.at.line, e.at.column, e.message)).collect(),
-    }
+    let Err(errors) = load(&[project(text)], &[]) else { return vec![] };
+    let line = |e: &ConfigError| {
+        assert!(e.hint.as_ref().is_some_and(|hint| !hint.is_empty()), "no hint: {}", e.message);
+        format!("{}:{} {}", e.at.line, e.at.column, e.message)
+    };
+    errors.errors.iter().map(line).collect()
 }
 
 #[test]
@@ -191,7 +194,16 @@ fn each_mistake_has_its_place() {
         ("steps: [{run: a}]", "1:10 this step has no `id`"),
         ("steps: [{id: a b, run: x}]", "1:14 `a b` is not a step id"),
         ("steps: [{id: a, run: x}, {id: A, run: x}]", "1:31 two steps are called `A`"),
+        ("steps: [{id: a, run: x}, {id: a, run: y}]", "1:31 two steps are called `a`"),
+        ("steps: [{id: a, rnu: x}]", "1:17 a step has no key `rnu`"),
         ("steps: [{id: a, run: []}]", "1:22 an empty command"),
+        ("steps: [{id: a, run: ['', x]}]", "1:23 an empty command"),
+        ("steps: [{id: a, run: x, inputs: auto}]", "1:33 `inputs: auto` is not supported by this version of wf"),
+        ("steps: [{id: a, run: x, inputs: ['a[']}]", "1:34 `a[` is not a pattern"),
+        ("steps: [{id: a, run: x, needs: [zzz]}]", "1:33 there is no step `zzz`"),
+        ("steps:", "1:1 `steps` has no value"),
+        ("\u{0}\u{1}", "1:1 not YAML: found unprintable character"),
+        ("a: &a [*a]", "1:8 an alias inside of what it names"),
         ("steps: [{id: a, run: \" \"}]", "1:22 an empty command"),
         ("steps: [{id: a, run: x, shell: zsh}]", "1:32 a shell is `sh`, `bash`, or an argv with `{}`"),
         ("steps: [{id: a, run: [x], shell: bash}]", "1:34 `run` is a list, which no shell reads"),
@@ -218,6 +230,7 @@ fn each_mistake_has_its_place() {
         ("steps: [{id: a, run: x, stage: b}]", "1:32 there is no stage `b`"),
         ("stages: [{trigger: always}]", "1:11 this stage has no `name`"),
         ("stages: [{name: a}, {name: A}]", "1:28 two stages are called `A`"),
+        ("stages: [{name: a}, {name: a}]", "1:28 two stages are called `a`"),
         ("stages: [{name: a, trigger: always or}]", "1:38 a condition is missing here"),
         (
             "stages: [{name: a}, {name: b}]\nsteps: [{id: a, run: x, stage: a, needs: [b]}, {id: b, run: x, stage: b}]",
@@ -241,6 +254,23 @@ fn each_mistake_has_its_place() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_hint_is_written_as_the_value_was_said() {
+    let hint = |key: &str, value: &str, origin: Origin| {
+        let errors = load(&[], &[said(key, value, origin)]).unwrap_err();
+        errors.errors[0].hint.clone().unwrap()
+    };
+    assert_eq!(hint("jobs", "x", Origin::Env("MAX_PARALLEL_JOBS".into())), "write one like `MAX_PARALLEL_JOBS=4`");
+    assert_eq!(hint("jobs", "0", Origin::Flag("--jobs".into())), "write one like `--jobs=4`");
+    let errors =
+        load(&[project("inputs: 1\nsteps: [{id: a, run: x, inputs: ['a**', '**.rs', '{a/**,b}']}]")], &[]).unwrap_err();
+    let hints: Vec<_> = errors.errors.iter().skip(1).map(|error| error.hint.as_deref().unwrap()).collect();
+    assert_eq!(
+        hints,
+        ["did you mean `a*/**`?", "did you mean `**/*.rs`?", "`**` stands alone between slashes: `a/**/b`"]
+    );
 }
 
 #[test]

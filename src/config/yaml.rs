@@ -118,7 +118,9 @@ impl<'a> Reader<'a, '_> {
         }
         let line = self.places.line(at.line);
         let indent = &line[..line.len() - line.trim_start().len()];
-        if indent.contains('\t') || info.contains("tab") {
+        if info.contains("unprintable") {
+            error.hint("write the text in double quotes, and the character as an escape such as `\\u001b`")
+        } else if indent.contains('\t') || info.contains("tab") {
             error.hint("YAML is indented by spaces; replace the tab")
         } else if line.trim_start().starts_with(['*', '!', '&', '%', '@', '`', '{', '[']) || line.contains(": *") {
             error.hint("a value that begins with `*`, `!`, `&`, `{`, `[`, `%`, `@` or a backtick needs quotes")
@@ -147,7 +149,8 @@ impl<'a> Reader<'a, '_> {
 
     fn node(&mut self, event: Event<'a>, at: Span, depth: usize) -> Result<Node, Fatal> {
         if depth > DEPTH_MAX {
-            return Err(Box::new(ConfigError::new(at, format!("nested more than {DEPTH_MAX} levels deep"))));
+            let error = ConfigError::new(at, format!("nested more than {DEPTH_MAX} levels deep"));
+            return Err(Box::new(error.hint("no key of wf lies that deep")));
         }
         match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -196,7 +199,7 @@ impl<'a> Reader<'a, '_> {
                 value.at = key.at;
             }
             let NodeKind::Scalar { text, plain } = key.kind else {
-                self.errors.push(ConfigError::new(key.at, "a key must be text"));
+                self.errors.push(ConfigError::new(key.at, "a key must be text").hint("write `key: value`"));
                 continue;
             };
             if text == "<<" && plain {
@@ -243,12 +246,20 @@ impl<'a> Reader<'a, '_> {
                 self.aliased += node.size();
                 if self.aliased > ALIASED_NODES_MAX {
                     let message = format!("aliases expand to more than {ALIASED_NODES_MAX} values");
-                    return Err(Box::new(ConfigError::new(at, message)));
+                    return Err(Box::new(
+                        ConfigError::new(at, message).hint("write the values out, or use fewer aliases"),
+                    ));
                 }
                 Ok(node.clone())
             }
-            Some(None) => Err(Box::new(ConfigError::new(at, "an alias inside of what it names"))),
-            None => Err(Box::new(ConfigError::new(at, "an alias for an anchor that is not there"))),
+            Some(None) => {
+                let error = ConfigError::new(at, "an alias inside of what it names");
+                Err(Box::new(error.hint("move the `&anchor` to something that does not hold this alias")))
+            }
+            None => {
+                let error = ConfigError::new(at, "an alias for an anchor that is not there");
+                Err(Box::new(error.hint("write the `&anchor` further up, or quote a text that begins with `*`")))
+            }
         }
     }
 

@@ -41,7 +41,10 @@ impl Look {
     pub fn prepare(repo: &Repository, root: &Path, index_file: &Path) -> Result<Option<Self>, git2::Error> {
         let config = repo.config()?.snapshot()?;
         let flag = |name: &str, default: bool| config.get_bool(name).unwrap_or(default);
-        if flag("core.ignorecase", false) || !flag("core.symlinks", true) {
+        // A clone that was copied from another system says so of a file system that tells `a` from `A`. Believing it would
+        // take a file for the tracked one of the other name.
+        let folds = flag("core.ignorecase", false) && root.join(".GIT").symlink_metadata().is_ok();
+        if folds || !flag("core.symlinks", true) {
             return Ok(None);
         }
         let settings = Settings {

@@ -246,11 +246,16 @@ impl Making<'_> {
     /// Its folder, what that depends on, and the manifests that say so, as far as they are outside of those folders.
     fn default_inputs(&self, folder: &RepoPath) -> Inputs {
         let (mut own, mut manifests) = (vec![folder.clone()], BTreeSet::new());
+        // Most lie in the very folder they speak for. To compare each with every folder would be cubic in a chain of folders.
+        let outside = |node| {
+            let folder = self.links.folder(node);
+            self.links.manifests(node).iter().filter(move |path| !path.is_in(folder))
+        };
         if let Some(start) = self.links.find(folder) {
-            manifests.extend(self.links.manifests(start));
+            manifests.extend(outside(start));
             self.links.walk(start, |node| {
                 own.push(self.links.folder(node).clone());
-                manifests.extend(self.links.manifests(node));
+                manifests.extend(outside(node));
                 true
             });
             own[1..].sort_unstable();

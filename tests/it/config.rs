@@ -146,3 +146,21 @@ fn the_schema_that_is_printed_is_the_committed_one() {
 fn squeezed(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+/// Whoever put something there means it to be read: passing it over would run another pipeline without a word.
+#[test]
+fn a_configuration_that_is_no_file_or_has_the_other_ending_is_not_passed_over() {
+    let scratch = Scratch::seeded();
+    scratch.write("Cargo.toml", "[package]\nname = \"x\"\n").write("a/b/c", "");
+    let refused = |words: &str| {
+        let checked = wf(&scratch, "a/b", &["check"], &[]);
+        assert_eq!(checked.status.code(), Some(2), "{}", out(&checked));
+        assert!(err(&checked).contains(words), "{}", err(&checked));
+    };
+    scratch.write("a/.workflow-config.yml", CONFIG);
+    refused(".workflow-config.yml\nhint: call it .workflow-config.yaml");
+    scratch.remove("a/.workflow-config.yml").symlink("nowhere", "a/.workflow-config.yaml");
+    refused(".workflow-config.yaml is not a file");
+    scratch.remove("a/.workflow-config.yaml").write("a/.workflow-config.yaml/x", "");
+    refused(".workflow-config.yaml is not a file");
+}

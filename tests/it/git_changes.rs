@@ -61,6 +61,16 @@ fn renames_count_on_both_sides() {
     assert_eq!(lines, ["s Renamed README.md > docs.md", "c Renamed src/lib.rs > src/Lib.rs"]);
 }
 
+/// As in a clone that was copied from a system that folds case.
+#[test]
+#[cfg(target_os = "linux")]
+fn names_that_differ_by_case_alone_are_told_apart_whatever_the_configuration_says() {
+    let git = Scratch::seeded();
+    git.git(&["config", "core.ignorecase", "true"]);
+    fs::rename(git.path("src/lib.rs"), git.path("src/Lib.rs")).unwrap();
+    assert_eq!(git.changed(None), ["? Added src/Lib.rs", "u Deleted src/lib.rs"]);
+}
+
 #[test]
 fn deletions_modes_links_and_kinds() {
     let git = Scratch::seeded();

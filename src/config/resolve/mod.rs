@@ -155,10 +155,11 @@ fn find_step(name: &Spanned<String>, ids: &Ids, cx: &mut Cx) -> Option<StepId> {
     if !ids.torn {
         let error = ConfigError::new(name.at, format!("there is no step `{}`", shorten(&name.value)));
         let hint = match name.value.split_once('@') {
-            Some((template, _)) => Some(format!("write `{template}` for all its instances")),
-            None => did_you_mean(&name.value, ids.known.iter().copied()),
+            Some((template, _)) => format!("write `{template}` for all its instances"),
+            None => did_you_mean(&name.value, ids.known.iter().copied())
+                .unwrap_or_else(|| "add a step with this id, or take the name away".into()),
         };
-        cx.error(error.maybe_hint(hint));
+        cx.error(error.hint(hint));
     }
     None
 }

@@ -19,11 +19,17 @@ pub enum Run {
 /// `run`
 pub fn run(s: &mut StepDraft, node: &Node, cx: &mut Cx) {
     s.run = match &node.kind {
-        NodeKind::Seq(items) if items.is_empty() => {
-            cx.error(ConfigError::new(node.at, "an empty command").hint("write `[program, argument]`"));
-            None
+        NodeKind::Seq(items) => {
+            let argv = cx.names(node).map(Run::Argv);
+            if items
+                .first()
+                .is_none_or(|program| matches!(&program.kind, NodeKind::Scalar { text, .. } if text.trim().is_empty()))
+            {
+                let at = items.first().map_or(node.at, |program| program.at);
+                cx.error(ConfigError::new(at, "an empty command").hint("write `[program, argument]`"));
+            }
+            argv
         }
-        NodeKind::Seq(_) => cx.names(node).map(Run::Argv),
         _ => cx.text(node).filter(|text| no_nul(cx, text)).map(|text| Run::Text(text.value)),
     };
     if let Some(Run::Text(text)) = &s.run
@@ -37,7 +43,9 @@ pub fn run(s: &mut StepDraft, node: &Node, cx: &mut Cx) {
 fn no_nul(cx: &mut Cx, text: &Spanned<String>) -> bool {
     let fine = !text.value.contains('\0');
     if !fine {
-        cx.error(ConfigError::new(text.at, "a command cannot contain a NUL byte"));
+        cx.error(
+            ConfigError::new(text.at, "a command cannot contain a NUL byte").hint("take it out, or put it into a file"),
+        );
     }
     fine
 }

@@ -212,7 +212,7 @@ pub static STEP: Table<StepDraft> = &[
             "inputs: [\"src/**\", Cargo.toml, Cargo.lock]",
             "The files it watches: it can be skipped when none of them changed. `./x` is relative to `dir`.",
         ),
-        set: |s, v, cx| s.inputs = cx.texts(v),
+        set: inputs,
     },
     Key {
         about: about(
@@ -450,6 +450,15 @@ fn has_slip(node: &Node, key: &str) -> bool {
         !known.contains(&name.value.as_str())
             && crate::base::suggest::nearest(&name.value, known.iter().copied()) == Some(key)
     }))
+}
+
+/// `inputs`. The word `auto` is kept free for inputs that wf finds out: as a pattern it would match one file, and skip all.
+fn inputs(s: &mut StepDraft, node: &Node, cx: &mut Cx) {
+    if matches!(&node.kind, NodeKind::Scalar { text, plain: true } if text == "auto") {
+        let error = ConfigError::new(node.at, "`inputs: auto` is not supported by this version of wf");
+        return cx.error(error.hint("name them; a file called so is `[auto]`"));
+    }
+    s.inputs = cx.texts(node);
 }
 
 fn id(s: &mut StepDraft, node: &Node, cx: &mut Cx) {
