@@ -51,6 +51,7 @@ pub fn sample(id: &str) -> Step {
         locks: vec![],
         resources: Resources::default(),
         when: None,
+        stage_when: None,
         tags: vec![],
         kind: None,
         run_on: RunOn::Success,

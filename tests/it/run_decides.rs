@@ -78,6 +78,21 @@ fn a_changed_definition_runs_and_an_unchanged_one_does_not() {
 }
 
 #[test]
+fn what_held_a_step_back_is_part_of_its_definition() {
+    let config = "
+stages: [{name: core}, {name: night, trigger: manual}]
+steps:
+  - {id: fuzz, stage: night, run: 'true', inputs: [src/]}
+  - {id: spell, stage: core, run: 'true', inputs: [docs/], when: assets_changes}
+  - {id: unit, stage: core, run: 'true', inputs: [src/]}
+";
+    let world = World::topic(config);
+    world.write(".workflow-config.yaml", config.replace(", trigger: manual", "").replace(", when: assets_changes", ""));
+    // Nobody ever ran them at the base, so a green base says nothing about them.
+    assert_eq!(world.plan(&[]), "fuzz run:definition-changed, spell run:definition-changed, unit skip:unaffected");
+}
+
+#[test]
 fn what_ignore_means_is_part_of_a_definition() {
     let config = "
 steps:
