@@ -47,7 +47,6 @@ fn step(id: &str, for_each: &[&str], needs: &[&str]) -> StepSpec {
         locks: vec![],
         resources: Resources::default(),
         when: None,
-        stage_when: None,
         tags: vec![],
         kind: None,
         run_on: RunOn::Success,

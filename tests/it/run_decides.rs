@@ -323,3 +323,40 @@ fn a_sparse_tree_proves_nothing_about_the_whole_commit() {
     world.git(&["sparse-checkout", "disable"]);
     assert_eq!(world.plan(&[]), "code run:no-base, docs run:no-base");
 }
+
+#[test]
+fn a_tree_without_its_submodules_proves_nothing_about_the_whole_commit() {
+    for split in [false, true] {
+        let world = World::new(TWO);
+        let inner = super::git_repo::Scratch::seeded();
+        world.git(&["submodule", "--quiet", "add", inner.root.to_str().unwrap(), "vendor/lib"]);
+        world.commit("with a submodule");
+        world.git(&["submodule", "--quiet", "deinit", "--all"]);
+        if split {
+            // A split index is read by the `git` command.
+            world.git(&["update-index", "--split-index"]);
+        }
+        let _ = world.wf(&["run"]).passed();
+        world.git(&["submodule", "--quiet", "update", "--init"]);
+        assert_eq!(world.plan(&[]), "code run:no-base, docs run:no-base");
+        let _ = world.wf(&["run"]).passed();
+        assert_eq!(world.plan(&[]), "code skip:unaffected, docs skip:unaffected");
+    }
+}
+
+#[test]
+fn another_value_of_a_declared_variable_runs_even_if_it_is_a_secret() {
+    let config = "
+secrets: [DATABASE]
+steps:
+  - {id: plain, run: 'true', inputs: [src/], env: [MODE]}
+  - {id: secret, run: 'true', inputs: [src/], env: [DATABASE]}
+";
+    let world = World::new(config);
+    let _ = world.wf_env(&[("MODE", "a"), ("DATABASE", "hunter-one")], &["run"]).passed();
+    let plan = |env: &[(&str, &str)]| world.wf_env(env, &["plan"]).passed().out;
+    assert!(plan(&[("MODE", "a"), ("DATABASE", "hunter-one")]).contains("0 to run, 2 skipped"));
+    let other = plan(&[("MODE", "a"), ("DATABASE", "hunter-two")]);
+    assert!(other.contains("run   secret  its environment differs") && other.contains("1 to run, 1 skipped"), "{other}");
+    assert!(plan(&[]).contains("2 to run, 0 skipped"), "unset is a value, too");
+}
