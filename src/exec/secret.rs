@@ -244,7 +244,10 @@ mod tests {
         assert_eq!(hidden("x=p%22w%20d%26/%2B%C3%A9%3Dsesame&"), "x=***&");
         assert_eq!(hidden("x=p%22w%20d&/+%C3%A9=sesame&"), "x=***&");
         let shouted = Masker::new(vec![b"it's(me)!*~".to_vec()]);
-        assert_eq!(shouted.text("encodeURIComponent(\"it's(me)!*~\") is it's(me)!*~"), "encodeURIComponent(\"***\") is ***");
+        assert_eq!(
+            shouted.text("encodeURIComponent(\"it's(me)!*~\") is it's(me)!*~"),
+            "encodeURIComponent(\"***\") is ***"
+        );
         assert_eq!(shouted.text("form=it%27s%28me%29%21*%7E; rfc=it%27s%28me%29%21%2A~"), "form=***; rfc=***");
         let hex: String = secret.bytes().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         assert_eq!(hidden(&hex), "***");

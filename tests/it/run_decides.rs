@@ -357,6 +357,9 @@ steps:
     let plan = |env: &[(&str, &str)]| world.wf_env(env, &["plan"]).passed().out;
     assert!(plan(&[("MODE", "a"), ("DATABASE", "hunter-one")]).contains("0 to run, 2 skipped"));
     let other = plan(&[("MODE", "a"), ("DATABASE", "hunter-two")]);
-    assert!(other.contains("run   secret  its environment differs") && other.contains("1 to run, 1 skipped"), "{other}");
+    assert!(
+        other.contains("run   secret  its environment differs") && other.contains("1 to run, 1 skipped"),
+        "{other}"
+    );
     assert!(plan(&[]).contains("2 to run, 0 skipped"), "unset is a value, too");
 }
