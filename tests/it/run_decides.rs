@@ -46,6 +46,23 @@ fn a_docs_commit_on_top_of_a_broken_commit_does_not_turn_green() {
 }
 
 #[test]
+fn a_commit_that_settings_name_as_base_is_no_branch_that_somebody_guards() {
+    let world = World::new(TWO);
+    world.write("src/a.rs", "bad\n").commit("broken");
+    world.write("docs/guide.md", "more\n").commit("prose");
+    for base in ["HEAD~1", world.git(&["rev-parse", "HEAD~1"]).trim()] {
+        let said = world.wf_env(&[("WF_BASE", base)], &["plan"]).passed();
+        let _ = said.says("run   code  ").says("run   docs  docs/guide.md changed");
+        world.write(".workflow-config.yaml", format!("base: {base}\n{TWO}"));
+        assert_eq!(world.plan(&[]), "code run:unproven, docs run:changed");
+        world.write(".workflow-config.yaml", TWO);
+    }
+    // On a topic branch a commit of the default branch is as good by any name.
+    world.git(&["switch", "--quiet", "--create", "topic"]);
+    assert!(world.wf_env(&[("WF_BASE", "HEAD~1")], &["plan"]).passed().out.contains("1 to run, 1 skipped"));
+}
+
+#[test]
 fn a_dirty_tree_leaves_no_evidence() {
     let world = World::new(TWO);
     world.write("src/a.rs", "dirty\n");
