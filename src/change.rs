@@ -116,7 +116,8 @@ pub struct ChangeSet {
     pub files: Vec<ChangedFile>,
     /// What no diff can speak for.
     pub unseen: Vec<Unseen>,
-    /// The working tree does not hold all of HEAD (a sparse checkout), or git was told not to look at some of it.
+    /// The working tree does not hold all of HEAD (a sparse checkout, a submodule that is not checked out), or git was told
+    /// not to look at some of it.
     #[serde(default)]
     pub partial: bool,
 }

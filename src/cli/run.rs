@@ -62,7 +62,11 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
         .map_err(|error| Failure::environment(format!("cannot run steps: {error}")))?;
     drop(lock);
     tidy_up(&state, cx);
-    Ok(exit(finished))
+    match finished.log_lost {
+        Some(error) => Err(Failure::environment(format!("the event log of run {run_id} lacks its end: {error}"))
+            .hint("free some space, or keep the state elsewhere: WF_STATE_DIR=<folder>")),
+        None => Ok(exit(&finished)),
+    }
 }
 
 /// Runs something; a panic in it is a bug in wf and comes back as its message. While it unwinds the log is flushed, and
@@ -80,7 +84,7 @@ fn internal(bug: &str, run: &crate::base::RunId, place: &Path) -> Failure {
     failure.hint(format!("please report it with {}", place.join("runs").join(run.as_str()).display()))
 }
 
-fn exit(finished: Finished) -> Exit {
+fn exit(finished: &Finished) -> Exit {
     match finished.exit_code {
         0 => Exit::Passed,
         1 => Exit::StepFailed,

@@ -132,7 +132,7 @@ fn read(repo: &Repo, base: &Base, list: bool) -> Result<(ChangeSet, Files), GitE
         branch: repo.branch()?,
         base_guarded: false,
         files: changes.files,
-        partial: repo.is_sparse() || unseen.iter().any(|hidden| hidden.assumed),
+        partial: repo.is_sparse() || changes.hollow || unseen.iter().any(|hidden| hidden.assumed),
         unseen,
     };
     Ok((change, files))

@@ -6,6 +6,7 @@ use crate::change::{Base, ChangeSet};
 use crate::classify::{self, Classification};
 use crate::config::Workflow;
 use crate::event::{EventKind, FallbackCode, WarningCode};
+use crate::exec::secret::is_secret_name;
 use crate::git::{GitError, Listing, NoBase, Repo};
 use crate::graph::{GraphError, Step, StepGraph};
 use crate::history::{self, StateDir};
@@ -200,11 +201,16 @@ fn read_texts(root: &Path, workflow: &Workflow, files: &[RepoPath]) -> BTreeMap<
     workspace::manifests_wanted(workflow, files).into_iter().filter_map(read).collect()
 }
 
-/// Digest of what surrounds a step: platform and declared variables. Secret values stay out of every digest.
+/// Digest of what surrounds a step: platform and declared variables. Of a secret only 16 bits of its digest go in: enough
+/// to notice that it is another one, too little to find out which.
 fn context(step: &Step, secrets: &[String], env: &BTreeMap<OsString, OsString>) -> Digest {
-    let passed = step.env.iter().filter(|(name, value)| value.is_none() && !secrets.contains(name));
-    let passed: BTreeMap<&str, Option<String>> = passed
-        .map(|(name, _)| (name.as_str(), env.get(OsStr::new(name)).map(|value| value.to_string_lossy().into_owned())))
-        .collect();
+    use std::os::unix::ffi::OsStrExt;
+    let seen = |name: &String| {
+        let value = Digest::of_bytes(env.get(OsStr::new(name))?.as_bytes()).to_string();
+        let secret = secrets.contains(name) || is_secret_name(name);
+        Some(if secret { value[..4].to_owned() } else { value })
+    };
+    let passed = step.env.iter().filter(|(_, value)| value.is_none());
+    let passed: BTreeMap<&str, Option<String>> = passed.map(|(name, _)| (name.as_str(), seen(name))).collect();
     Digest::of_json(&(std::env::consts::OS, std::env::consts::ARCH, passed))
 }

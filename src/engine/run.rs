@@ -67,12 +67,14 @@ pub struct Run<'a> {
 }
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished {
     /// How.
     pub status: RunStatus,
     /// wf's exit code.
     pub exit_code: u8,
+    /// Why the log does not tell all of it.
+    pub log_lost: Option<String>,
 }
 
 /// Runs to the end. `runner` is made only if something runs.
@@ -281,7 +283,9 @@ impl Loop {
                 let Some((input, about)) = self.inputs.pop_front() else { break };
                 (effects, report) = (self.scheduler.step(self.clock.now(), input), about);
             }
-            if self.telling.broken.is_some() && !self.scheduler.is_stopping() {
+            if let Some(error) = self.telling.broken.as_ref().filter(|_| !self.scheduler.is_stopping()) {
+                let message = format!("the event log cannot be written ({error}): nothing new starts");
+                self.warn(WarningCode::State, None, message);
                 self.inputs.push_back((Input::Abort, None));
                 continue;
             }
@@ -544,7 +548,8 @@ impl Loop {
         let _ = std::fs::remove_dir_all(&self.lists);
         self.telling.tell(EventKind::RunFinished { status, exit_code, wall_ms: self.clock.now() });
         self.telling.finish();
-        Finished { status, exit_code }
+        let log_lost = self.telling.broken.take().map(|error| error.to_string());
+        Finished { status, exit_code, log_lost }
     }
 }
 

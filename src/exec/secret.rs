@@ -162,8 +162,10 @@ fn derive(value: &[u8], all: &mut Vec<Vec<u8>>) {
             all.extend(text.as_bytes().chunks(width).filter(|line| line.len() >= 16).map(<[u8]>::to_vec));
         }
     }
-    for (upper, plus) in [(true, false), (false, false), (true, true)] {
-        all.push(percent(value, upper, plus));
+    for keeps in KEPT {
+        for (upper, plus) in [(true, false), (false, false), (true, true)] {
+            all.push(percent(value, keeps, upper, plus));
+        }
     }
     let hex = value.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
@@ -179,11 +181,16 @@ fn derive(value: &[u8], all: &mut Vec<Vec<u8>>) {
     }
 }
 
-fn percent(value: &[u8], upper: bool, plus: bool) -> Vec<u8> {
+/// What encoders of URLs keep besides letters, digits and `-._`: RFC 3986, Python's `quote` (paths), JavaScript's
+/// `encodeURIComponent` and `encodeURI`, and HTML forms.
+const KEPT: [&[u8]; 5] = [b"~", b"~/", b"~!'()*", b"~!'()*;/?:@&=+$,#", b"*"];
+
+fn percent(value: &[u8], keeps: &[u8], upper: bool, plus: bool) -> Vec<u8> {
     let mut out = String::new();
     for byte in value {
         let _ = match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => write!(out, "{}", *byte as char),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' => write!(out, "{}", *byte as char),
+            _ if keeps.contains(byte) => write!(out, "{}", *byte as char),
             b' ' if plus => write!(out, "+"),
             _ if upper => write!(out, "%{byte:02X}"),
             _ => write!(out, "%{byte:02x}"),
@@ -233,6 +240,15 @@ mod tests {
         assert_eq!(hidden(&serde_json::json!({ "k": secret }).to_string()), r#"{"k":"***"}"#);
         assert_eq!(hidden("x=p%22w%20d%26%2F%2B%C3%A9%3Dsesame&"), "x=***&");
         assert_eq!(hidden("x=p%22w+d%26%2F%2B%C3%A9%3Dsesame&"), "x=***&");
+        // Python's quote() for paths, and JavaScript's encodeURI().
+        assert_eq!(hidden("x=p%22w%20d%26/%2B%C3%A9%3Dsesame&"), "x=***&");
+        assert_eq!(hidden("x=p%22w%20d&/+%C3%A9=sesame&"), "x=***&");
+        let shouted = Masker::new(vec![b"it's(me)!*~".to_vec()]);
+        assert_eq!(
+            shouted.text("encodeURIComponent(\"it's(me)!*~\") is it's(me)!*~"),
+            "encodeURIComponent(\"***\") is ***"
+        );
+        assert_eq!(shouted.text("form=it%27s%28me%29%21*%7E; rfc=it%27s%28me%29%21%2A~"), "form=***; rfc=***");
         let hex: String = secret.bytes().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         assert_eq!(hidden(&hex), "***");
         for (before, after) in [("", ""), ("u", ""), ("us", "x"), ("usr:", "yz"), ("user:", "yz"), ("a user:", "\n")] {

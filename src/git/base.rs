@@ -47,6 +47,13 @@ struct Branch {
     tip: String,
 }
 
+impl Branch {
+    /// A commit or a tag that somebody names is none: nobody guards it.
+    fn is_one(&self) -> bool {
+        ["refs/heads/", "refs/remotes/"].iter().any(|start| self.name.starts_with(start))
+    }
+}
+
 impl Repo {
     /// Finds the base commit.
     ///
@@ -81,6 +88,9 @@ impl Repo {
                     default_branch: default.map(|default| default.name),
                 })
             }
+            BaseQuery::Default { configured: Some(name) } if self.configured(name)?.is_some_and(|it| !it.is_one()) => {
+                self.resolve_base(&BaseQuery::Asked { reference: name.clone(), configured: None })
+            }
             BaseQuery::Default { configured } => {
                 let head = head.ok_or(NoBase::Unborn)?;
                 let default = self.default_branch(configured.as_deref())?.ok_or(NoBase::NoDefaultBranch)?;
@@ -104,23 +114,31 @@ impl Repo {
     }
 
     fn default_branch(&self, configured: Option<&str>) -> Result<Option<Branch>, NoBase> {
-        let find = |name: &str| -> Result<Option<Branch>, NoBase> {
-            let found = self.commit_of(name)?;
-            Ok(found.map(|(tip, full)| Branch { name: full.unwrap_or_else(|| name.to_owned()), tip }))
-        };
         if let Some(name) = configured {
-            // What is configured means the branch, wherever it is: a fresh clone has `origin/develop` and no `develop`, and
-            // the remote's is the one that CI guards.
-            let remote = find(&format!("refs/remotes/origin/{name}"))?;
-            let found = if remote.is_some() { remote } else { find(name)? };
-            return found.map(Some).ok_or_else(|| NoBase::ConfiguredMissing { reference: name.to_owned() });
+            let missing = || NoBase::ConfiguredMissing { reference: name.to_owned() };
+            let found = self.configured(name)?.ok_or_else(missing)?;
+            if found.is_one() {
+                return Ok(Some(found));
+            }
         }
         for name in USUAL {
-            if let Some(branch) = find(name)? {
+            if let Some(branch) = self.find(name)? {
                 return Ok(Some(branch));
             }
         }
         Ok(None)
+    }
+
+    /// What is configured means the branch, wherever it is: a fresh clone has `origin/develop` and no `develop`, and the
+    /// remote's is the one that CI guards.
+    fn configured(&self, name: &str) -> Result<Option<Branch>, NoBase> {
+        let remote = self.find(&format!("refs/remotes/origin/{name}"))?;
+        if remote.is_some() { Ok(remote) } else { self.find(name) }
+    }
+
+    fn find(&self, name: &str) -> Result<Option<Branch>, NoBase> {
+        let found = self.commit_of(name)?;
+        Ok(found.map(|(tip, full)| Branch { name: full.unwrap_or_else(|| name.to_owned()), tip }))
     }
 
     /// Is HEAD on this branch? On a branch: by name, local or remote-tracking alike, because a fresh topic branch has no

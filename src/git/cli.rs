@@ -231,6 +231,16 @@ impl Cli {
         Ok(status)
     }
 
+    /// Every submodule, checked out or not.
+    pub fn gitlinks(&self) -> Result<Vec<RepoPath>, GitError> {
+        let said = self.run(&["ls-files", "-z", "--cached", "--stage"])?;
+        let link = |entry: &[u8]| {
+            let at = entry.starts_with(b"160000 ").then(|| entry.iter().position(|byte| *byte == b'\t')).flatten()?;
+            Some(RepoPath::from_bytes(&entry[at + 1..]))
+        };
+        Ok(said.split(|byte| *byte == 0).filter_map(link).collect())
+    }
+
     /// Every tracked file, here or not.
     pub fn tracked(&self) -> Result<Vec<RepoPath>, GitError> {
         let said = self.run(&["ls-files", "-z", "--cached"])?;

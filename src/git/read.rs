@@ -1,7 +1,7 @@
 //! What differs and what is there: the layers are read side by side, by the fastest reader that understands them.
 
 use super::attributes::Attributes;
-use super::delta::{Delta, Layer, Merge};
+use super::delta::{Delta, GITLINK, Layer, Merge};
 use super::error::GitError;
 use super::history::oid;
 use super::index::{Entry, Index};
@@ -31,6 +31,8 @@ pub struct Changes {
     pub files: Vec<ChangedFile>,
     /// Ignored files and folders, and tracked ones that git was told not to look at.
     pub unseen: Vec<Unseen>,
+    /// Is there a submodule that is not checked out? Git calls such a tree clean, and it does not hold all of HEAD.
+    pub hollow: bool,
 }
 
 /// Everything that is here and not ignored, tracked or not, as the file system sees it.
@@ -51,7 +53,9 @@ impl Repo {
     /// # Errors
     /// Something cannot be read.
     pub fn changes(&self, base: Option<&str>, mode: Mode) -> Result<Changes, GitError> {
-        Ok(self.read(base, mode)?.changes())
+        let read = self.read(base, mode)?;
+        let hollow = read.is_hollow(self)?;
+        Ok(read.changes(hollow))
     }
 
     /// Every file that is here and not ignored, tracked or not, sorted. Submodules and repositories inside count as one.
@@ -69,7 +73,8 @@ impl Repo {
     pub fn changes_and_files(&self, base: Option<&str>) -> Result<(Changes, Vec<RepoPath>), GitError> {
         let read = self.read(base, Mode::All)?;
         let files = read.files(self)?;
-        Ok((read.changes(), files))
+        let hollow = read.is_hollow(self)?;
+        Ok((read.changes(hollow), files))
     }
 
     /// What differs, and everything that is there as the file system sees it, for the price of one walk. The mode is about
@@ -86,7 +91,8 @@ impl Repo {
         if mode == Mode::StagedOnly {
             layers.worktree = Worktree { unseen: layers.worktree.unseen, ..Worktree::default() };
         }
-        let changes = layers.changes();
+        let hollow = layers.is_hollow(self)?;
+        let changes = layers.changes(hollow);
         let attributes = Attributes::of(self, &files, &changes.unseen);
         Ok((changes, Listing { files, attributes }))
     }
@@ -191,13 +197,26 @@ struct Layers {
 }
 
 impl Layers {
-    fn changes(self) -> Changes {
+    fn changes(self, hollow: bool) -> Changes {
         let mut merge = Merge::default();
         merge.add(Layer::Committed, self.committed);
         merge.add(Layer::Staged, self.staged);
         merge.add(Layer::Unstaged, self.worktree.changed);
         merge.add(Layer::Untracked, self.worktree.untracked);
-        Changes { files: merge.finish(), unseen: self.worktree.unseen }
+        Changes { files: merge.finish(), unseen: self.worktree.unseen, hollow }
+    }
+
+    fn is_hollow(&self, repo: &Repo) -> Result<bool, GitError> {
+        let empty = |path: RepoPath| path.under(&repo.root).join(".git").symlink_metadata().is_err();
+        if let Some(index) = &self.index {
+            let mut links = index.entries.iter().filter(|entry| index.stat(entry).mode == GITLINK);
+            Ok(links.any(|entry| empty(RepoPath::from_bytes(index.path(entry)))))
+        } else if let Some(Ok(index)) = repo.lib.as_ref().filter(|_| repo.lib_index).map(Repository::index) {
+            let mut links = index.iter().filter(|entry| entry.mode == GITLINK);
+            Ok(links.any(|entry| empty(RepoPath::from_bytes(&entry.path))))
+        } else {
+            Ok(repo.cli.gitlinks()?.into_iter().any(empty))
+        }
     }
 
     fn files(&self, repo: &Repo) -> Result<Vec<RepoPath>, GitError> {

@@ -62,9 +62,11 @@ pub struct Step {
     /// What it claims.
     #[serde(skip)]
     pub resources: Resources,
-    /// When it runs at all.
-    #[serde(skip)]
+    /// When it runs at all. Part of the definition, like its stage's: of a step that was held back at the base, a green
+    /// base says nothing.
     pub when: Option<Trigger>,
+    /// When its stage runs at all; none if always.
+    pub stage_when: Option<Trigger>,
     /// Labels.
     #[serde(skip)]
     pub tags: Vec<String>,

@@ -50,15 +50,17 @@ pub fn decisions(
     let causes = facts.class.map_or_else(Vec::new, |class| classify::causes(facts.graph, &class.paths));
     let deciding = Deciding { facts, definitions, selected, stages, causes };
     let mut decisions = vec![Decision::Skip(SkipReason::Filtered); facts.graph.len()];
+    let mut stale = vec![false; facts.graph.len()];
     for &at in facts.graph.order() {
-        decisions[at] = deciding.first(at, &decisions);
+        decisions[at] = deciding.first(at, &decisions, &stale);
+        stale[at] = is_held_back(&decisions[at]) && deciding.smart(at, &decisions, &stale).runs();
     }
     // Each only turns skips into runs, and may give the others more to do.
     let mut before = None;
     while before != Some(decisions.iter().filter(|decision| decision.runs()).count()) {
         before = Some(decisions.iter().filter(|decision| decision.runs()).count());
-        deciding.news(&mut decisions);
-        deciding.outputs(&mut decisions);
+        deciding.news(&mut decisions, &mut stale);
+        deciding.outputs(&mut decisions, &stale);
         deciding.followers(&mut decisions);
     }
     if facts.request.settings.smart_execution == Smart::Observe {
@@ -86,7 +88,7 @@ struct Deciding<'a> {
 
 impl Deciding<'_> {
     /// The decision from what stands before the step in the graph.
-    fn first(&self, at: usize, so_far: &[Decision]) -> Decision {
+    fn first(&self, at: usize, so_far: &[Decision], stale: &[bool]) -> Decision {
         let step = self.facts.graph.step(at);
         if !self.selected[at] {
             return Decision::Skip(SkipReason::Filtered);
@@ -120,13 +122,15 @@ impl Deciding<'_> {
         match skip {
             Some(skip) => Decision::Skip(skip),
             None if step.run_on != RunOn::Success => Decision::Skip(SkipReason::NothingToFollow),
-            None => self.smart(at, step, so_far),
+            None => self.smart(at, so_far, stale),
         }
     }
 
-    /// What smart execution says.
-    fn smart(&self, at: usize, step: &Step, so_far: &[Decision]) -> Decision {
+    /// What smart execution says. `stale` are the steps that a condition holds back though something that they watch, or
+    /// their definition, changed: what they would have made is missing, and who needs that cannot be called unaffected.
+    fn smart(&self, at: usize, so_far: &[Decision], stale: &[bool]) -> Decision {
         let facts = self.facts;
+        let step = facts.graph.step(at);
         let run = |because| Decision::Run(because);
         if facts.request.filter.alone && select::is_named(facts.graph, &facts.request.filter, at) {
             return run(Because::Requested);
@@ -149,9 +153,7 @@ impl Deciding<'_> {
             return run(Because::Unseen { path: path.clone() });
         }
         let mut needs = facts.graph.waits(at).iter().filter(|(_, edge)| *edge == Edge::Needs);
-        if let Some((need, _)) =
-            needs.find(|(need, _)| may_produce_news(&so_far[*need]) || self.was_held_back(*need, so_far))
-        {
+        if let Some((need, _)) = needs.find(|(need, _)| may_produce_news(&so_far[*need]) || stale[*need]) {
             return run(Because::Upstream { step: facts.graph.step(*need).id.clone() });
         }
         match self.evidence(at, step) {
@@ -193,30 +195,34 @@ impl Deciding<'_> {
     }
 
     /// What became known later: a step that edits files in place may change what a skipped step watches, and a step that
-    /// was made to run may produce something new. Either way the skipped step runs too.
-    fn news(&self, decisions: &mut [Decision]) {
+    /// was made to run may produce something new. Either way the skipped step runs too, or is stale if it is held back.
+    fn news(&self, decisions: &mut [Decision], stale: &mut [bool]) {
         let graph = self.facts.graph;
         let writers: Vec<usize> =
             (0..graph.len()).filter(|at| graph.step(*at).writes.is_some() && decisions[*at].runs()).collect();
         let makes = |at: &usize| graph.step(*at).outputs.is_some() && may_produce_news(&decisions[*at]);
         let producers: Vec<usize> = (0..graph.len()).filter(makes).collect();
         for &at in graph.order() {
-            if !matches!(decisions[at], Decision::Skip(SkipReason::Unaffected { .. })) {
+            let held = is_held_back(&decisions[at]);
+            if stale[at] || !(held || matches!(decisions[at], Decision::Skip(SkipReason::Unaffected { .. }))) {
                 continue;
             }
             let needs = graph.waits(at).iter().filter(|(_, edge)| *edge == Edge::Needs).map(|(need, _)| *need);
             let writer = writers.iter().copied().find(|writer| graph.may_rewrite(*writer, at));
             let made = producers.iter().copied().find(|maker| *maker != at && graph.may_feed(*maker, at));
             let sources = writer.into_iter().chain(made);
-            let mut sources = sources.chain(needs.filter(|need| may_produce_news(&decisions[*need])));
-            if let Some(source) = sources.next() {
+            let mut sources = sources.chain(needs.filter(|need| may_produce_news(&decisions[*need]) || stale[*need]));
+            let source = sources.next();
+            if held {
+                stale[at] = source.is_some();
+            } else if let Some(source) = source {
                 decisions[at] = Decision::Run(Because::Upstream { step: graph.step(source).id.clone() });
             }
         }
     }
 
     /// Graph integrity: a skipped step whose outputs a running step needs runs too.
-    fn outputs(&self, decisions: &mut [Decision]) {
+    fn outputs(&self, decisions: &mut [Decision], stale: &[bool]) {
         let graph = self.facts.graph;
         if self.facts.request.filter.alone {
             return;
@@ -233,7 +239,7 @@ impl Deciding<'_> {
                 };
                 if edge == Edge::Needs && missing && !self.waits_for_a_person(need) {
                     // It may have been held back though it changed: then what it makes is news after all.
-                    let own = self.smart(need, graph.step(need), decisions);
+                    let own = self.smart(need, decisions, stale);
                     let needed = Because::OutputsNeeded { by: graph.step(at).id.clone() };
                     decisions[need] = if own.runs() { own } else { Decision::Run(needed) };
                 }
@@ -254,14 +260,6 @@ impl Deciding<'_> {
                 }
             }
         }
-    }
-
-    /// Was it held back by a condition although something it watches, or its definition, changed? What it would have made
-    /// is missing then, and who needs that cannot be called unaffected.
-    fn was_held_back(&self, at: usize, so_far: &[Decision]) -> bool {
-        let held =
-            matches!(so_far[at], Decision::Skip(SkipReason::WhenFalse { .. } | SkipReason::StageNotTriggered { .. }));
-        held && self.smart(at, self.facts.graph.step(at), so_far).runs()
     }
 
     /// Does it run only when a person asks: a deployment, or a condition or stage that names `manual`?
@@ -286,6 +284,11 @@ impl Deciding<'_> {
             spec.trigger.names_manual() && (spec.trigger == Trigger::Manual || self.facts.class.is_none())
         })
     }
+}
+
+/// Does a condition, and nothing else, keep it from running?
+fn is_held_back(decision: &Decision) -> bool {
+    matches!(decision, Decision::Skip(SkipReason::WhenFalse { .. } | SkipReason::StageNotTriggered { .. }))
 }
 
 /// May a run of this step give its dependents something they have not seen? Not one that only restores its outputs.

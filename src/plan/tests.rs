@@ -10,6 +10,8 @@ use crate::graph::{Inputs, Step};
 use crate::verdict::Verdict;
 use std::collections::BTreeSet;
 
+mod held;
+
 /// A small world round `plan::build`, changed by each test and then asked.
 struct World {
     steps: Vec<Step>,
@@ -51,6 +53,7 @@ pub fn sample(id: &str) -> Step {
         locks: vec![],
         resources: Resources::default(),
         when: None,
+        stage_when: None,
         tags: vec![],
         kind: None,
         run_on: RunOn::Success,

@@ -101,7 +101,12 @@ fn failures(view: &RunView, out: &mut Out<'_>) {
 fn stopped(view: &RunView, out: &mut Out<'_>) {
     let steps: Vec<&StepView> = view.stopped().collect();
     if !steps.is_empty() {
-        let why = if view.interrupted.is_some() { "interrupted" } else { "another step failed first" };
+        let broken = view.finished.is_some_and(|end| end.status == RunStatus::Broken);
+        let why = match view.interrupted {
+            Some(_) => "interrupted",
+            None if broken => "the run broke off",
+            None => "another step failed first",
+        };
         let what = out.group(&steps, why);
         out.line(Tone::Warn, "stopped", &what);
     }

@@ -9,6 +9,7 @@ use super::{ExpandError, Tree, Warning, needs_tree, opaque};
 use crate::base::{Digest, GlobSet, RepoPath, Span, StepId, suggest};
 use crate::config::Workflow;
 use crate::config::model::{Need, StepSpec};
+use crate::config::trigger::Trigger;
 use crate::graph::{GraphError, Inputs, Step, StepGraph};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -269,6 +270,7 @@ impl Making<'_> {
         let base = folder.or(spec.dir.as_ref()).cloned().unwrap_or_else(RepoPath::root);
         let rules = self.workflow.skip_rules.iter().filter(|rule| rule.steps.contains(&spec.id));
         let at = |globs: &Option<GlobSet>| globs.as_ref().map(|globs| globs.at(&base));
+        let stage = self.workflow.stages.iter().find(|stage| Some(&stage.name) == spec.stage.as_ref());
         Step {
             id,
             name: spec.name.clone(),
@@ -293,6 +295,7 @@ impl Making<'_> {
             locks: spec.locks.clone(),
             resources: spec.resources,
             when: spec.when.clone(),
+            stage_when: stage.map(|stage| stage.trigger.clone()).filter(|trigger| *trigger != Trigger::Always),
             tags: spec.tags.clone(),
             kind: spec.kind,
             run_on: spec.run_on,

@@ -46,6 +46,23 @@ fn a_docs_commit_on_top_of_a_broken_commit_does_not_turn_green() {
 }
 
 #[test]
+fn a_commit_that_settings_name_as_base_is_no_branch_that_somebody_guards() {
+    let world = World::new(TWO);
+    world.write("src/a.rs", "bad\n").commit("broken");
+    world.write("docs/guide.md", "more\n").commit("prose");
+    for base in ["HEAD~1", world.git(&["rev-parse", "HEAD~1"]).trim()] {
+        let said = world.wf_env(&[("WF_BASE", base)], &["plan"]).passed();
+        let _ = said.says("run   code  ").says("run   docs  docs/guide.md changed");
+        world.write(".workflow-config.yaml", format!("base: {base}\n{TWO}"));
+        assert_eq!(world.plan(&[]), "code run:unproven, docs run:changed");
+        world.write(".workflow-config.yaml", TWO);
+    }
+    // On a topic branch a commit of the default branch is as good by any name.
+    world.git(&["switch", "--quiet", "--create", "topic"]);
+    assert!(world.wf_env(&[("WF_BASE", "HEAD~1")], &["plan"]).passed().out.contains("1 to run, 1 skipped"));
+}
+
+#[test]
 fn a_dirty_tree_leaves_no_evidence() {
     let world = World::new(TWO);
     world.write("src/a.rs", "dirty\n");
@@ -75,6 +92,21 @@ fn a_changed_definition_runs_and_an_unchanged_one_does_not() {
     assert_eq!(world.plan(&["--jobs", "3"]), "code skip:unaffected, docs run:definition-changed");
     world.write(".workflow-config.yaml", format!("# a comment\n{TWO}"));
     assert_eq!(world.plan(&[]), "code skip:unaffected, docs skip:unaffected");
+}
+
+#[test]
+fn what_held_a_step_back_is_part_of_its_definition() {
+    let config = "
+stages: [{name: core}, {name: night, trigger: manual}]
+steps:
+  - {id: fuzz, stage: night, run: 'true', inputs: [src/]}
+  - {id: spell, stage: core, run: 'true', inputs: [docs/], when: assets_changes}
+  - {id: unit, stage: core, run: 'true', inputs: [src/]}
+";
+    let world = World::topic(config);
+    world.write(".workflow-config.yaml", config.replace(", trigger: manual", "").replace(", when: assets_changes", ""));
+    // Nobody ever ran them at the base, so a green base says nothing about them.
+    assert_eq!(world.plan(&[]), "fuzz run:definition-changed, spell run:definition-changed, unit skip:unaffected");
 }
 
 #[test]
@@ -307,4 +339,44 @@ fn a_sparse_tree_proves_nothing_about_the_whole_commit() {
     let _ = world.wf(&["run"]).passed();
     world.git(&["sparse-checkout", "disable"]);
     assert_eq!(world.plan(&[]), "code run:no-base, docs run:no-base");
+}
+
+#[test]
+fn a_tree_without_its_submodules_proves_nothing_about_the_whole_commit() {
+    for split in [false, true] {
+        let world = World::new(TWO);
+        let inner = super::git_repo::Scratch::seeded();
+        world.git(&["submodule", "--quiet", "add", inner.root.to_str().unwrap(), "vendor/lib"]);
+        world.commit("with a submodule");
+        world.git(&["submodule", "--quiet", "deinit", "--all"]);
+        if split {
+            // A split index is read by the `git` command.
+            world.git(&["update-index", "--split-index"]);
+        }
+        let _ = world.wf(&["run"]).passed();
+        world.git(&["submodule", "--quiet", "update", "--init"]);
+        assert_eq!(world.plan(&[]), "code run:no-base, docs run:no-base");
+        let _ = world.wf(&["run"]).passed();
+        assert_eq!(world.plan(&[]), "code skip:unaffected, docs skip:unaffected");
+    }
+}
+
+#[test]
+fn another_value_of_a_declared_variable_runs_even_if_it_is_a_secret() {
+    let config = "
+secrets: [DATABASE]
+steps:
+  - {id: plain, run: 'true', inputs: [src/], env: [MODE]}
+  - {id: secret, run: 'true', inputs: [src/], env: [DATABASE]}
+";
+    let world = World::new(config);
+    let _ = world.wf_env(&[("MODE", "a"), ("DATABASE", "hunter-one")], &["run"]).passed();
+    let plan = |env: &[(&str, &str)]| world.wf_env(env, &["plan"]).passed().out;
+    assert!(plan(&[("MODE", "a"), ("DATABASE", "hunter-one")]).contains("0 to run, 2 skipped"));
+    let other = plan(&[("MODE", "a"), ("DATABASE", "hunter-two")]);
+    assert!(
+        other.contains("run   secret  its environment differs") && other.contains("1 to run, 1 skipped"),
+        "{other}"
+    );
+    assert!(plan(&[]).contains("2 to run, 0 skipped"), "unset is a value, too");
 }

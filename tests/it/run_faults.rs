@@ -137,7 +137,7 @@ steps:
     }
     let said = world.wf_env(&[("WF_STATE_DIR", state.to_str().unwrap())], &["run"]);
     let _ = world.command_of("umount").arg(&state).output();
-    let _ = said.exits(3);
+    let _ = said.exits(3).says("the event log cannot be written").complains("lacks its end").complains("WF_STATE_DIR");
     assert!(world.outside("filled").exists(), "the step itself goes on");
     assert!(world.trace().len() < 60, "nothing starts once the log cannot be written");
 }
