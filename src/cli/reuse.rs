@@ -80,7 +80,9 @@ pub fn open(
     let (folder, trouble) = Folder::open(&cx.cache_place(&ready.config), limits(&settings.cache_limits), now_ms);
     let mut notes: Vec<EventKind> = trouble.iter().map(unreadable).collect();
     let forms = Box::new(move |path: &crate::base::RepoPath| attributes.form(path));
-    let (digests, trouble) = Digests::open(&folder.digests_of(&root), &root, forms);
+    let masker = cx.masker(None).clone();
+    let unnamed = Box::new(move |path: &crate::base::RepoPath| masker.finds(path.as_bytes()));
+    let (digests, trouble) = Digests::open(&folder.digests_of(&root), &root, forms, unnamed);
     notes.extend(trouble.iter().map(unreadable));
     let graph = ready.prepared.plan.graph.clone();
     let probes = graph.steps().iter().flat_map(|step| &step.tools);

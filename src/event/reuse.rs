@@ -129,6 +129,8 @@ pub enum NotStored {
         /// The file.
         path: String,
     },
+    /// It edited what it watches, as it declares: it passed on something else than it began with.
+    Edited,
     /// It passed only after a retry.
     FlakyPass,
     /// It, or something it comes after, failed and is allowed to.
@@ -199,6 +201,7 @@ impl fmt::Display for NotStored {
         match self {
             Self::Missing { patterns } => write!(f, "it did not make what it declares: {}", patterns.join(", ")),
             Self::InputChanged { path } => write!(f, "{path}, which it watches, changed while it ran"),
+            Self::Edited => write!(f, "it edited what it watches, so it passed on something else than it began with"),
             Self::FlakyPass => write!(f, "it passed only after a retry"),
             Self::AllowedFailure { step } => write!(f, "{step} failed, which it is allowed to"),
             Self::Need { step } => write!(f, "{step}, which it needs, has no recorded result for its present state"),

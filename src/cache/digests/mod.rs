@@ -45,13 +45,17 @@ impl Holds {
 }
 
 /// How a file's bytes are meant.
-pub type Forms<'a> = Box<dyn Fn(&RepoPath) -> Form + Send + Sync + 'a>;
+pub type Forms = Box<dyn Fn(&RepoPath) -> Form + Send + Sync>;
+
+/// Which names are to be written nowhere.
+pub type Unnamed = Box<dyn Fn(&RepoPath) -> bool + Send + Sync>;
 
 /// The digests of one working tree. Shared by threads.
 pub struct Digests {
     file: PathBuf,
     root: PathBuf,
-    forms: Forms<'static>,
+    forms: Forms,
+    unnamed: Unnamed,
     pack: Pack,
     new: Mutex<New>,
     files_read: AtomicU64,
@@ -66,12 +70,14 @@ struct New {
 
 impl Digests {
     /// Opens the index. One that is missing, damaged or of another format knows nothing; a newer one is never replaced.
-    pub fn open(file: &Path, root: &Path, forms: Forms<'static>) -> (Self, Option<Problem>) {
+    /// Files that `unnamed` says are never written down: they are read each time.
+    pub fn open(file: &Path, root: &Path, forms: Forms, unnamed: Unnamed) -> (Self, Option<Problem>) {
         let (pack, problem) = Pack::open(file);
         let this = Self {
             file: file.to_owned(),
             root: root.to_owned(),
             forms,
+            unnamed,
             pack,
             new: Mutex::default(),
             files_read: AtomicU64::new(0),
@@ -134,7 +140,7 @@ impl Digests {
         if new.rows.values().all(|row| row.racy) && new.blobs.is_empty() || self.pack.is_newer() {
             return Ok(());
         }
-        let rows = new.rows.iter().filter(|(_, row)| !row.racy);
+        let rows = new.rows.iter().filter(|(path, row)| !row.racy && !(self.unnamed)(path));
         let alive = |path: &RepoPath| path.under(&self.root).symlink_metadata().is_ok();
         Pack::open(&self.file).0.save(&self.file, rows, &new.blobs, &alive)
     }

@@ -87,9 +87,18 @@ impl Reuse {
         };
         // What is known of a failure that is allowed is not what it would have made.
         let contribution = digest.filter(|_| passed && before.key.is_some());
+        let mut notes = Vec::new();
+        let mut edited = false;
+        if step.writes.is_some() {
+            notes.extend(self.flush_state(&mut state, true));
+            self.look_again(&mut state, at);
+            self.prepare(&mut state, &[at]);
+            edited = before.key.is_some() && self.inputs(&state, at).ok().map(|inputs| inputs.key()) != before.key;
+        }
         let unproven = self.needs(at).find(|need| !state.stands[*need].as_ref().is_some_and(|stand| stand.proven));
         let unproven = unproven.map(|need| self.graph.step(need).id.clone());
-        let is_verdict = end.outcome.is_verdict() && before.key.is_some() && unproven.is_none() && tainted.is_none();
+        let is_verdict =
+            end.outcome.is_verdict() && before.key.is_some() && unproven.is_none() && tainted.is_none() && !edited;
         let flaky = passed && end.attempt > 1 && !step.cache.flaky;
         state.stands[at] = Some(Stand {
             key: before.key,
@@ -97,20 +106,15 @@ impl Reuse {
             proven: is_verdict && passed && !flaky,
             tainted: tainted.clone(),
         });
-        if step.writes.is_some() {
-            self.flush_state(&mut state, true);
-            self.look_again(&mut state, at);
-        }
-        let mut notes = Vec::new();
         let mut outputs = None;
         if passed && step.cache.write && self.mode.write && before.key.is_some() {
-            match self.may_keep(&step, &made, flaky, unproven, tainted) {
+            match self.may_keep(&step, &made, flaky, edited, unproven, tainted) {
                 Ok(()) => outputs = Some(made.0.and_then(Result::ok).map(|made| made.outputs).unwrap_or_default()),
                 Err(why) => notes.push(EventKind::NotStored { step: step.id.clone(), why }),
             }
         }
         let key = before.key.filter(|_| is_verdict);
-        if let Some(key) = key {
+        if let Some(key) = key.filter(|_| self.mode.write) {
             let verdict = VerdictRecord {
                 key,
                 step: step.id.clone(),
@@ -132,6 +136,7 @@ impl Reuse {
         step: &crate::graph::Step,
         made: &Made,
         flaky: bool,
+        edited: bool,
         unproven: Option<StepId>,
         tainted: Option<StepId>,
     ) -> Result<(), NotStored> {
@@ -140,6 +145,9 @@ impl Reuse {
         }
         if let Some(step) = unproven {
             return Err(NotStored::Need { step });
+        }
+        if edited {
+            return Err(NotStored::Edited);
         }
         if flaky {
             return Err(NotStored::FlakyPass);
@@ -251,6 +259,10 @@ impl Reuse {
         let mut groups = Vec::with_capacity(inputs.watched.len());
         for group in &inputs.watched {
             groups.push(self.put_group(state, group)?);
+        }
+        // Names of outputs stand in the entry itself.
+        if outputs.iter().any(|output| !self.screened.is_clean(output.path.as_bytes())) {
+            return Err(io::Error::other("the name of an output holds the value of a secret"));
         }
         let expires = step.cache.ttl_ms.map(|ttl| one.verdict.at_ms.saturating_add(ttl));
         Ok(Some(Entry {

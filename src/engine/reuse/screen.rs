@@ -21,11 +21,6 @@ impl<S: Store> Screened<S> {
     pub fn is_clean(&self, bytes: &[u8]) -> bool {
         self.masker.is_empty() || !self.masker.finds(bytes)
     }
-
-    /// The store behind.
-    pub fn behind(&self) -> &S {
-        &self.store
-    }
 }
 
 impl<S: Store> Store for Screened<S> {
@@ -96,7 +91,7 @@ mod tests {
         let put = |bytes: &[u8]| store.put(&BlobRef::of(bytes), &mut &*bytes);
         let clean = vec![b'x'; 300_000];
         put(&clean).unwrap();
-        assert_eq!(*store.behind().0.lock().unwrap(), clean);
+        assert_eq!(*store.store.0.lock().unwrap(), clean);
         for at in [0, 32, 8_190, 65_530, 131_070, 299_000] {
             let mut bytes = clean.clone();
             bytes[at..at + 15].copy_from_slice(b"hunter2-hunter2");
