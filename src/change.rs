@@ -114,7 +114,7 @@ pub struct ChangeSet {
     pub base_guarded: bool,
     /// The files.
     pub files: Vec<ChangedFile>,
-    /// What no diff can speak for.
+    /// What no diff can speak for, sorted.
     pub unseen: Vec<Unseen>,
     /// The working tree does not hold all of HEAD (a sparse checkout, a submodule that is not checked out), or git was told
     /// not to look at some of it.

@@ -85,7 +85,9 @@ fn watches(step: &Step, file: &Classified, owners: &[StepId], compiled: &mut Com
 
 type Compiled = HashMap<String, Option<regex::bytes::Regex>>;
 
-/// A path that the step watches although no diff can speak for it.
+/// A path that the step watches although no diff can speak for it. `unseen` is sorted by path.
+///
+/// A thousand instances meet a thousand ignored folders: only what lies at, above or below a pattern's root is looked at.
 pub fn unseen<'a>(step: &Step, unseen: &'a [Unseen]) -> Option<&'a RepoPath> {
     let meant = |hidden: &&Unseen| match &step.inputs {
         Inputs::Globs(set) if hidden.opaque => set.may_reach_into(&hidden.path),
@@ -96,7 +98,30 @@ pub fn unseen<'a>(step: &Step, unseen: &'a [Unseen]) -> Option<&'a RepoPath> {
             hidden.assumed && (own.iter().any(|folder| hidden.path.is_in(folder)) || step.inputs.shares(&hidden.path))
         }
     };
-    unseen.iter().find(meant).map(|hidden| &hidden.path)
+    let found = match &step.inputs {
+        Inputs::Globs(set) => set.roots().find_map(|root| near(unseen, &root).find(meant)),
+        Inputs::Everything | Inputs::Folders { .. } => unseen.iter().filter(|hidden| hidden.assumed).find(meant),
+    };
+    found.map(|hidden| &hidden.path)
+}
+
+/// Of sorted paths those that hold `root`, that are `root`, and that lie in it.
+fn near<'a>(unseen: &'a [Unseen], root: &RepoPath) -> impl Iterator<Item = &'a Unseen> + use<'a> {
+    let first = |path: &RepoPath| unseen.partition_point(|hidden| hidden.path < *path);
+    let above: Vec<&Unseen> = ancestors(root)
+        .skip(1)
+        .flat_map(|place| {
+            let from = first(&place);
+            unseen[from..].iter().take_while(move |hidden| hidden.path == place)
+        })
+        .collect();
+    let (from, root) = (first(root), root.clone());
+    // Names that only begin alike (`src.old`, `src-x`) may stand between a folder and what is in it.
+    let alike = unseen[from..].iter().take_while({
+        let root = root.clone();
+        move |hidden| hidden.path.as_bytes().starts_with(root.as_bytes())
+    });
+    above.into_iter().chain(alike.filter(move |hidden| hidden.path.is_in(&root)))
 }
 
 /// Steps by the places where what they watch or produce begins.

@@ -126,6 +126,7 @@ fn read(repo: &Repo, base: &Base, list: bool) -> Result<(ChangeSet, Files), GitE
         let hides = |path: &RepoPath| Unseen { path: path.clone(), folder: true, assumed: false, opaque: true };
         std::iter::once(&file.path).chain(&file.from).map(hides).collect::<Vec<_>>()
     }));
+    unseen.sort_unstable();
     let change = ChangeSet {
         base: base.clone(),
         head: repo.head()?,

@@ -63,6 +63,14 @@ pub struct RunFacts {
     pub cancelled: usize,
     /// How many rows follow: a block with fewer is torn and not used.
     pub rows: usize,
+    /// How many bytes they take, so that a whole block is known by its length. 0 in blocks of before that was written.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bytes: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 impl RunFacts {
@@ -243,6 +251,7 @@ impl Fold {
             trusted,
             cancelled: self.cancelled,
             rows: rows.len(),
+            bytes: 0,
         };
         rows.insert(0, Row::Run(facts));
         Some(rows)

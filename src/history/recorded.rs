@@ -9,7 +9,7 @@ use crate::base::RunId;
 use std::collections::HashSet;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Runs that are recorded, and what could not be read.
 #[derive(Debug, Default)]
@@ -29,8 +29,16 @@ pub struct RecordedRun {
     pub place: Option<RunRef>,
     /// Is it being written now?
     pub live: bool,
-    text: Arc<Vec<u8>>,
-    range: std::ops::Range<usize>,
+    rows: Rows,
+}
+
+/// Where a run's rows are.
+#[derive(Clone, Debug)]
+enum Rows {
+    /// In a text that was read, its own row first.
+    Read(Arc<Vec<u8>>, std::ops::Range<usize>),
+    /// In the run's own file, whose length says that it is whole. Most starts never ask.
+    OnDisk(PathBuf, Arc<OnceLock<Vec<u8>>>),
 }
 
 impl Recorded {
@@ -59,11 +67,16 @@ impl Recorded {
 
     fn take_folder(&mut self, run: RunRef) {
         let live = run.is_live();
+        if let Some(facts) = head_of(&run) {
+            let rows = Rows::OnDisk(facts_path(&run), Arc::default());
+            return self.runs.push(RecordedRun { facts, place: Some(run), live, rows });
+        }
         match facts_of(&run) {
             Ok(Some(text)) => {
                 if let Some(found) = block::of_run(&text, &run.id) {
                     let (facts, range) = (found.facts, found.range);
-                    self.runs.push(RecordedRun { facts, place: Some(run), live, text: Arc::new(text), range });
+                    let rows = Rows::Read(Arc::new(text), range);
+                    self.runs.push(RecordedRun { facts, place: Some(run), live, rows });
                 }
             }
             // Just created, or pruned since the folder was listed.
@@ -94,7 +107,8 @@ impl Recorded {
         let (text, have) =
             (Arc::new(text), self.runs.iter().map(|run| run.facts.run.clone()).collect::<HashSet<RunId>>());
         self.runs.extend(blocks.into_iter().filter(|block| !have.contains(&block.facts.run)).map(|block| {
-            RecordedRun { facts: block.facts, place: None, live: false, text: text.clone(), range: block.range }
+            let rows = Rows::Read(text.clone(), block.range);
+            RecordedRun { facts: block.facts, place: None, live: false, rows }
         }));
     }
 }
@@ -105,18 +119,53 @@ impl RecordedRun {
     /// # Errors
     /// When a row is damaged.
     pub fn rows(&self) -> serde_json::Result<Vec<Row>> {
-        block::further(&self.text[self.range.clone()])
+        let rows = block::further(self.text())?;
+        if rows.len() == self.facts.rows {
+            return Ok(rows);
+        }
+        Err(serde::de::Error::custom(format!("{} of {} rows are there", rows.len(), self.facts.rows)))
     }
 
     /// The same, as lines.
     pub(super) fn lines(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
-        self.text[self.range.clone()].split(|byte| *byte == b'\n')
+        self.text().split(|byte| *byte == b'\n')
+    }
+
+    /// Its own row and all that follow. What cannot be read is nothing, which is too few rows.
+    fn text(&self) -> &[u8] {
+        match &self.rows {
+            Rows::Read(text, range) => &text[range.clone()],
+            Rows::OnDisk(path, text) => {
+                let text = text.get_or_init(|| read_file(path).unwrap_or_default());
+                block::of_run(text, &self.facts.run).map_or(&[], |block| &text[block.range])
+            }
+        }
     }
 
     /// Bytes of its rows: what reading them costs.
     pub fn size(&self) -> usize {
-        self.range.len()
+        match &self.rows {
+            Rows::Read(_, range) => range.len(),
+            Rows::OnDisk(..) => self.facts.bytes,
+        }
     }
+}
+
+/// A run's own row, if the file of its facts is whole as its length says. Nothing else of it is read.
+fn head_of(run: &RunRef) -> Option<RunFacts> {
+    const MOST: u64 = 16 << 10;
+    let file = open::read(&facts_path(run)).ok()?;
+    let length = file.metadata().ok()?.len();
+    let mut text = Vec::with_capacity(4 << 10);
+    io::Read::take(file, MOST.min(length)).read_to_end(&mut text).ok()?;
+    if block::format(&text) != Some(super::facts::FORMAT) {
+        return None;
+    }
+    let mut ends = memchr::memchr_iter(b'\n', &text);
+    let (first, second) = (ends.next()?, ends.next()?);
+    let Ok(Row::Run(facts)) = serde_json::from_slice(&text[first + 1..second]) else { return None };
+    let whole = facts.rows == 0 || facts.bytes > 0;
+    (whole && facts.run == run.id && length == (second + 1 + facts.bytes) as u64).then_some(facts)
 }
 
 /// A run's facts as text: as they were left, or folded from the log. `None`: there is no event yet.
@@ -140,11 +189,10 @@ pub(super) fn facts_of(run: &RunRef) -> Result<Option<Vec<u8>>, LogError> {
 
 /// A run's facts as text, under the name that its folder has: the folder, not the log, says who it is.
 pub(super) fn text_of(rows: &[Row], run: &RunId) -> serde_json::Result<Vec<u8>> {
-    let mut rows = rows.to_vec();
-    if let Some(Row::Run(facts)) = rows.first_mut() {
-        facts.run = run.clone();
-    }
-    Ok([block::head(), block::lines(&rows)?].concat())
+    let Some((Row::Run(facts), further)) = rows.split_first() else { return Ok(block::head()) };
+    let further = block::lines(further)?;
+    let facts = Row::Run(RunFacts { run: run.clone(), bytes: further.len(), ..facts.clone() });
+    Ok([block::head(), block::lines(&[facts])?, further].concat())
 }
 
 /// Where a run's own facts lie.
@@ -210,7 +258,13 @@ mod tests {
         let run = RunRef { id: RunId(RUN.into()), dir: from_log.runs().join(RUN) };
         std::fs::create_dir(&run.dir).unwrap();
         std::fs::write(run.log(), EVENTS).unwrap();
-        assert_eq!(facts_of(&run).unwrap().unwrap(), FACTS.as_bytes());
+        let rows = |text: &[u8]| -> Vec<String> {
+            let text = std::str::from_utf8(text).unwrap();
+            // Written since then; a block without it is read as a whole.
+            let later = regex::Regex::new(",\"bytes\":[0-9]+").unwrap();
+            text.lines().map(|line| later.replace(line, "").into_owned()).collect()
+        };
+        assert_eq!(rows(&facts_of(&run).unwrap().unwrap()), rows(FACTS.as_bytes()));
         let (_dir, from_facts) = state();
         std::fs::write(from_facts.facts().join(format!("{RUN}.jsonl")), FACTS).unwrap();
         let (known, problems) = known(&from_log, Some(COMMIT));

@@ -54,6 +54,7 @@ pub(super) fn facts(run: &str) -> RunFacts {
         trusted: 0,
         cancelled: 0,
         rows: 0,
+        bytes: 0,
     }
 }
 

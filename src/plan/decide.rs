@@ -4,7 +4,7 @@
 //! what stands behind it.
 
 use super::{BaseDefinitions, Facts, select};
-use crate::base::Digest;
+use crate::base::{Digest, RepoPath};
 use crate::change::Base;
 use crate::classify::{self, Cause};
 use crate::config::model::{RunOn, SkipPolicy, Smart};
@@ -46,9 +46,10 @@ pub fn decisions(
     definitions: &[Digest],
     selected: &[bool],
     stages: &[PlannedStage],
+    unseen: &[Option<&RepoPath>],
 ) -> Vec<Decision> {
     let causes = facts.class.map_or_else(Vec::new, |class| classify::causes(facts.graph, &class.paths));
-    let deciding = Deciding { facts, definitions, selected, stages, causes };
+    let deciding = Deciding { facts, definitions, selected, stages, unseen, causes };
     let mut decisions = vec![Decision::Skip(SkipReason::Filtered); facts.graph.len()];
     let mut stale = vec![false; facts.graph.len()];
     for &at in facts.graph.order() {
@@ -83,6 +84,7 @@ struct Deciding<'a> {
     definitions: &'a [Digest],
     selected: &'a [bool],
     stages: &'a [PlannedStage],
+    unseen: &'a [Option<&'a RepoPath>],
     causes: Vec<Option<Cause>>,
 }
 
@@ -149,7 +151,7 @@ impl Deciding<'_> {
             BaseDefinitions::Of(_) => return run(Because::DefinitionChanged),
             BaseDefinitions::Unknown(message) => return run(Because::DefinitionUnknown { message: message.clone() }),
         }
-        if let Some(path) = classify::unseen(step, &facts.change.unseen) {
+        if let Some(path) = self.unseen[at] {
             return run(Because::Unseen { path: path.clone() });
         }
         let mut needs = facts.graph.waits(at).iter().filter(|(_, edge)| *edge == Edge::Needs);

@@ -9,7 +9,7 @@ mod select;
 pub use request::{BaseRef, Filter, RunRequest};
 pub use select::UnknownSelection;
 
-use crate::base::{Digest, StepId};
+use crate::base::{Digest, RepoPath, StepId};
 use crate::change::ChangeSet;
 use crate::classify::{self, Classification};
 use crate::config::model::StageSpec;
@@ -77,9 +77,11 @@ pub fn build(facts: Facts<'_>) -> Result<Plan, UnknownSelection> {
     select::check_stages(facts.stages, facts.request.manual.iter())?;
     let definitions: Vec<Digest> = graph.steps().iter().map(|step| step.definition()).collect();
     let stages = decide::stages(&facts);
-    let decisions = decide::decisions(&facts, &definitions, &selected, &stages);
+    let unseen: Vec<Option<&RepoPath>> =
+        graph.steps().iter().map(|step| classify::unseen(step, &facts.change.unseen)).collect();
+    let decisions = decide::decisions(&facts, &definitions, &selected, &stages, &unseen);
     let stages = if facts.request.settings.multi_stage { stages } else { vec![] };
-    let unseen = graph.steps().iter().map(|step| classify::unseen(step, &facts.change.unseen).is_some()).collect();
+    let unseen = unseen.iter().map(Option::is_some).collect();
     Ok(Plan { graph: graph.clone(), decisions, definitions, contexts: facts.contexts.to_vec(), unseen, stages })
 }
 
