@@ -243,6 +243,7 @@ fn without_changes(ready: &Ready, at: usize) -> String {
     let workflow = ready.config.workflow();
     let class = classify::classify(&workflow.categories, workflow.impact, &change);
     let again = plan::build(plan::Facts {
+        definitions: &prepared.plan.definitions,
         graph,
         stages: &workflow.stages,
         change: &change,

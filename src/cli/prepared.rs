@@ -4,7 +4,7 @@ use super::args::DecideArgs;
 use super::context::Context;
 use super::failure::{Failure, Kind};
 use super::load::LoadedConfig;
-use super::request;
+use super::{request, reuse};
 use crate::config::{ConfigError, ConfigErrors};
 use crate::engine::{self, Inputs, PrepareError, Prepared};
 use crate::event::{EventKind, WarningCode};
@@ -19,6 +19,8 @@ pub struct Ready {
     pub request: RunRequest,
     /// The plan and what it was made from.
     pub prepared: Prepared,
+    /// The cache, if keys are asked for.
+    pub cache: Option<reuse::Opening>,
 }
 
 /// Reads everything and decides; writes nothing, executes nothing. `keys`: will keys of steps be asked for?
@@ -29,10 +31,12 @@ pub fn prepare(args: &DecideArgs, keys: bool, cx: &Context) -> Result<Ready, Fai
         Ok(state) => (Some(state), None),
         Err(error) => (None, Some(format!("nothing recorded is used: {error}"))),
     };
+    // A step that runs alone leaves neither entry nor verdict.
     let keys = keys && request.settings.cache.is_on() && !request.filter.alone;
+    let cache = keys.then(|| reuse::begin(&config, cx));
     let mut prepared = decide(&config, &request, state.as_ref(), keys, cx)?;
     prepared.notes.extend(trouble.map(|message| EventKind::Warning { code: WarningCode::State, step: None, message }));
-    Ok(Ready { config, request, prepared })
+    Ok(Ready { config, request, prepared, cache })
 }
 
 /// Decides; only `request` says what is strict.

@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::load::LoadedConfig;
 use super::prepared::Ready;
 use crate::base::RunId;
-use crate::cache::{self, CachePlace, Digests, Folder, Place, Policy};
+use crate::cache::{self, Actions, CachePlace, Digests, Folder, Place, Policy};
 use crate::config::model::{CacheLimits, Eviction, Resume};
 use crate::engine::reuse::{Reuse, Seal, Setup, Tools, World};
 use crate::engine::{Prepared, changed_lists, fallback};
@@ -58,7 +58,31 @@ pub fn limits(set: &CacheLimits) -> cache::Limits {
     }
 }
 
-/// Opens the cache for a run. None where it is off, or where no files can be listed; what cannot be used is a note.
+/// A cache that is being opened, while git is read.
+pub struct Opening(std::thread::JoinHandle<Opened>);
+
+struct Opened {
+    folder: Arc<Folder>,
+    actions: Actions,
+    digests: Digests,
+    problems: Vec<cache::Problem>,
+}
+
+/// Begins to open the cache.
+pub fn begin(config: &LoadedConfig, cx: &Context) -> Opening {
+    let now_ms = jiff::Timestamp::now().as_millisecond().unsigned_abs();
+    let (place, limits) = (cx.cache_place(config), limits(&config.workflow().settings.cache_limits));
+    let root = config.root.clone();
+    Opening(std::thread::spawn(move || {
+        let (folder, unusable) = Folder::open(&place, limits, now_ms);
+        let (actions, damaged) = Actions::open(&folder);
+        let (digests, unread) = Digests::open(&folder.digests_of(&root), &root);
+        let problems = unusable.into_iter().chain(damaged).chain(unread).collect();
+        Opened { folder, actions, digests, problems }
+    }))
+}
+
+/// What a run asks the cache with. None where it is off, or where no files can be listed; what cannot be used is a note.
 ///
 /// # Errors
 /// The root of the tree cannot be opened.
@@ -68,22 +92,18 @@ pub fn open(
     env: &std::collections::BTreeMap<std::ffi::OsString, std::ffi::OsString>,
     cx: &Context,
 ) -> Result<Option<Arc<Reuse>>, Failure> {
+    let (Some(Opening(opening)), Some(listing)) = (ready.cache.take(), ready.prepared.listing.take()) else {
+        return Ok(None);
+    };
+    let Opened { folder, actions, digests, problems } =
+        opening.join().unwrap_or_else(|bug| std::panic::resume_unwind(bug));
     let workflow = ready.config.workflow();
     let settings = &ready.request.settings;
-    // A step that runs alone leaves neither entry nor verdict.
-    if !settings.cache.is_on() || ready.request.filter.alone {
-        return Ok(None);
-    }
-    let Some(Listing { files, attributes }) = ready.prepared.listing.take() else { return Ok(None) };
     let root = ready.config.root.clone();
-    let now_ms = jiff::Timestamp::now().as_millisecond().unsigned_abs();
-    let (folder, trouble) = Folder::open(&cx.cache_place(&ready.config), limits(&settings.cache_limits), now_ms);
-    let mut notes: Vec<EventKind> = trouble.iter().map(unreadable).collect();
-    let forms = Box::new(move |path: &crate::base::RepoPath| attributes.form(path));
+    let Listing { files, attributes } = listing;
     let masker = cx.masker(None).clone();
-    let unnamed = Box::new(move |path: &crate::base::RepoPath| masker.finds(path.as_bytes()));
-    let (digests, trouble) = Digests::open(&folder.digests_of(&root), &root, forms, unnamed);
-    notes.extend(trouble.iter().map(unreadable));
+    let digests =
+        digests.with(Box::new(move |path| attributes.form(path)), Box::new(move |path| masker.finds(path.as_bytes())));
     let graph = ready.prepared.plan.graph.clone();
     let probes = graph.steps().iter().flat_map(|step| &step.tools);
     let tools = Tools::ask(probes, &root, env);
@@ -108,12 +128,12 @@ pub fn open(
         files,
         world,
         folder,
+        actions,
         digests,
     };
-    let (reuse, trouble) = Reuse::new(setup)
+    let reuse = Reuse::new(setup)
         .map_err(|error| Failure::environment(format!("cannot open {}: {error}", ready.config.root.display())))?;
-    notes.extend(trouble.iter().map(unreadable));
-    ready.prepared.notes.extend(notes);
+    ready.prepared.notes.extend(problems.iter().map(unreadable));
     Ok(Some(Arc::new(reuse)))
 }
 

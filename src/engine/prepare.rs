@@ -5,6 +5,7 @@ use crate::base::{Digest, RepoPath};
 use crate::change::{Base, ChangeSet};
 use crate::classify::{self, Classification};
 use crate::config::Workflow;
+use crate::config::model::Smart;
 use crate::event::{EventKind, FallbackCode, WarningCode};
 use crate::exec::secret::is_secret_name;
 use crate::git::{GitError, Listing, NoBase, Repo};
@@ -14,6 +15,7 @@ use crate::key::ChangedList;
 use crate::plan::{self, BaseDefinitions, Plan, RunRequest, UnknownSelection};
 use crate::verdict::Known;
 use crate::workspace::{self, ExpandError, Tree};
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -97,22 +99,14 @@ pub fn prepare(inputs: &Inputs<'_>) -> Result<Prepared, PrepareError> {
         Some(listing) => listing.files.iter().map(|file| file.path.clone()).collect(),
         None => walk(inputs.root, usize::MAX),
     };
-    let tree = Tree { files: &files, texts: read_texts(inputs.root, workflow, &files) };
-    let expansion = workspace::expand(workflow, &tree).map_err(PrepareError::Expand)?;
-    for warning in &expansion.warnings {
-        let message = warning.to_string();
-        notes.push(EventKind::Warning { code: WarningCode::Expansion, step: None, message });
-    }
-    let graph = StepGraph::build(expansion.steps)?;
-    let class = (change.base != Base::None).then(|| classify::classify(&workflow.categories, workflow.impact, &change));
-    let at_base = match (inputs.repo, &class) {
-        (Ok(repo), Some(_)) => super::base::definitions(inputs, repo, &change, &tree),
-        _ => BaseDefinitions::Unknown("there is no base".into()),
-    };
-    let (known, unreadable) = match state {
-        Some(state) => history::known(state, base_commit(&change).as_deref()),
-        None => (Known::default(), vec![]),
-    };
+    // What the past says of the base is read while the steps are made.
+    let base = base_commit(&change).filter(|_| inputs.request.settings.smart_execution != Smart::Off);
+    let (steps, (known, unreadable)) = std::thread::scope(|scope| {
+        let known = scope.spawn(|| state.map(|state| history::known(state, base.as_deref())).unwrap_or_default());
+        let steps = Steps::make(inputs, &change, &files, &mut notes);
+        (steps, known.join().unwrap_or_else(|bug| std::panic::resume_unwind(bug)))
+    });
+    let Steps { graph, definitions, class, at_base } = steps?;
     for message in unreadable {
         notes.push(change::fallback(FallbackCode::HistoryUnreadable, &message, None));
     }
@@ -120,6 +114,7 @@ pub fn prepare(inputs: &Inputs<'_>) -> Result<Prepared, PrepareError> {
         graph.steps().iter().map(|step| context(step, &workflow.settings.secrets, inputs.env)).collect();
     let plan = plan::build(plan::Facts {
         graph: &graph,
+        definitions: &definitions,
         stages: &workflow.stages,
         change: &change,
         class: class.as_ref(),
@@ -130,6 +125,40 @@ pub fn prepare(inputs: &Inputs<'_>) -> Result<Prepared, PrepareError> {
     })?;
     let listing = listing.filter(|_| inputs.keys);
     Ok(Prepared { change, class, plan, at_base, known, notes, listing })
+}
+
+/// The steps, and what they were at the base.
+struct Steps {
+    graph: StepGraph,
+    definitions: Vec<Digest>,
+    class: Option<Classification>,
+    at_base: BaseDefinitions,
+}
+
+impl Steps {
+    fn make(
+        inputs: &Inputs<'_>,
+        change: &ChangeSet,
+        files: &[RepoPath],
+        notes: &mut Vec<EventKind>,
+    ) -> Result<Self, PrepareError> {
+        let workflow = inputs.workflow;
+        let tree = Tree { files, texts: read_texts(inputs.root, workflow, files) };
+        let expansion = workspace::expand(workflow, &tree).map_err(PrepareError::Expand)?;
+        for warning in &expansion.warnings {
+            let message = warning.to_string();
+            notes.push(EventKind::Warning { code: WarningCode::Expansion, step: None, message });
+        }
+        let graph = StepGraph::build(expansion.steps)?;
+        let definitions = graph.steps().par_iter().with_min_len(64).map(|step| step.definition()).collect();
+        let known_change = change.base != Base::None;
+        let class = known_change.then(|| classify::classify(&workflow.categories, workflow.impact, change));
+        let at_base = match (inputs.repo, &class) {
+            (Ok(repo), Some(_)) => super::base::definitions(inputs, repo, change, &tree),
+            _ => BaseDefinitions::Unknown("there is no base".into()),
+        };
+        Ok(Self { graph, definitions, class, at_base })
+    }
 }
 
 /// Does the repository itself bring wf's state along? Whoever can commit could forge evidence that way, so it is not used.
@@ -198,7 +227,7 @@ fn read_texts(root: &Path, workflow: &Workflow, files: &[RepoPath]) -> BTreeMap<
         let text = small.and_then(|_| std::fs::read_to_string(full).ok())?;
         Some((path, Arc::from(text)))
     };
-    workspace::manifests_wanted(workflow, files).into_iter().filter_map(read).collect()
+    workspace::manifests_wanted(workflow, files).into_par_iter().with_min_len(32).filter_map(read).collect()
 }
 
 /// Digest of what surrounds a step: platform and declared variables. Of a secret only 16 bits of its digest go in: enough

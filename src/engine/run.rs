@@ -82,7 +82,8 @@ pub struct Finished {
 /// # Errors
 /// The runtime or the signal handlers cannot be had, or `runner` cannot be made.
 pub fn run<R: RunStep + 'static>(run: Run<'_>, runner: impl FnOnce() -> R) -> std::io::Result<Finished> {
-    let looping = match Loop::begin(run).without_steps() {
+    let (looping, started) = Loop::begin(run);
+    let looping = match looping.without_steps(started) {
         Ok(finished) => return Ok(finished),
         Err(looping) => *looping,
     };
@@ -132,8 +133,8 @@ enum Done {
 }
 
 impl Loop {
-    /// Tells the beginning: what is true, what changed, what was planned.
-    fn begin(run: Run<'_>) -> Self {
+    /// Everything is laid out; nothing is told yet but what will be the first event.
+    fn begin(run: Run<'_>) -> (Self, RunStarted) {
         let Run {
             prepared,
             request,
@@ -183,12 +184,8 @@ impl Loop {
             profile,
             idle_timeout_ms: ci.then_some(IDLE_IN_CI_MS),
         };
-        let mut telling = Telling::new(clock, log, sinks(&place), RunView::knowing(known.clone()), masker);
-        telling.tell(EventKind::RunStarted(Box::new(started)));
-        telling.tell(changes(&prepared));
-        prepared.notes.iter().for_each(|note| telling.tell(note.clone()));
-        telling.tell(EventKind::Planned { steps: prepared.plan.steps(), stages: prepared.plan.stages.clone() });
-        Self {
+        let telling = Telling::new(clock, log, sinks(&place), RunView::knowing(known.clone()), masker);
+        let this = Self {
             stops: list.iter().map(|_| None).collect(),
             stage_began: vec![0; rules.stages],
             scheduler: Scheduler::new(list, rules),
@@ -209,11 +206,49 @@ impl Loop {
             ran: false,
             made: None,
             tasks,
+        };
+        (this, started)
+    }
+
+    /// Tells the beginning: what is true, what changed, what was planned.
+    fn tell_plan(&mut self, started: RunStarted) {
+        self.telling.tell(EventKind::RunStarted(Box::new(started)));
+        self.telling.tell(changes(&self.prepared));
+        for note in std::mem::take(&mut self.prepared.notes) {
+            self.telling.tell(note);
         }
+        let (steps, stages) = (self.prepared.plan.steps(), self.prepared.plan.stages.clone());
+        self.telling.tell(EventKind::Planned { steps, stages });
     }
 
     /// Goes on as long as nothing has to be started: no runtime, no guard, no signal handlers. Most runs end here.
-    fn without_steps(mut self) -> Result<Finished, Box<Self>> {
+    fn without_steps(mut self, started: RunStarted) -> Result<Finished, Box<Self>> {
+        // The first look-ups go on while the plan is told: with thousands of steps either takes milliseconds.
+        let mut first = self.inputs.pop_front().map(|(input, _)| self.scheduler.step(self.clock.now(), input));
+        let at_once = first.as_mut().and_then(|effects| effects.iter().position(|e| matches!(e, Effect::Lookup(_))));
+        let asked = match (at_once, &mut first) {
+            (Some(at), Some(effects)) => match effects.remove(at) {
+                Effect::Lookup(tasks) => tasks,
+                _ => vec![],
+            },
+            _ => vec![],
+        };
+        let (reuse, steps) = (self.reuse.clone(), self.steps.clone());
+        let looked = std::thread::scope(|scope| {
+            let looking = (!asked.is_empty()).then(|| scope.spawn(|| look(reuse.as_ref(), &steps, &asked)));
+            self.tell_plan(started);
+            looking.map(|looking| looking.join().unwrap_or_else(|bug| std::panic::resume_unwind(bug)))
+        });
+        if let Some(looked) = looked {
+            self.looked(looked);
+        }
+        for effect in first.into_iter().flatten() {
+            match effect {
+                Effect::Start { .. } | Effect::WakeAt(_) => self.deferred.push(effect),
+                Effect::Finish(status) => return Ok(self.finish(status)),
+                effect => self.perform(effect, None),
+            }
+        }
         while self.deferred.is_empty() {
             let Some((input, report)) = self.inputs.pop_front() else { break };
             for effect in self.scheduler.step(self.clock.now(), input) {

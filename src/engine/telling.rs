@@ -58,27 +58,41 @@ impl Telling {
         self.each_sink(|sink, view| sink.tick(now, view));
     }
 
-    /// The run is over.
+    /// The run is over. The log's facts are written beside the reports.
     pub fn finish(&mut self) {
         if let Err(error) = self.log.flush() {
             self.broken.get_or_insert(error);
         }
-        self.each_sink(|sink, view| sink.finish(view));
+        let Self { log, sinks, view, .. } = self;
+        let mut retired = Vec::new();
+        let logged = std::thread::scope(|scope| {
+            let logged = scope.spawn(|| log.finish());
+            sinks.retain_mut(|sink| keep(sink.as_mut(), &mut retired, |sink| sink.finish(view)));
+            logged.join().unwrap_or_else(|bug| std::panic::resume_unwind(bug))
+        });
+        if let Err(error) = logged {
+            self.broken.get_or_insert(error);
+        }
     }
 
     /// A sink that fails is retired, and the run goes on; everybody else hears of it.
     fn each_sink(&mut self, mut call: impl FnMut(&mut dyn Sink, &RunView) -> io::Result<()>) {
         let mut retired = Vec::new();
         let view = &self.view;
-        self.sinks.retain_mut(|sink| match call(sink.as_mut(), view) {
-            Ok(()) => true,
-            Err(error) => {
-                retired.push(format!("the {} report was given up: {error}", sink.name()));
-                false
-            }
-        });
+        self.sinks.retain_mut(|sink| keep(sink.as_mut(), &mut retired, |sink| call(sink, view)));
         for message in retired {
             self.tell(EventKind::Fallback { code: FallbackCode::SinkRetired, message, hint: None });
+        }
+    }
+}
+
+/// Calls a sink; one that fails is not kept, and a sentence says so.
+fn keep(sink: &mut dyn Sink, retired: &mut Vec<String>, call: impl FnOnce(&mut dyn Sink) -> io::Result<()>) -> bool {
+    match call(sink) {
+        Ok(()) => true,
+        Err(error) => {
+            retired.push(format!("the {} report was given up: {error}", sink.name()));
+            false
         }
     }
 }

@@ -4,7 +4,7 @@
 //! what stands behind it.
 
 use super::{BaseDefinitions, Facts, select};
-use crate::base::{Digest, RepoPath};
+use crate::base::RepoPath;
 use crate::change::Base;
 use crate::classify::{self, Cause};
 use crate::config::model::{RunOn, SkipPolicy, Smart};
@@ -43,13 +43,12 @@ fn holds(facts: &Facts<'_>, trigger: &Trigger, asked_for: bool) -> bool {
 /// All decisions, by position.
 pub fn decisions(
     facts: &Facts<'_>,
-    definitions: &[Digest],
     selected: &[bool],
     stages: &[PlannedStage],
     unseen: &[Option<&RepoPath>],
 ) -> Vec<Decision> {
     let causes = facts.class.map_or_else(Vec::new, |class| classify::causes(facts.graph, &class.paths));
-    let deciding = Deciding { facts, definitions, selected, stages, unseen, causes };
+    let deciding = Deciding { facts, selected, stages, unseen, causes };
     let mut decisions = vec![Decision::Skip(SkipReason::Filtered); facts.graph.len()];
     let mut stale = vec![false; facts.graph.len()];
     for &at in facts.graph.order() {
@@ -81,7 +80,6 @@ fn observe(decision: &mut Decision) {
 
 struct Deciding<'a> {
     facts: &'a Facts<'a>,
-    definitions: &'a [Digest],
     selected: &'a [bool],
     stages: &'a [PlannedStage],
     unseen: &'a [Option<&'a RepoPath>],
@@ -147,7 +145,7 @@ impl Deciding<'_> {
         }
         match facts.at_base {
             BaseDefinitions::Same => {}
-            BaseDefinitions::Of(then) if then.get(&step.id) == Some(&self.definitions[at]) => {}
+            BaseDefinitions::Of(then) if then.get(&step.id) == Some(&self.facts.definitions[at]) => {}
             BaseDefinitions::Of(_) => return run(Because::DefinitionChanged),
             BaseDefinitions::Unknown(message) => return run(Because::DefinitionUnknown { message: message.clone() }),
         }
@@ -184,7 +182,7 @@ impl Deciding<'_> {
         };
         let about = facts.known.base.as_ref().is_some_and(|base| *base == commit);
         let verdict = facts.known.at_base.get(&step.id).filter(|_| about && step.witnesses());
-        match verdict.filter(|verdict| verdict.definition == self.definitions[at]) {
+        match verdict.filter(|verdict| verdict.definition == self.facts.definitions[at]) {
             Some(verdict) if !verdict.passed => Err(Because::FailedAtBase { run: verdict.run.to_string() }),
             Some(verdict) if verdict.context != facts.contexts[at] => Err(Because::ContextChanged),
             Some(verdict) => Ok(Evidence::Witnessed { commit, run: verdict.run.to_string() }),

@@ -23,6 +23,8 @@ use std::collections::BTreeMap;
 pub struct Facts<'a> {
     /// The steps.
     pub graph: &'a StepGraph,
+    /// Digest of each step's definition, by position.
+    pub definitions: &'a [Digest],
     /// The stages in order.
     pub stages: &'a [StageSpec],
     /// What differs from the base.
@@ -75,14 +77,20 @@ pub fn build(facts: Facts<'_>) -> Result<Plan, UnknownSelection> {
     let graph = facts.graph;
     let selected = select::selected(graph, facts.stages, &facts.request.filter)?;
     select::check_stages(facts.stages, facts.request.manual.iter())?;
-    let definitions: Vec<Digest> = graph.steps().iter().map(|step| step.definition()).collect();
     let stages = decide::stages(&facts);
     let unseen: Vec<Option<&RepoPath>> =
         graph.steps().iter().map(|step| classify::unseen(step, &facts.change.unseen)).collect();
-    let decisions = decide::decisions(&facts, &definitions, &selected, &stages, &unseen);
+    let decisions = decide::decisions(&facts, &selected, &stages, &unseen);
     let stages = if facts.request.settings.multi_stage { stages } else { vec![] };
     let unseen = unseen.iter().map(Option::is_some).collect();
-    Ok(Plan { graph: graph.clone(), decisions, definitions, contexts: facts.contexts.to_vec(), unseen, stages })
+    Ok(Plan {
+        graph: graph.clone(),
+        decisions,
+        definitions: facts.definitions.to_vec(),
+        contexts: facts.contexts.to_vec(),
+        unseen,
+        stages,
+    })
 }
 
 impl Plan {

@@ -146,8 +146,10 @@ impl World {
         let known_change = self.change.base != Base::None;
         let class =
             known_change.then(|| crate::classify::classify(&rules, ImpactLimits { code_files: 20 }, &self.change));
+        let definitions: Vec<Digest> = graph.steps().iter().map(|step| step.definition()).collect();
         build(Facts {
             graph: &graph,
+            definitions: &definitions,
             stages: &self.stages,
             change: &self.change,
             class: class.as_ref(),

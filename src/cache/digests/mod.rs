@@ -70,20 +70,25 @@ struct New {
 
 impl Digests {
     /// Opens the index. One that is missing, damaged or of another format knows nothing; a newer one is never replaced.
-    /// Files that `unnamed` says are never written down: they are read each time.
-    pub fn open(file: &Path, root: &Path, forms: Forms, unnamed: Unnamed) -> (Self, Option<Problem>) {
+    pub fn open(file: &Path, root: &Path) -> (Self, Option<Problem>) {
         let (pack, problem) = Pack::open(file);
         let this = Self {
             file: file.to_owned(),
             root: root.to_owned(),
-            forms,
-            unnamed,
+            forms: Box::new(|_| Form::Raw),
+            unnamed: Box::new(|_| false),
             pack,
             new: Mutex::default(),
             files_read: AtomicU64::new(0),
             bytes_read: AtomicU64::new(0),
         };
         (this, problem)
+    }
+
+    /// Says how files are meant, and which are never written down: those are read each time.
+    #[must_use]
+    pub fn with(self, forms: Forms, unnamed: Unnamed) -> Self {
+        Self { forms, unnamed, ..self }
     }
 
     fn new(&self) -> MutexGuard<'_, New> {

@@ -31,10 +31,9 @@ impl World {
 
     fn digests(&self) -> Digests {
         let form = self.form;
-        let (digests, problem) =
-            Digests::open(&self.path("state/digests"), self.dir.path(), Box::new(move |_| form), Box::new(|_| false));
+        let (digests, problem) = Digests::open(&self.path("state/digests"), self.dir.path());
         assert_eq!(problem, None);
-        digests
+        digests.with(Box::new(move |_| form), Box::new(|_| false))
     }
 
     fn listed(&self, name: &str) -> Listed {
@@ -202,17 +201,14 @@ fn damage_and_newer_formats_are_told_and_never_believed() {
         let mut broken = whole.clone();
         broken[at] ^= 0x10;
         std::fs::write(&file, &broken).unwrap();
-        let (digests, problem) = Digests::open(&file, world.dir.path(), Box::new(|_| Form::Raw), Box::new(|_| false));
+        let (digests, problem) = Digests::open(&file, world.dir.path());
         assert!(problem.is_some(), "byte {at}");
         assert_eq!(digests.of(&[world.listed("a")], &[0]).remove(0).unwrap(), Digest::of_bytes(b"one"));
         std::fs::write(&file, &whole[..at]).unwrap();
-        assert!(
-            Digests::open(&file, world.dir.path(), Box::new(|_| Form::Raw), Box::new(|_| false)).1.is_some(),
-            "cut at {at}"
-        );
+        assert!(Digests::open(&file, world.dir.path()).1.is_some(), "cut at {at}");
     }
     std::fs::write(&file, b"wfdig 2\nwhatever").unwrap();
-    let (newer, problem) = Digests::open(&file, world.dir.path(), Box::new(|_| Form::Raw), Box::new(|_| false));
+    let (newer, problem) = Digests::open(&file, world.dir.path());
     assert!(matches!(problem, Some(Problem::Newer { found: 2, .. })));
     world.digest(&newer, "a");
     newer.save().unwrap();

@@ -57,6 +57,8 @@ pub struct Setup {
     pub changed: Vec<Option<crate::key::ChangedList>>,
     /// The cache's folder.
     pub folder: Arc<Folder>,
+    /// What is recorded there.
+    pub actions: Actions,
     /// Digests of files by what the file system says of them.
     pub digests: Digests,
     /// May results be taken, may they be kept?
@@ -118,9 +120,9 @@ impl Reuse {
     ///
     /// # Errors
     /// The root cannot be opened.
-    pub fn new(setup: Setup) -> std::io::Result<(Self, Option<crate::cache::Problem>)> {
-        let Setup { root, graph, decisions, files, relist, rules, world, changed, folder, digests, .. } = setup;
-        let (actions, problem) = Actions::open(&folder);
+    pub fn new(setup: Setup) -> std::io::Result<Self> {
+        let Setup { root, graph, decisions, files, relist, rules, world, changed, folder, actions, digests, .. } =
+            setup;
         let disk = Disk::new(&folder);
         let tree = Tree::of(&graph, files, &rules);
         let state = State {
@@ -153,7 +155,7 @@ impl Reuse {
             resume: setup.resume,
             state: Mutex::new(state),
         };
-        Ok((this, problem))
+        Ok(this)
     }
 
     /// What the cache is asked about a step before it starts.
