@@ -3,6 +3,20 @@
 //! Does not know: plans, schedules, processes, git. Keys are handed in; what is served or stored is decided by who asks.
 //! Everything read back is hostile until it is verified.
 
+pub mod actions;
 pub mod entry;
+mod evict;
+mod file;
+pub mod folder;
+pub mod limits;
+mod problem;
+mod size;
+pub mod store;
+pub mod sweep;
 
+pub use actions::Actions;
 pub use entry::{Entry, Output, OutputKind, Pass};
+pub use folder::{CachePlace, Folder, cache_place};
+pub use limits::{Limits, Policy};
+pub use problem::{Problem, Refused};
+pub use store::{Disk, Layered, ReadOnly, Store, Verified};
