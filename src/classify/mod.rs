@@ -5,7 +5,7 @@
 mod lint;
 mod watch;
 
-pub use lint::lint;
+pub use lint::{lint, risks};
 pub use watch::{Cause, causes, unseen, watched};
 
 use crate::base::RepoPath;

@@ -119,6 +119,22 @@ pub struct DecideArgs {
     /// What allows a skip where nothing is recorded: trust-base or witnessed
     #[arg(long, value_name = "POLICY", help_heading = "Deciding")]
     pub skip_policy: Option<String>,
+    /// Take results from the cache and put them there: on, off, read or write
+    #[arg(long, value_name = "WHEN", help_heading = "Deciding")]
+    pub cache: Option<String>,
+    /// No cache: `--cache off`
+    #[arg(long, conflicts_with = "cache", help_heading = "Deciding")]
+    pub no_cache: bool,
+    /// Let passes of the run before serve this one (without it: if that was interrupted)
+    #[arg(long, overrides_with = "no_resume", help_heading = "Deciding")]
+    pub resume: bool,
+    /// Start afresh after an interrupted run
+    #[arg(long, overrides_with = "resume", help_heading = "Deciding")]
+    pub no_resume: bool,
+    /// `false`: no smart execution, cache, parallelism or prediction
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        help_heading = "Deciding")]
+    pub optimized: Option<String>,
     /// Only these steps and what they need: ids or globs, comma-separated
     #[arg(long, value_name = "ID", value_delimiter = ',', help_heading = "Choosing")]
     pub steps: Vec<String>,
@@ -128,6 +144,9 @@ pub struct DecideArgs {
     /// Only steps with these tags
     #[arg(long, value_name = "TAG", value_delimiter = ',', help_heading = "Choosing")]
     pub tag: Vec<String>,
+    /// Only what failed in the run before, and what it needs
+    #[arg(long, help_heading = "Choosing")]
+    pub failed: bool,
     /// Only instances in the current folder
     #[arg(long, help_heading = "Choosing")]
     pub here: bool,

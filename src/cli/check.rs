@@ -18,11 +18,14 @@ pub struct CheckArgs {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
+    /// Also tell what is allowed and may make wrong cache hits
+    #[arg(long)]
+    pub lint: bool,
 }
 
 /// Runs the command: 0 if all is right, 2 if not.
 pub fn run(args: &CheckArgs, cx: &Context) -> Result<Exit, Failure> {
-    match check(cx) {
+    match check(args.lint, cx) {
         Ok((config, warnings)) => {
             if args.json {
                 let file = config.path.as_ref().map(|path| cx.relative(path));
@@ -45,7 +48,7 @@ pub fn run(args: &CheckArgs, cx: &Context) -> Result<Exit, Failure> {
 
 /// The configuration and what is odd about it. Everything up to the plan is tried, because `for_each` and `^` can only
 /// be judged on the files that are there; what git or the history lack is no fault of the configuration.
-fn check(cx: &Context) -> Result<(LoadedConfig, Vec<String>), Failure> {
+fn check(risks: bool, cx: &Context) -> Result<(LoadedConfig, Vec<String>), Failure> {
     let config = cx.load_config(vec![])?;
     let mut request = request::resolve(&DecideArgs::default(), &config, cx)?;
     request.settings.strict = false;
@@ -57,6 +60,9 @@ fn check(cx: &Context) -> Result<(LoadedConfig, Vec<String>), Failure> {
     let mut warnings: Vec<String> = warnings.collect();
     if let Some(Ok(files)) = config.repo.as_ref().ok().map(Repo::files) {
         warnings.extend(classify::lint(&prepared.plan.graph, &files));
+    }
+    if risks {
+        warnings.extend(classify::risks(&prepared.plan.graph));
     }
     Ok((config, warnings))
 }

@@ -132,7 +132,17 @@ impl Context {
         }
     }
 
-    /// The same without reading the configuration: what is recorded can be listed and removed whatever state that is in.
+    /// Where the cache is: `WF_CACHE_DIR` from here, `cache.dir` from the main worktree's root, else in the state folder.
+    pub fn cache_place(&self, config: &LoadedConfig) -> PathBuf {
+        match (self.env.get("WF_CACHE_DIR"), &config.workflow().settings.cache_dir) {
+            (Some(dir), _) => self.cwd.join(dir),
+            (None, Some(dir)) => config.repo.as_ref().map_or(config.root.as_path(), Repo::main_root).join(dir),
+            (None, None) => self.state_place(config).0.join("cache"),
+        }
+    }
+
+    /// [`Self::state_place`] without reading the configuration: what is recorded can be listed and removed whatever state
+    /// that is in.
     pub fn state_place_here(&self) -> Result<(PathBuf, ChosenBy), Failure> {
         if let Some(dir) = self.env.get("WF_STATE_DIR") {
             return Ok((self.cwd.join(dir), ChosenBy::Person));

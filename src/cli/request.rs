@@ -30,6 +30,11 @@ pub fn overrides(args: &DecideArgs) -> Vec<Override> {
     say("--skip-policy", "skip_policy", args.skip_policy.clone());
     say("--max-memory", "max_memory", args.max_memory.clone());
     say("--strict", "strict", yes(args.strict, "true"));
+    say("--optimized", "optimized", args.optimized.clone());
+    say("--cache", "cache", args.cache.clone());
+    say("--no-cache", "cache", yes(args.no_cache, "off"));
+    say("--resume", "resume", yes(args.resume, "true"));
+    say("--no-resume", "resume", yes(args.no_resume, "false"));
     say("--auto", "auto", yes(args.auto, "true"));
     say("--output", "output", args.output.clone());
     found
@@ -56,10 +61,12 @@ pub fn resolve(args: &DecideArgs, config: &LoadedConfig, cx: &Context) -> Result
         steps: args.steps.clone(),
         stages: args.stage.clone(),
         tags: args.tag.clone(),
+        failed: args.failed,
         here,
         alone: args.no_needs,
     };
-    Ok(RunRequest { settings, base, filter, manual: args.manual_trigger.iter().cloned().collect(), jobs })
+    let manual = args.manual_trigger.iter().cloned().collect();
+    Ok(RunRequest { settings, base, filter, manual, jobs })
 }
 
 fn here(config: &LoadedConfig, cx: &Context) -> Result<RepoPath, Failure> {

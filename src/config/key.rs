@@ -75,23 +75,7 @@ pub enum Shape {
 }
 
 /// Keys that this version does not have and a later one may: better said than suggested away.
-const LATER: &[&str] = &[
-    "ai",
-    "cache",
-    "env_mode",
-    "hooks",
-    "incremental",
-    "in_key",
-    "ml",
-    "queue",
-    "remote",
-    "server",
-    "shards",
-    "strategy",
-    "tools",
-    "trace",
-    "ttl",
-];
+const LATER: &[&str] = &["ai", "hooks", "ml", "queue", "remote", "server", "shards", "strategy", "trace"];
 
 /// What a table says, without the type it decodes into.
 pub fn abouts<T>(table: Table<T>) -> Vec<&'static About> {

@@ -33,7 +33,7 @@ pub fn load(sources: &[Source], overrides: &[Override]) -> Result<Loaded, Config
     sources.sort_by_key(|source| source.layer);
     let files = sources.len();
     let mut overrides = overrides.to_vec();
-    overrides.sort_by_key(|one| layer(&one.origin));
+    overrides.sort_by_key(|one| one.origin.layer());
     let outside: Vec<Node> = overrides.iter().map(|one| as_node(one, &mut sources)).collect();
 
     let mut cx = Cx::new(&sources);
@@ -50,7 +50,7 @@ pub fn load(sources: &[Source], overrides: &[Override]) -> Result<Loaded, Config
         }
     }
     for (one, node) in overrides.iter().zip(&outside) {
-        cx.layer = layer(&one.origin);
+        cx.layer = one.origin.layer();
         cx.outside = Some(one.origin.clone());
         decode(&mut cx, node, &[SETTINGS], "wf", &mut draft);
     }
@@ -63,15 +63,6 @@ pub fn load(sources: &[Source], overrides: &[Override]) -> Result<Loaded, Config
     } else {
         let errors = cx.into_errors();
         Err(ConfigErrors { errors, sources })
-    }
-}
-
-fn layer(origin: &Origin) -> Layer {
-    match origin {
-        Origin::Env(_) => Layer::Environment,
-        Origin::Flag(_) => Layer::Flags,
-        Origin::File(layer, _) => *layer,
-        Origin::Default => Layer::User,
     }
 }
 
@@ -93,7 +84,7 @@ fn file(cx: &mut Cx, mut root: Node, draft: &mut Draft) {
     decode(cx, &root, &[SETTINGS], "the user's file", draft);
 }
 
-/// An override as a mapping of one key, in a source of its own that shows how it was said.
+/// An override as a mapping of one key (`cache.dir`: one in another), in a source of its own that shows how it was said.
 fn as_node(one: &Override, sources: &mut Vec<Source>) -> Node {
     let (name, text, layer) = match &one.origin {
         Origin::Flag(flag) => ("command line", format!("{flag} {}", one.value), Layer::Flags),
@@ -119,9 +110,12 @@ fn as_node(one: &Override, sources: &mut Vec<Source>) -> Node {
     } else {
         NodeKind::Scalar { text: one.value.clone(), plain: true }
     };
-    let entry = (Spanned::new(one.key.clone(), whole), Node { at: whole, kind });
     sources.push(Source { name: name.into(), text, layer });
-    Node { at: whole, kind: NodeKind::Map(vec![entry]) }
+    let within = |inner, key: &str| {
+        let entry = (Spanned::new(key.to_owned(), whole), inner);
+        Node { at: whole, kind: NodeKind::Map(vec![entry]) }
+    };
+    one.key.rsplit('.').fold(Node { at: whole, kind }, within)
 }
 
 fn part(source: usize, text: &str, start: usize, end: usize) -> Span {

@@ -11,6 +11,10 @@ fn project(text: &str) -> Source {
 const WHOLE: &str = r#"# yaml-language-server: $schema=docs/workflow-config.schema.json
 jobs: 4
 max_memory: 2GiB
+cache: {write: false, dir: ../cache, max_size: 1GiB, max_age: none, policy: value}
+resume: always
+optimized: false
+parallel: true
 step_timeout: 30m
 secrets: [DEPLOY_PASSWORD]
 categories:
@@ -22,8 +26,12 @@ steps:
   - id: build
     run: cargo build
     kind: build
+    inputs: ["src/**"]
     outputs: ["target/debug/wf"]
-    env: {RUSTFLAGS: -Dwarnings, CARGO_HOME: }
+    env: {RUSTFLAGS: -Dwarnings, CARGO_HOME: , LICENCE: {in_key: true}, WORD: {value: x, in_key: true}}
+    cache: {ttl: 7d, tags: [native], flaky: true}
+    tools: [rustc --version, "'my cc' -v"]
+    incremental: true
     retries: {count: 2, backoff: 5s, on: [timeout, signal]}
     resources: {cpu: 1.5, memory: 512MiB}
   - id: test
@@ -48,7 +56,7 @@ fn a_whole_file_is_read() {
     assert_eq!(stages, ["check", "check", "ship"]);
     assert_eq!(workflow.steps[0].timeout_ms, Some(1_800_000));
     assert_eq!(workflow.steps[1].timeout_ms, None);
-    assert_eq!(workflow.steps[0].ignore, vec!["docs".into()]);
+    assert_eq!(workflow.steps[0].ignore, Vec::<crate::config::model::Category>::new());
 }
 
 fn user(text: &str) -> Source {
@@ -152,7 +160,29 @@ fn each_mistake_has_its_place() {
         ("jobs: !int 1", "1:7 the tag `!int` means nothing here"),
         ("[a]", "1:1 a configuration is a mapping, not a list"),
         ("? [a]\n: b", "1:3 a key must be text"),
-        ("cache: {}", "1:1 `cache` is not supported by this version of wf"),
+        ("hooks: {}", "1:1 `hooks` is not supported by this version of wf"),
+        ("cache: maybe", "1:8 `maybe` is not one of `on`, `off`, `read`, `write`"),
+        ("cache: {raed: true}", "1:9 `cache` has no key `raed`"),
+        ("cache: {dir: ~/c}", "1:14 `~` means nothing here"),
+        ("cache: {max_size: 4}", "1:19 `4` has no unit"),
+        ("cache: {max_age: never}", "1:18 `never` is not a duration"),
+        ("cache: {policy: random}", "1:17 `random` is not one of `lru`, `lfu`, `fifo`, `value`"),
+        ("optimized: off", "1:12 `off` is not a boolean"),
+        ("steps: [{id: a, run: x, cache: on}]", "1:32 `on` is not a boolean"),
+        ("steps: [{id: a, run: x, cache: {ttl: 3}}]", "1:38 `3` has no unit"),
+        ("steps: [{id: a, run: x, kind: deploy, cache: true}]", "1:46 `a` is never cached: it deploys"),
+        ("steps: [{id: a, run: x, run_on: always, cache: {ttl: 1d}}]", "1:48 `a` is never cached: it follows"),
+        ("steps: [{id: a, run: x, when: manual, cache: true}]", "1:46 `a` is never cached: its `when` is manual"),
+        (
+            "stages: [{name: s, trigger: manual}]\nsteps: [{id: a, run: x, cache: true}]",
+            "2:32 `a` is never cached: its stage is manual",
+        ),
+        ("steps: [{id: a, run: x, tools: ['']}]", "1:33 an empty probe"),
+        ("steps: [{id: a, run: x, tools: [\"a 'b\"]}]", "1:33 `a 'b` has a quote without its partner"),
+        ("steps: [{id: a, run: x, tools: [rustc -V | head]}]", "1:33 a probe is a program and its arguments"),
+        ("steps: [{id: a, run: x, env_mode: all}]", "1:35 `all` is not one of `strict`, `inherit`"),
+        ("steps: [{id: a, run: x, env: {T: {secret: false, in_key: true}}}]", "1:34 `in_key` is for secrets"),
+        ("steps: [{id: a, run: x, env: {T: {vlaue: x}}}]", "1:35 a variable has no key `vlaue`"),
         ("secrets: [1A]", "1:11 `1A` is not a name for a variable"),
         ("base:", "1:1 `base` has no value"),
         ("steps: {a: b}", "1:8 `steps` is a list, not a mapping"),
@@ -272,6 +302,104 @@ fn ten_thousand_steps_are_read_in_linear_time() {
         writeln!(text, "  - {{id: s{n}, run: x, needs: [s{}], after: [s{}]}}", n - 1, n / 2).unwrap();
     }
     assert_eq!(load(&[project(&text)], &[]).unwrap().workflow.steps.len(), 10_000);
+}
+
+#[test]
+fn what_is_cached_and_in_which_environment() {
+    let text = "stages: [{name: one}, {name: two, trigger: manual or high_impact}]\nsteps:\n  \
+                - {id: bare, run: x}\n  - {id: named, run: x, inputs: [a]}\n  - {id: asked, run: x, cache: true}\n  \
+                - {id: refused, run: x, inputs: [a], cache: false}\n  \
+                - {id: tuned, run: x, cache: {read: false, ttl: 7d, tags: [m], flaky: true}}\n  \
+                - {id: ships, run: x, inputs: [a], kind: deploy}\n  - {id: cleans, run: x, inputs: [a], run_on: always}\n  \
+                - {id: waits, run: x, inputs: [a], when: manual}\n  - {id: later, run: x, inputs: [a], stage: two}\n  \
+                - {id: drawn, run: x, inputs: [a], needs: [later], stage: two}\n  \
+                - {id: open, run: x, inputs: [a], env_mode: inherit}\n  - {id: shut, run: x, env_mode: strict}\n";
+    let workflow = load(&[project(text)], &[]).unwrap_or_else(|errors| panic!("{errors}")).workflow;
+    let told: Vec<_> =
+        workflow.steps.iter().map(|s| format!("{} {} {:?}", s.id, s.cache.is_on(), s.env_mode)).collect();
+    assert_eq!(
+        told,
+        [
+            "bare false Inherit",
+            "named true Strict",
+            "asked true Strict",
+            "refused false Inherit",
+            "tuned true Strict",
+            "ships false Inherit",
+            "cleans false Inherit",
+            "waits false Inherit",
+            "later false Inherit",
+            "drawn false Inherit",
+            "open true Inherit",
+            "shut false Strict",
+        ]
+    );
+    let tuned = &workflow.steps[4].cache;
+    assert_eq!((tuned.read, tuned.write, tuned.ttl_ms, tuned.flaky), (false, true, Some(7 * 86_400_000), true));
+    assert_eq!(tuned.tags, ["m"]);
+}
+
+#[test]
+fn secrets_may_be_declared_where_they_are_used() {
+    let text = "secrets: [A]\nsteps:\n  - id: a\n    run: x\n    inputs: [a]\n    tools: [\"cc --version\", \"'my tool' -V\"]\n    \
+                incremental: true\n    \
+                env: {A: , B: {secret: true}, C: {in_key: true}, D: {value: v}, E: {value: '', secret: true, in_key: true}}\n";
+    let workflow = load(&[project(text)], &[]).unwrap_or_else(|errors| panic!("{errors}")).workflow;
+    let step = &workflow.steps[0];
+    assert_eq!(workflow.settings.secrets, ["A", "B", "C", "E"]);
+    assert_eq!(step.sealed, ["C", "E"]);
+    assert_eq!((&step.env["B"], &step.env["C"]), (&None, &None));
+    assert_eq!((step.env["D"].as_deref(), step.env["E"].as_deref()), (Some("v"), Some("")));
+    assert_eq!(step.tools, [vec!["cc", "--version"], vec!["my tool", "-V"]]);
+    assert!(step.incremental);
+}
+
+/// `optimized: false` turns off what nobody said beside it or above it.
+#[test]
+fn one_word_turns_every_optimization_off_and_others_turn_them_on_again() {
+    use crate::config::model::{CacheMode, Resume, Settings, Smart};
+    let settings = |project_text: &str, overrides: &[Override]| -> Settings {
+        load(&[project(project_text)], overrides).unwrap_or_else(|errors| panic!("{errors}")).workflow.settings
+    };
+    let flag = |name: &str, key: &str, value: &str| said(key, value, Origin::Flag(name.into()));
+    let off = flag("--optimized", "optimized", "false");
+    let plain = settings("smart_execution: observe\njobs: 3\ncache: read\n", std::slice::from_ref(&off));
+    assert_eq!((plain.smart_execution, plain.cache, plain.resume), (Smart::Off, CacheMode::OFF, Resume::Never));
+    assert!(!plain.parallel && !plain.ml_optimize && !plain.optimized);
+    assert_eq!(plain.jobs, Some(3), "how many is not whether");
+    let mixed = settings("optimized: false\nparallel: true\n", &[flag("--cache", "cache", "read")]);
+    assert_eq!((mixed.parallel, mixed.cache), (true, CacheMode { read: true, write: false }));
+    assert_eq!(mixed.smart_execution, Smart::Off);
+    let part = settings(
+        "cache: {read: false}\n",
+        &[flag("--optimized", "optimized", "false"), flag("--cache", "cache", "on")],
+    );
+    assert_eq!(part.cache, CacheMode::ON);
+    let on = settings("optimized: false\nsmart_execution: observe\n", &[flag("--optimized", "optimized", "true")]);
+    assert_eq!((on.smart_execution, on.cache, on.parallel), (Smart::Observe, CacheMode::ON, true));
+    let loaded = load(&[project("smart_execution: on")], &[off]).unwrap();
+    let origin = |path| crate::config::show::describe(path, &loaded.origins, &loaded.sources);
+    assert_eq!(origin("smart_execution"), "flag --optimized (optimized)");
+    assert_eq!(origin("cache.write"), "flag --optimized (optimized)");
+}
+
+#[test]
+fn the_cache_is_set_from_files_and_from_outside() {
+    use crate::config::model::{CacheLimits, CacheMode, Eviction, Resume};
+    let text = "cache: {write: false, dir: ../c, max_size: 1GiB, max_age: none, max_entries: 7, policy: value}\nresume: true\n";
+    let env = |name: &str, key: &str, value: &str| said(key, value, Origin::Env(name.into()));
+    let first = load(&[project(text)], &[]).unwrap().workflow.settings;
+    let limits = CacheLimits { size_bytes: 1 << 30, age_ms: None, entries: 7, policy: Eviction::Value };
+    assert_eq!((first.cache, first.cache_limits), (CacheMode { read: true, write: false }, limits));
+    assert_eq!((first.cache_dir.as_deref(), first.resume), (Some("../c"), Resume::Always));
+    let outside = [env("WF_CACHE_DIR", "cache.dir", "/big"), env("WF_CACHE", "cache", "write")];
+    let loaded = load(&[project(text)], &outside).unwrap();
+    let second = &loaded.workflow.settings;
+    assert_eq!((second.cache, second.cache_limits), (CacheMode { read: false, write: true }, limits));
+    assert_eq!(second.cache_dir.as_deref(), Some("/big"));
+    let origin = |path| crate::config::show::describe(path, &loaded.origins, &loaded.sources);
+    assert_eq!((origin("cache.dir"), origin("cache.read")), ("env WF_CACHE_DIR".into(), "env WF_CACHE".into()));
+    assert_eq!(origin("cache.policy"), "project .workflow-config.yaml:1");
 }
 
 #[test]

@@ -47,6 +47,16 @@ pub struct Settings {
     pub multi_stage: bool,
     /// Prediction (later versions).
     pub ml_optimize: bool,
+    /// False: smart execution, caching, resuming, parallelism and prediction are off, but for what was said after it.
+    pub optimized: bool,
+    /// Whether results are taken from the cache, and put into it.
+    pub cache: CacheMode,
+    /// Where the cache is, relative to the root. None: in the state folder.
+    pub cache_dir: Option<String>,
+    /// How far the cache may grow.
+    pub cache_limits: CacheLimits,
+    /// What an earlier run proved of the very same keys serves this one.
+    pub resume: Resume,
     /// Most steps at once. None: the number of CPUs.
     pub jobs: Option<u32>,
     /// What a failure does to the rest.
@@ -72,6 +82,11 @@ impl Default for Settings {
             parallel: true,
             multi_stage: false,
             ml_optimize: false,
+            optimized: true,
+            cache: CacheMode::ON,
+            cache_dir: None,
+            cache_limits: CacheLimits::default(),
+            resume: Resume::Interrupted,
             jobs: None,
             fail_fast: FailFast::Finish,
             skip_policy: SkipPolicy::TrustBase,
@@ -82,6 +97,72 @@ impl Default for Settings {
             strict: false,
         }
     }
+}
+
+/// `cache.read` and `cache.write`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct CacheMode {
+    /// Results may be taken from it.
+    pub read: bool,
+    /// Results may be put into it.
+    pub write: bool,
+}
+
+impl CacheMode {
+    /// Both.
+    pub const ON: Self = Self { read: true, write: true };
+    /// Neither: no cache at all.
+    pub const OFF: Self = Self { read: false, write: false };
+
+    /// Is there any use for a cache?
+    pub fn is_on(self) -> bool {
+        self.read || self.write
+    }
+}
+
+/// How far the cache may grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct CacheLimits {
+    /// Most bytes.
+    pub size_bytes: u64,
+    /// Oldest entry. None: age is no reason to go.
+    pub age_ms: Option<Millis>,
+    /// Most entries.
+    pub entries: u64,
+    /// Which entries go first.
+    pub policy: Eviction,
+}
+
+impl Default for CacheLimits {
+    fn default() -> Self {
+        Self { size_bytes: 4 << 30, age_ms: Some(30 * 86_400_000), entries: 100_000, policy: Eviction::Lru }
+    }
+}
+
+/// `cache.policy`: which entries go first when a limit is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Eviction {
+    /// The longest unused.
+    Lru,
+    /// The least often used.
+    Lfu,
+    /// The oldest.
+    Fifo,
+    /// The least seconds saved, by the chance that it is used again, per byte.
+    Value,
+}
+
+/// `resume`: when do verdicts of the run before serve this one?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resume {
+    /// When there is one.
+    Always,
+    /// Not at all.
+    Never,
+    /// When it was interrupted.
+    Interrupted,
 }
 
 /// `smart_execution`.
@@ -198,6 +279,49 @@ pub struct StepSpec {
     pub changed_only: bool,
     /// Names of processes that may outlive it.
     pub leave_running: Vec<String>,
+    /// Whether and how its results are cached; already off where nothing may ever be cached.
+    pub cache: CacheUse,
+    /// What it declares of the tools it uses: programs with arguments that print a version.
+    pub tools: Vec<Vec<String>>,
+    /// Outputs of earlier runs stay when it runs, and are not stored.
+    pub incremental: bool,
+    /// What of the caller's environment it gets.
+    pub env_mode: EnvMode,
+    /// Secret variables that are part of its key, as seals.
+    pub sealed: Vec<String>,
+}
+
+/// `cache` of a step. Neither read nor write: not cached.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CacheUse {
+    /// Its results may be taken from the cache.
+    pub read: bool,
+    /// Its results may be put into the cache.
+    pub write: bool,
+    /// How long a result is good. None: as long as the cache keeps it.
+    pub ttl_ms: Option<Millis>,
+    /// Labels for `wf cache prune --tag`.
+    pub tags: Vec<String>,
+    /// A pass after a retry counts like any other.
+    pub flaky: bool,
+}
+
+impl CacheUse {
+    /// Is its result cached at all?
+    pub fn is_on(&self) -> bool {
+        self.read || self.write
+    }
+}
+
+/// `env_mode`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EnvMode {
+    /// A base list and what the step declares.
+    Strict,
+    /// All of it, declared or not.
+    #[default]
+    Inherit,
 }
 
 /// What a step executes.

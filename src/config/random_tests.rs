@@ -74,6 +74,15 @@ fn step(n: usize) -> impl Strategy<Value = String> {
             "idle_timeout: 1m",
             "grace: 1ms",
             "outputs: []",
+            "cache: true",
+            "cache: false",
+            "cache: {read: false, ttl: 1d1ms, tags: [a, \"b c\"]}",
+            "cache: {read: false, write: false, flaky: true}",
+            "tools: [\"cc -v\", \"'a b' \\\"c\\\" d\\\\ e\"]",
+            "incremental: true",
+            "env_mode: strict",
+            "env_mode: inherit",
+            "env: {A: {in_key: true}, B: {value: \"1\", secret: true}, C: {value: x, in_key: true}}",
             "writes: x",
         ])
         .prop_map(str::to_owned),
@@ -93,6 +102,13 @@ fn step(n: usize) -> impl Strategy<Value = String> {
                 keys.insert(key, line);
             }
         }
+        // Such steps are never cached, and saying otherwise is an error.
+        if keys
+            .values()
+            .any(|line| ["kind: deploy", "run_on: always"].contains(&line.as_str()) || line.contains("manual"))
+        {
+            keys.remove("cache");
+        }
         if keys["run"].starts_with("run: [") {
             keys.remove("shell");
         }
@@ -111,6 +127,9 @@ fn document() -> impl Strategy<Value = String> {
             "fail_fast: kill",
             "strict: true",
             "skip_policy: witnessed",
+            "cache: write",
+            "resume: never",
+            "optimized: false",
             "max_memory: 3GiB",
             "step_timeout: 1h1ms",
             "output: errors",
@@ -122,7 +141,7 @@ fn document() -> impl Strategy<Value = String> {
             "categories: {tests: [a], docs: {remove: [b, c], add: [d]}, mine: [\"e/**\"]}",
             "skip_on_doc_only: s0",
         ],
-        0..17,
+        0..20,
     );
     (settings, (1usize..5).prop_flat_map(|count| (0..count).map(step).collect::<Vec<_>>())).prop_map(
         |(settings, steps)| {

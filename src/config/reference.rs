@@ -3,17 +3,21 @@
 use super::built_in;
 use super::key::{About, Shape, abouts};
 use super::setting::run::SETTINGS;
-use super::setting::{ancestor, category, claim, project, retry, stage, step};
-use super::variables::variable;
+use super::setting::{ancestor, cache, category, claim, project, retry, reuse, stage, step, variable};
+use super::{environment, variables};
 use std::fmt::Write as _;
 
 /// Every generated section: its name and its text.
 pub fn sections() -> Vec<(&'static str, String)> {
     vec![
         ("settings", table(&abouts(SETTINGS))),
-        ("variables", variables()),
+        ("cache", table(&abouts(cache::CACHE))),
+        ("variables", settings_by_variable()),
         ("project", table(&abouts(project::PROJECT))),
         ("step", table(&abouts(step::STEP))),
+        ("variable", table(&abouts(variable::VARIABLE))),
+        ("base-list", base_list()),
+        ("step-cache", table(&abouts(reuse::REUSE))),
         ("retries", table(&abouts(retry::RETRY))),
         ("resources", table(&abouts(claim::CLAIM))),
         ("stage", table(&abouts(stage::STAGE))),
@@ -80,10 +84,22 @@ fn takes(shape: &Shape) -> String {
     }
 }
 
-fn variables() -> String {
-    let mut text = String::from("| variable | setting |\n|---|---|\n| `MAX_PARALLEL_JOBS` | `jobs` |\n");
+fn settings_by_variable() -> String {
+    let mut text = String::from("| variable | setting |\n|---|---|\n");
+    for (name, key) in variables::OTHERS {
+        let _ = writeln!(text, "| `{name}` | `{key}` |");
+    }
     for key in SETTINGS {
-        let _ = writeln!(text, "| `{}` | `{}` |", variable(key.about.name), key.about.name);
+        let _ = writeln!(text, "| `{}` | `{}` |", variables::variable(key.about.name), key.about.name);
+    }
+    text
+}
+
+fn base_list() -> String {
+    let mut text = String::from("| for | variables |\n|---|---|\n");
+    for (what, names) in environment::BASE {
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        let _ = writeln!(text, "| {what} | {} |", names.join(", "));
     }
     text
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::key::Table;
-use crate::config::setting::{ancestor, category, claim, project, retry, stage, step};
+use crate::config::setting::{ancestor, cache, category, claim, project, retry, reuse, stage, step, variable};
 use crate::config::{Layer, Source, load};
 
 const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/workflow-config.schema.json");
@@ -51,6 +51,8 @@ fn around(place: &str, example: &str) -> String {
                 .replace("      memory: 1GiB\n      memory", "      memory")
         }
         "category" => format!("categories:\n  docs:\n{}", indented("    ")),
+        "step-cache" => format!("steps:\n  - id: x\n    run: x\n    cache:\n{}", indented("      ")),
+        "variable" => format!("steps:\n  - id: x\n    run: x\n    env:\n      X:\n{}", indented("        ")),
         "performance" => format!("optimizations:\n  performance:\n{}", indented("    ")),
         name => format!("{name}:\n{}", indented("  ")),
     }
@@ -67,6 +69,9 @@ fn every_example_is_accepted() {
         examples("top", project::PROJECT),
         examples("step", step::STEP),
         examples("stage", stage::STAGE),
+        examples("cache", cache::CACHE),
+        examples("variable", variable::VARIABLE),
+        examples("step-cache", reuse::REUSE),
         examples("retries", retry::RETRY),
         examples("resources", claim::CLAIM),
         examples("category", category::CATEGORY),
@@ -106,7 +111,12 @@ fn both_refuse_the_same_mistakes() {
         "steps: [{id: a, run: a, kind: tset}]",
         "steps: [{id: a, run: a, retries: {count: -1}}]",
         "steps: [{id: a, run: a, resources: {cpu: 0}}]",
-        "steps: [{id: a, run: a, cache: true}]",
+        "steps: [{id: a, run: a, cache: maybe}]",
+        "steps: [{id: a, run: a, cache: {ttl: 7}}]",
+        "steps: [{id: a, run: a, env_mode: none}]",
+        "steps: [{id: a, run: a, env: {A: {value: [x]}}}]",
+        "cache: {max_entries: 0}",
+        "cache: {policy: newest}",
         "stages: [{trigger: always}]",
         "categories: {docs: {set: [a]}}",
         "optimizations: {performance: {max_parallel_jobs: 0}}",

@@ -1,7 +1,7 @@
 //! A resolved configuration as text that reads back to itself, and as JSON. Pure.
 
 use super::cx::Origins;
-use super::model::{Command, Kind, Need, RunOn, StageSpec, StepSpec, Workflow};
+use super::model::{CacheUse, Command, Kind, Need, RunOn, Settings, StageSpec, StepSpec, Workflow};
 use super::source::{Origin, Source};
 use super::{built_in, size};
 use crate::base::{GlobSet, RepoPath, duration};
@@ -39,6 +39,9 @@ pub fn show(workflow: &Workflow) -> Item {
     let settings = &workflow.settings;
     let mut top = vec![
         entry("smart_execution", word(settings.smart_execution)),
+        entry("cache", cache(settings)),
+        entry("resume", word(settings.resume)),
+        entry("optimized", plain(settings.optimized)),
         entry("parallel", plain(settings.parallel)),
         entry("multi_stage", plain(settings.multi_stage)),
         entry("jobs", settings.jobs.map_or(Item::Unsaid("the number of CPUs"), plain)),
@@ -115,7 +118,11 @@ fn step(spec: &StepSpec) -> Item {
         entry("ignore", texts(&spec.ignore)),
         entry("outputs", globs(&spec.outputs, "none")),
         entry("writes", globs(&spec.writes, "none")),
-        entry("env", env(&spec.env)),
+        entry("env", env(spec)),
+        entry("env_mode", word(spec.env_mode)),
+        entry("cache", reuse(spec)),
+        entry("tools", texts(spec.tools.iter().map(|argv| shell_words(argv)))),
+        entry("incremental", plain(spec.incremental)),
         entry("timeout", spec.timeout_ms.map_or_else(none, |ms| plain(duration::exact(ms)))),
         entry("grace", plain(duration::exact(spec.grace_ms))),
         entry(
@@ -140,9 +147,54 @@ fn folder(path: &RepoPath) -> String {
     if path.is_root() { ".".into() } else { String::from_utf8_lossy(path.as_bytes()).into_owned() }
 }
 
-fn env(env: &BTreeMap<String, Option<String>>) -> Item {
-    let value = |value: &Option<String>| value.clone().map_or(Item::Null, Item::Text);
-    Item::Map(env.iter().map(|(name, text)| (name.clone(), value(text))).collect())
+fn env(spec: &StepSpec) -> Item {
+    let value = |(name, value): (&String, &Option<String>)| {
+        let shown = value.clone().map_or(Item::Null, Item::Text);
+        if !spec.sealed.contains(name) {
+            return (name.clone(), shown);
+        }
+        let mut keys = vec![entry("in_key", plain(true))];
+        keys.extend(value.is_some().then(|| entry("value", shown)));
+        (name.clone(), Item::Map(keys))
+    };
+    Item::Map(spec.env.iter().map(value).collect())
+}
+
+fn cache(settings: &Settings) -> Item {
+    let (mode, limits) = (settings.cache, settings.cache_limits);
+    let dir = settings.cache_dir.clone();
+    Item::Map(vec![
+        entry("read", plain(mode.read)),
+        entry("write", plain(mode.write)),
+        entry("dir", dir.map_or(Item::Unsaid("in wf's state folder"), Item::Text)),
+        entry("max_size", plain(size::exact(limits.size_bytes))),
+        entry("max_age", limits.age_ms.map_or_else(|| Item::Text("none".into()), |ms| plain(duration::exact(ms)))),
+        entry("max_entries", plain(limits.entries)),
+        entry("policy", word(limits.policy)),
+    ])
+}
+
+fn reuse(spec: &StepSpec) -> Item {
+    let reuse = &spec.cache;
+    if !reuse.is_on() && *reuse == CacheUse::default() {
+        return plain(false);
+    }
+    Item::Map(vec![
+        entry("read", plain(reuse.read)),
+        entry("write", plain(reuse.write)),
+        entry(
+            "ttl",
+            reuse.ttl_ms.map_or(Item::Unsaid("as long as the cache keeps it"), |ms| plain(duration::exact(ms))),
+        ),
+        entry("tags", texts(&reuse.tags)),
+        entry("flaky", plain(reuse.flaky)),
+    ])
+}
+
+/// An argv as it is written in `tools`.
+fn shell_words(argv: &[String]) -> String {
+    // Only a NUL byte cannot be quoted, and no argv holds one.
+    shlex::try_join(argv.iter().map(String::as_str)).unwrap_or_default()
 }
 
 fn retries(spec: &StepSpec) -> Item {

@@ -55,6 +55,16 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// The layer that said it; a default is below all of them.
+    pub fn layer(&self) -> Layer {
+        match self {
+            Self::Env(_) => Layer::Environment,
+            Self::Flag(_) => Layer::Flags,
+            Self::File(layer, _) => *layer,
+            Self::Default => Layer::User,
+        }
+    }
+
     /// For people: `default`, `project .workflow-config.yaml:3`, `env MAX_PARALLEL_JOBS`, `flag --jobs`.
     pub fn describe(&self, sources: &[Source]) -> String {
         match self {

@@ -5,8 +5,9 @@
 use super::setting::run::SETTINGS;
 use super::source::{Origin, Override};
 
-/// The ancestor's name for `jobs`.
-const MAX_PARALLEL_JOBS: &str = "MAX_PARALLEL_JOBS";
+/// Variables with names of their own: the ancestor's for `jobs`, and the place of the cache, which machines know better
+/// than repositories.
+pub const OTHERS: &[(&str, &str)] = &[("MAX_PARALLEL_JOBS", "jobs"), ("WF_CACHE_DIR", "cache.dir")];
 
 /// The variable for a setting: `WF_` and its name in capitals.
 pub fn variable(key: &str) -> String {
@@ -19,7 +20,8 @@ pub fn overrides_from_env<'a>(variables: impl IntoIterator<Item = (&'a str, &'a 
     let mut found = Vec::new();
     for (name, value) in variables.into_iter().filter(|(_, value)| !value.trim().is_empty()) {
         let key = SETTINGS.iter().map(|key| key.about.name).find(|key| variable(key) == name);
-        if let Some(key) = key.or((name == MAX_PARALLEL_JOBS).then_some("jobs")) {
+        let other = || OTHERS.iter().find(|(variable, _)| *variable == name).map(|(_, key)| *key);
+        if let Some(key) = key.or_else(other) {
             let (key, value) = (key.to_owned(), value.trim().to_owned());
             found.push(Override { key, value, origin: Origin::Env(name.to_owned()) });
         }
@@ -39,12 +41,13 @@ mod tests {
             ("WF_JOBS", "2"),
             ("MAX_PARALLEL_JOBS", "8"),
             ("WF_SMART_EXECUTION", "observe"),
+            ("WF_CACHE_DIR", "/c"),
             ("WF_STEP", "build"),
             ("WF_OUTPUT", ""),
             ("JOBS", "9"),
         ];
         let found: Vec<_> =
             overrides_from_env(variables).into_iter().map(|o| format!("{}={}", o.key, o.value)).collect();
-        assert_eq!(found, ["jobs=8", "jobs=2", "smart_execution=observe"]);
+        assert_eq!(found, ["cache.dir=/c", "jobs=8", "jobs=2", "smart_execution=observe"]);
     }
 }

@@ -1,7 +1,8 @@
 //! From a resolved step to a job: argv, folder, environment.
 
 use crate::base::{Millis, RepoPath};
-use crate::config::model::Command;
+use crate::config::environment;
+use crate::config::model::{Command, EnvMode};
 use crate::exec::Job;
 use crate::graph::Step;
 use std::collections::BTreeMap;
@@ -42,6 +43,17 @@ pub fn inherited(env: &BTreeMap<OsString, OsString>, in_hook: bool) -> BTreeMap<
     env.iter().filter(|(name, _)| keep(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
+/// What of the inherited environment one step sees. Whoever may be served from a cache sees only what its key knows, or
+/// what changes no result: see [`environment`].
+fn seen(step: &Step, env: &BTreeMap<OsString, OsString>) -> BTreeMap<OsString, OsString> {
+    let declared = |name: &OsStr| name.to_str().is_some_and(|name| step.env.contains_key(name));
+    let keep = |name: &OsStr| match step.env_mode {
+        EnvMode::Inherit => true,
+        EnvMode::Strict => environment::is_base(name.as_bytes()) || declared(name),
+    };
+    env.iter().filter(|(name, _)| keep(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 /// The lists of a `changed_only` step.
 #[derive(Clone, Debug)]
 pub struct ChangedLists {
@@ -53,7 +65,7 @@ pub struct ChangedLists {
 
 /// Makes one attempt's job.
 pub fn job(common: &Common, step: &Step, attempt: u32, lists: Option<&ChangedLists>) -> Job {
-    let mut env = common.env.clone();
+    let mut env = seen(step, &common.env);
     for (name, value) in &step.env {
         if let Some(value) = value {
             env.insert(name.into(), value.into());

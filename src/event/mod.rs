@@ -21,7 +21,7 @@ pub const FORMAT: u32 = 1;
 
 /// What "the same evidence" means. Raised whenever defaults, built-in categories or glob rules change, so that passes
 /// recorded under other rules witness nothing.
-pub const SEMANTICS: u32 = 1;
+pub const SEMANTICS: u32 = 2;
 
 /// One line of `events.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! One resolved step: a `StepSpec`, or one instance of it, with every default filled in. Pure.
 
 use crate::base::{Digest, GlobSet, Millis, RepoPath, StepId};
-use crate::config::model::{Category, Command, Kind, Resources, Retries, RunOn};
+use crate::config::model::{CacheUse, Category, Command, EnvMode, Kind, Resources, Retries, RunOn};
 use crate::config::trigger::Trigger;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,6 +77,17 @@ pub struct Step {
     /// Processes that may outlive it.
     #[serde(skip)]
     pub leave_running: Vec<String>,
+    /// Whether and how its results are cached. No part of the definition: how long a result is kept changes none.
+    #[serde(skip)]
+    pub cache: CacheUse,
+    /// Programs with arguments that print a version of what it uses.
+    pub tools: Vec<Vec<String>>,
+    /// Outputs of earlier runs stay when it runs, and are not stored.
+    pub incremental: bool,
+    /// What of the caller's environment it gets.
+    pub env_mode: EnvMode,
+    /// Secret variables that are part of its key, as seals.
+    pub sealed: Vec<String>,
 }
 
 /// What a step watches, before ignored categories are taken off.

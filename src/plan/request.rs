@@ -41,6 +41,8 @@ pub struct Filter {
     pub stages: Vec<String>,
     /// `--tag`
     pub tags: Vec<String>,
+    /// `--failed`: only what failed in the run before.
+    pub failed: bool,
     /// `--here`: only instances of these folders.
     pub here: Option<crate::base::RepoPath>,
     /// `--no-needs`: do not pull in what they need.
@@ -50,7 +52,8 @@ pub struct Filter {
 impl Filter {
     /// Does it limit anything?
     pub fn is_some(&self) -> bool {
-        !self.steps.is_empty() || !self.stages.is_empty() || !self.tags.is_empty() || self.here.is_some()
+        let named = !self.steps.is_empty() || !self.stages.is_empty() || !self.tags.is_empty();
+        named || self.failed || self.here.is_some()
     }
 
     /// Is this step's id named by `--steps`?

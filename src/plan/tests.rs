@@ -56,6 +56,11 @@ pub fn sample(id: &str) -> Step {
         run_on: RunOn::Success,
         changed_only: false,
         leave_running: vec![],
+        cache: CacheUse::default(),
+        tools: vec![],
+        incremental: false,
+        env_mode: EnvMode::Inherit,
+        sealed: vec![],
     }
 }
 

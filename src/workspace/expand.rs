@@ -293,6 +293,11 @@ impl Making<'_> {
             run_on: spec.run_on,
             changed_only: spec.changed_only,
             leave_running: spec.leave_running.clone(),
+            cache: spec.cache.clone(),
+            tools: spec.tools.clone(),
+            incremental: spec.incremental,
+            env_mode: spec.env_mode,
+            sealed: spec.sealed.clone(),
         }
     }
 

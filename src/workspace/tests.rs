@@ -4,8 +4,8 @@ use super::{ExpandError, Expansion, Tree, Warning, expand, manifests_wanted, nee
 use crate::base::{GlobSet, RepoPath, Span, StepId};
 use crate::config::Workflow;
 use crate::config::model::{
-    Command, FailFast, ImpactLimits, Need, OutputMode, Resources, Retries, RunOn, Settings, SkipPolicy, SkipRule,
-    Smart, StepSpec, WorkspaceSpec,
+    CacheUse, Command, EnvMode, ImpactLimits, Need, Resources, Retries, RunOn, Settings, SkipRule, StepSpec,
+    WorkspaceSpec,
 };
 use crate::graph::{Inputs, Step};
 use std::collections::BTreeMap;
@@ -52,24 +52,16 @@ fn step(id: &str, for_each: &[&str], needs: &[&str]) -> StepSpec {
         run_on: RunOn::Success,
         changed_only: false,
         leave_running: vec![],
+        cache: CacheUse::default(),
+        tools: vec![],
+        incremental: false,
+        env_mode: EnvMode::Inherit,
+        sealed: vec![],
     }
 }
 
 fn workflow(steps: Vec<StepSpec>) -> Workflow {
-    let settings = Settings {
-        smart_execution: Smart::On,
-        parallel: true,
-        multi_stage: false,
-        ml_optimize: false,
-        jobs: None,
-        fail_fast: FailFast::Finish,
-        skip_policy: SkipPolicy::TrustBase,
-        max_memory_bytes: None,
-        output: OutputMode::Grouped,
-        secrets: vec![],
-        auto: false,
-        strict: false,
-    };
+    let settings = Settings::default();
     Workflow {
         project_kind: None,
         base: None,

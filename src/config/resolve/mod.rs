@@ -1,5 +1,6 @@
 //! From what is written to what is meant: looks up names, compiles globs and triggers, fills in defaults. Pure.
 
+mod reuse;
 mod step;
 
 use super::cx::Cx;
@@ -42,8 +43,11 @@ pub fn resolve(draft: Draft, cx: &mut Cx) -> Workflow {
     let doc_only = draft.skip_on_doc_only.iter().filter_map(|name| find_step(name, &ids, cx)).collect();
     let scope = Scope { draft: &draft, ids: &ids, stages: &stages, categories: &names, doc_only };
     let steps = step::all(&scope, cx);
-    let steps = order::check(steps, &stages, cx);
+    let mut steps = order::check(steps, &stages, cx);
     let mut settings = draft.settings;
+    reuse::settle(&draft.steps, &mut steps, &stages, cx);
+    reuse::secrets(&draft.steps, &mut settings);
+    reuse::unoptimized(&mut settings, cx);
     settings.multi_stage = draft.multi_stage.unwrap_or(!stages.is_empty());
     Workflow {
         project_kind: draft.project_kind,

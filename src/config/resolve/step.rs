@@ -4,7 +4,7 @@ use super::{Ids, Scope, find_step, globs, trigger};
 use crate::base::{RepoPath, Spanned, StepId};
 use crate::config::cx::Cx;
 use crate::config::error::ConfigError;
-use crate::config::model::{self, Category, Need, StepSpec};
+use crate::config::model::{self, CacheUse, Category, EnvMode, Need, StepSpec};
 use crate::config::setting::command::Run;
 use crate::config::setting::step::StepDraft;
 use crate::config::value::did_you_mean;
@@ -128,6 +128,12 @@ fn spec(id: Spanned<StepId>, step: &StepDraft, scope: &Scope, cx: &mut Cx) -> St
         run_on: step.run_on.unwrap_or(model::RunOn::Success),
         changed_only: step.changed_only,
         leave_running: step.leave_running.clone(),
+        // Settled once every step has its stage: see `reuse`.
+        cache: CacheUse::default(),
+        env_mode: EnvMode::default(),
+        tools: step.tools.clone(),
+        incremental: step.incremental,
+        sealed: step.sealed.clone(),
         id: id.value,
         at: id.at,
     }

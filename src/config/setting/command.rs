@@ -1,6 +1,7 @@
 //! What a step executes, by which shell, with which variables. Pure.
 
 use super::step::StepDraft;
+use super::variable;
 use crate::base::Spanned;
 use crate::config::cx::Cx;
 use crate::config::error::ConfigError;
@@ -94,10 +95,37 @@ pub fn env(s: &mut StepDraft, node: &Node, cx: &mut Cx) {
         if OURS.contains(&name.value.as_str()) {
             cx.error(ConfigError::new(name.at, format!("`{}` is set by wf", name.value)).hint("choose another name"));
         } else if check_name(cx, name) {
-            let text = if value.is_null() { Some(None) } else { cx.text(value).map(|text| Some(text.value)) };
-            if let Some(text) = text {
-                s.env.insert(name.value.clone(), text);
+            cx.said(&name.value, None, name.at);
+            cx.below(&name.value, |cx| variable::decode_into(s, &name.value, value, cx));
+        }
+    }
+}
+
+/// `tools`
+pub fn tools(s: &mut StepDraft, node: &Node, cx: &mut Cx) {
+    for probe in cx.texts(node).unwrap_or_default() {
+        match shlex::split(&probe.value) {
+            Some(argv) if argv.iter().any(|word| is_shell(word)) => {
+                let error = ConfigError::new(probe.at, "a probe is a program and its arguments; no shell reads it");
+                cx.error(error.hint("put it into a script, and name that"));
+            }
+            Some(argv) if !argv.is_empty() && no_nul(cx, &probe) => {
+                if !s.tools.contains(&argv) {
+                    s.tools.push(argv);
+                }
+            }
+            Some(_) => cx.error(ConfigError::new(probe.at, "an empty probe").hint("write one like `rustc --version`")),
+            None => {
+                let message = format!("`{}` has a quote without its partner", shorten(&probe.value));
+                cx.error(ConfigError::new(probe.at, message).hint("quote like in a shell: `tool --arg 'two words'`"));
             }
         }
     }
+}
+
+/// Is it a word that only a shell would act on?
+fn is_shell(word: &str) -> bool {
+    matches!(word, "|" | "||" | "&" | "&&" | ";" | ">" | ">>" | "<" | "2>&1")
+        || word.contains("$(")
+        || word.contains('`')
 }

@@ -3,14 +3,17 @@
 //! A key is one `Key` in one table; nothing else has to be touched to add one, but the model it fills and `show`.
 
 pub mod ancestor;
+pub mod cache;
 pub mod category;
 pub mod claim;
 pub mod command;
 pub mod project;
 pub mod retry;
+pub mod reuse;
 pub mod run;
 pub mod stage;
 pub mod step;
+pub mod variable;
 
 use super::key::{About, Shape};
 use super::model::Settings;

@@ -13,6 +13,8 @@ pub const SMART: &[&str] = &["on", "off", "observe"];
 pub const FAIL_FAST: &[&str] = &["finish", "keep-going", "kill"];
 /// `skip_policy`
 pub const SKIP_POLICY: &[&str] = &["trust-base", "witnessed"];
+/// `resume`; the first two are `true` and `false`.
+pub const RESUME: &[&str] = &["always", "never", "interrupted"];
 /// `output`
 pub const OUTPUT: &[&str] = &["grouped", "stream", "errors"];
 
@@ -28,6 +30,39 @@ pub static SETTINGS: Table<Draft> = &[
              skipped. `true` and `false` mean `on` and `off`.",
         ),
         set: |d, v, cx| put(&mut d.settings.smart_execution, cx.switch(v, SMART)),
+    },
+    Key {
+        about: about(
+            "cache",
+            super::cache::SHAPE,
+            "on",
+            "cache: {max_size: 10GiB}",
+            "Take the results of steps from the cache, and put them there. `read` and `write` do one of both, `true` and \
+             `false` mean `on` and `off`; a mapping also says where the cache is and how far it may grow.",
+        ),
+        set: super::cache::decode_into,
+    },
+    Key {
+        about: about(
+            "resume",
+            Shape::Switch(RESUME),
+            "interrupted",
+            "resume: never",
+            "What passed in the run before, and would run again on the very same key, is not repeated: `interrupted` if \
+             that run was interrupted, `always` whatever became of it. `true` and `false` mean `always` and `never`.",
+        ),
+        set: |d, v, cx| put(&mut d.settings.resume, cx.switch(v, RESUME)),
+    },
+    Key {
+        about: about(
+            "optimized",
+            Shape::Bool,
+            "true",
+            "optimized: false",
+            "`false` turns `smart_execution`, `cache`, `resume`, `parallel` and `ml_optimize` off, but for those that are \
+             set in the same place or in one that wins over it.",
+        ),
+        set: |d, v, cx| put(&mut d.settings.optimized, cx.boolean(v)),
     },
     Key {
         about: about("parallel", Shape::Bool, "true", "parallel: false", "Start independent steps together."),

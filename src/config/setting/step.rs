@@ -2,12 +2,12 @@
 
 use super::command::{self, Run};
 use super::stage::{first_place, has_key, name_of};
-use super::{Draft, about, claim, retry};
+use super::{Draft, about, claim, retry, reuse, variable};
 use crate::base::{Millis, RepoPath, Span, Spanned, StepId};
 use crate::config::cx::Cx;
 use crate::config::error::ConfigError;
 use crate::config::key::{About, Key, Shape, Table, abouts, decode};
-use crate::config::model::{Kind, Resources, Retries, RunOn};
+use crate::config::model::{CacheUse, EnvMode, Kind, Resources, Retries, RunOn};
 use crate::config::value::put;
 use crate::config::yaml::{Node, NodeKind, shorten};
 use std::collections::BTreeMap;
@@ -75,6 +75,18 @@ pub struct StepDraft {
     pub changed_only: bool,
     /// `leave_running`
     pub leave_running: Vec<String>,
+    /// `cache`; `None` leaves it to `inputs`
+    pub cache: Option<Spanned<CacheUse>>,
+    /// `tools`
+    pub tools: Vec<Vec<String>>,
+    /// `incremental`
+    pub incremental: bool,
+    /// `env_mode`; `None` leaves it to `cache`
+    pub env_mode: Option<EnvMode>,
+    /// Variables of `env` that are secret.
+    pub secrets: Vec<String>,
+    /// Those of them that are in the key.
+    pub sealed: Vec<String>,
 }
 
 impl StepDraft {
@@ -88,6 +100,8 @@ impl StepDraft {
 pub const KINDS: &[&str] = &["lint", "build", "test", "docs", "security", "deploy", "ai"];
 /// `run_on`
 pub const RUN_ON: &[&str] = &["success", "failure", "always"];
+/// `env_mode`
+pub const ENV_MODE: &[&str] = &["strict", "inherit"];
 
 const MANY_GLOBS: Shape = Shape::Many(&Shape::Glob);
 const MANY_TEXTS: Shape = Shape::Many(&Shape::Text);
@@ -233,12 +247,57 @@ pub static STEP: Table<StepDraft> = &[
     Key {
         about: about(
             "env",
-            Shape::Either(&[Shape::MapOf(&Shape::Either(&[Shape::Text, Shape::Null])), MANY_TEXTS]),
+            Shape::Either(&[Shape::MapOf(&variable::SHAPE), MANY_TEXTS]),
             "none",
             "env: {RUSTFLAGS: -Dwarnings, CI_TOKEN: }",
-            "Variables it depends on: a value, or nothing to pass the caller's through. A list passes all its names through.",
+            "Variables it depends on: a value, nothing to pass the caller's through, or a mapping with the details. A list \
+             passes all its names through.",
         ),
         set: command::env,
+    },
+    Key {
+        about: about(
+            "env_mode",
+            Shape::Words(ENV_MODE),
+            "strict if it is cached, else inherit",
+            "env_mode: strict",
+            "What of the caller's environment it gets: `strict` is the [base list](#the-base-list) and what `env` \
+             declares, `inherit` is all of it, whatever its key says. `wf check --lint` shows the risk.",
+        ),
+        set: |s, v, cx| s.env_mode = cx.word(v, ENV_MODE).or(s.env_mode),
+    },
+    Key {
+        about: about(
+            "cache",
+            reuse::SHAPE,
+            "true with `inputs`, else false",
+            "cache: false",
+            "Whether its result is taken from the cache where one was made by the very same command, files, variables and \
+             tools. Never for deployments, manual steps, and those that follow a failure.",
+        ),
+        set: reuse::decode_into,
+    },
+    Key {
+        about: about(
+            "tools",
+            MANY_TEXTS,
+            "none",
+            "tools: [rustc --version]",
+            "Programs whose versions its result depends on, each with the arguments that make it print that. Asked once for \
+             each run, by no shell; one that fails makes the step uncacheable.",
+        ),
+        set: command::tools,
+    },
+    Key {
+        about: about(
+            "incremental",
+            Shape::Bool,
+            "false",
+            "incremental: true",
+            "It builds on what it made before: outputs of earlier runs stay where they are when it runs, and of its result \
+             only the verdict is kept.",
+        ),
+        set: |s, v, cx| put(&mut s.incremental, cx.boolean(v)),
     },
     Key {
         about: about(

@@ -95,9 +95,14 @@ pub struct Draft {
     pub outputs: Vec<String>,
     /// `env`
     pub env: Vec<(&'static str, &'static str)>,
+    /// Why its outputs are not worth keeping, if they are not: `cache: false`.
+    pub uncached: Option<&'static str>,
     /// Why it is there, for the comment.
     pub why: String,
 }
+
+/// Folders of installed packages: a copy of what the tool's own cache holds, and with absolute paths in it.
+const PACKAGES: Option<&str> = Some("large, bound to this folder, and the tool has a cache of its own");
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

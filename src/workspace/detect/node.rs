@@ -1,6 +1,6 @@
 //! npm, pnpm, yarn and bun projects: scripts that package.json has, run once, in no watch mode. Pure.
 
-use super::{Detected, Draft, Look, ProjectKind};
+use super::{Detected, Draft, Look, PACKAGES, ProjectKind};
 use crate::base::RepoPath;
 use crate::config::model::Kind;
 use serde_json::{Map, Value};
@@ -124,7 +124,7 @@ fn install(look: &Look<'_>, folder: &RepoPath, tool: Tool, workspace: bool, pack
     if ["patches", ".yarn/patches"].iter().any(|at| look.files.iter().any(|path| below(path, folder, at))) {
         inputs.push("./**/patches/**".into());
     }
-    Draft { role: "install", run: run.into(), inputs, outputs, ..Draft::default() }
+    Draft { role: "install", run: run.into(), inputs, outputs, uncached: PACKAGES, ..Draft::default() }
 }
 
 fn below(path: &RepoPath, folder: &RepoPath, name: &str) -> bool {

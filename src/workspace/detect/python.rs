@@ -1,6 +1,6 @@
 //! uv, poetry, pdm and pip projects: tools that the project configures or declares. Pure.
 
-use super::{Detected, Draft, Look, ProjectKind};
+use super::{Detected, Draft, Look, PACKAGES, ProjectKind};
 use crate::base::RepoPath;
 use crate::config::model::Kind;
 use toml::{Table, Value};
@@ -230,7 +230,8 @@ impl Python {
         let files = present.chain(self.requirements.iter().map(|(name, _)| *name));
         let inputs = files.map(|name| format!("./{name}")).collect();
         // poetry and pdm may keep the environment elsewhere: then it is not known whether it is there, so it runs.
-        Draft { role: "install", run, inputs, outputs: vec!["./.venv/**".into()], ..Draft::default() }
+        let outputs = vec!["./.venv/**".into()];
+        Draft { role: "install", run, inputs, outputs, uncached: PACKAGES, ..Draft::default() }
     }
 
     fn pip(&self, look: &Look<'_>, folder: &RepoPath, steps: &[Draft]) -> String {
