@@ -67,6 +67,18 @@ pub enum OutputKind {
     Folder,
 }
 
+impl OutputKind {
+    /// Of its bytes: a symlink's are its target, an empty folder has none. It tells whether what is found in a place is what
+    /// wf recorded there.
+    pub fn content(&self) -> Digest {
+        match self {
+            Self::File { blob, .. } => blob.digest,
+            Self::Symlink { target } => Digest::of_bytes(target),
+            Self::Folder => Digest::of_bytes(b""),
+        }
+    }
+}
+
 impl Entry {
     /// Digest of all it made: what it contributes to the keys of its dependents.
     pub fn outputs_digest(&self) -> Digest {

@@ -4,5 +4,9 @@
 //! Everything read back is hostile until it is verified.
 
 pub mod entry;
+pub mod kept;
+pub mod outputs;
+pub mod store;
 
 pub use entry::{Entry, Output, OutputKind, Pass};
+pub use store::Store;

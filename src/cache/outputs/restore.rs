@@ -1,0 +1,219 @@
+//! Puts an entry's outputs back.
+
+use super::WasRecorded;
+use super::beneath::{self, Beneath};
+use super::check::check;
+use super::list::{Listed, Listing, Thing, list, thing};
+use super::look::{FEW, Known, digest, link};
+use super::place::{Placing, Why, in_the_way, tree};
+use super::stale;
+use crate::base::{Digest, GlobSet, RepoPath};
+use crate::cache::kept::Keep;
+use crate::cache::{Output, OutputKind, Store};
+use rayon::prelude::*;
+use rustix::fd::{AsFd as _, BorrowedFd};
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// What restoring needs, apart from the outputs.
+pub struct Restore<'a> {
+    /// The working tree.
+    pub beneath: &'a Beneath,
+    /// What the step declares as outputs: nothing else is touched.
+    pub globs: &'a GlobSet,
+    /// What is known of files without reading them.
+    pub known: &'a dyn Known,
+    /// Where the bytes are. They are verified here; the store need not.
+    pub store: &'a dyn Store,
+    /// What wf recorded for this step: what it may replace and remove.
+    pub recorded: &'a WasRecorded<'a>,
+    /// Where everything else is kept before it is replaced.
+    pub keep: &'a Keep<'a>,
+}
+
+/// What was done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Files, symlinks and empty folders that were made.
+    pub written: usize,
+    /// Those that were there, and right.
+    pub already: usize,
+    /// Recorded ones that are not in the entry and went.
+    pub removed: usize,
+    /// Bytes written.
+    pub bytes: u64,
+    /// Where somebody's version was replaced: it is kept. Sorted.
+    pub kept: Vec<RepoPath>,
+}
+
+/// Restoring ended early. The step has to run.
+#[derive(Debug, thiserror::Error)]
+#[error("{why}")]
+pub struct RestoreError {
+    /// What was done until then. What was kept has to be told all the same.
+    pub done: Restored,
+    /// Why it ended.
+    #[source]
+    pub why: Why,
+}
+
+#[derive(Default)]
+struct Counts {
+    written: AtomicUsize,
+    already: AtomicUsize,
+    removed: AtomicUsize,
+    bytes: AtomicU64,
+}
+
+impl Restore<'_> {
+    /// Makes the places that the globs match hold exactly these outputs, and what is somebody's own.
+    ///
+    /// # Errors
+    /// Before anything is written: an entry that no step could have made, and places with something in the way. Later:
+    /// content that is missing or damaged, and a file system that refuses.
+    pub fn run(&self, outputs: &[Output]) -> Result<Restored, RestoreError> {
+        let counts = Counts::default();
+        let (beneath, known, recorded, keep) = (self.beneath, self.known, self.recorded, self.keep);
+        let placing = Placing { beneath, known, recorded, keep, kept: Mutex::default() };
+        let done = self.try_run(outputs, &placing, &counts);
+        let mut kept = placing.kept.into_inner().unwrap_or_else(PoisonError::into_inner);
+        kept.sort_unstable();
+        let restored = Restored {
+            written: counts.written.into_inner(),
+            already: counts.already.into_inner(),
+            removed: counts.removed.into_inner(),
+            bytes: counts.bytes.into_inner(),
+            kept,
+        };
+        match done {
+            Ok(()) => Ok(restored),
+            Err(why) => Err(RestoreError { done: restored, why }),
+        }
+    }
+
+    fn try_run(&self, outputs: &[Output], placing: &Placing<'_>, counts: &Counts) -> Result<(), Why> {
+        check(self.globs, outputs)?;
+        let listing = list(self.beneath, self.globs).map_err(|(path, source)| tree(&path, source))?;
+        let now: HashMap<&RepoPath, &Listed> = listing.things.iter().map(|listed| (&listed.path, listed)).collect();
+        let wanted: HashSet<&RepoPath> = outputs.iter().map(|output| &output.path).collect();
+        let groups = by_folder(outputs);
+        for output in outputs {
+            if let Some(Thing::Special(what)) = now.get(&output.path).map(|listed| listed.thing) {
+                return Err(in_the_way(&output.path, what));
+            }
+        }
+        for (folder, _) in &groups {
+            self.refuse_blocked(folder, &now, &wanted)?;
+        }
+        let removed = self.remove_unwanted(&listing, &wanted)?;
+        counts.removed.store(removed.paths.len(), Ordering::Relaxed);
+
+        let one = |folder: BorrowedFd<'_>, output: &Output| self.one(placing, folder, output, &now, counts);
+        let group = |(path, outputs): &(RepoPath, Vec<&Output>)| {
+            let folder = self.beneath.make_folder(path).map_err(|source| tree(path, source))?;
+            if outputs.len() < FEW {
+                outputs.iter().try_for_each(|output| one(folder.as_fd(), output))
+            } else {
+                outputs.par_iter().try_for_each(|output| one(folder.as_fd(), output))
+            }
+        };
+        if outputs.len() < FEW { groups.iter().try_for_each(group) } else { groups.par_iter().try_for_each(group) }
+    }
+
+    fn remove_unwanted(&self, listing: &Listing, wanted: &HashSet<&RepoPath>) -> Result<stale::Removed, Why> {
+        let unwanted = |path: &RepoPath| !wanted.contains(path);
+        stale::remove(self.beneath, self.globs, listing, self.recorded, self.known, &unwanted)
+            .map_err(|(path, source)| tree(&path, source))
+    }
+
+    /// A folder that is needed must be there or be free to be made: nothing but a file that goes anyway may have its name.
+    fn refuse_blocked(
+        &self,
+        folder: &RepoPath,
+        now: &HashMap<&RepoPath, &Listed>,
+        wanted: &HashSet<&RepoPath>,
+    ) -> Result<(), Why> {
+        match self.beneath.folder(folder) {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if !beneath::is_blocked(&error) => return Err(tree(folder, error)),
+            Err(_) => {}
+        }
+        let mut above: Vec<RepoPath> =
+            std::iter::successors(Some(folder.clone()), |path| (!path.is_root()).then(|| path.parent())).collect();
+        above.reverse();
+        for path in above.iter().skip(1) {
+            let Some(stat) = self.beneath.stat(path).map_err(|source| tree(path, source))? else { break };
+            let what = match thing(&stat) {
+                Thing::Folder => continue,
+                Thing::Special(what) => what,
+                Thing::File { .. } => "a file where a folder should be",
+                Thing::Symlink => "a symlink where a folder should be",
+            };
+            let goes = now.get(path).is_some_and(|listed| !wanted.contains(path) && self.is_recorded(listed));
+            return if goes { Ok(()) } else { Err(in_the_way(path, what)) };
+        }
+        Ok(())
+    }
+
+    fn is_recorded(&self, listed: &Listed) -> bool {
+        let path = &listed.path;
+        let content = match listed.thing {
+            Thing::File { .. } => {
+                self.known.known(path, &listed.stat).or_else(|| digest(self.beneath, path, self.known).ok())
+            }
+            Thing::Symlink => link(self.beneath, path).ok().map(|target| Digest::of_bytes(&target)),
+            Thing::Folder | Thing::Special(_) => None,
+        };
+        content.is_some_and(|content| (self.recorded)(path, &content))
+    }
+
+    fn one(
+        &self,
+        placing: &Placing<'_>,
+        folder: BorrowedFd<'_>,
+        output: &Output,
+        now: &HashMap<&RepoPath, &Listed>,
+        counts: &Counts,
+    ) -> Result<(), Why> {
+        let path = &output.path;
+        let there = || now.get(path).map_or(Ok(None), |listed| placing.look(folder, listed));
+        let (written, bytes) = match &output.kind {
+            OutputKind::File { blob, executable } => {
+                let bytes = || self.store.get(blob);
+                (placing.file(folder, path, there()?, (blob, *executable), &bytes)?, blob.size)
+            }
+            OutputKind::Symlink { target } => (placing.symlink(folder, path, there()?, target)?, 0),
+            OutputKind::Folder => match rustix::fs::mkdirat(folder, path.file_name(), 0o777.into()) {
+                Ok(()) => (true, 0),
+                Err(error) => {
+                    self.beneath.folder(path).map_err(|_| tree(path, error.into()))?;
+                    (false, 0)
+                }
+            },
+        };
+        if written {
+            counts.written.fetch_add(1, Ordering::Relaxed);
+            counts.bytes.fetch_add(bytes, Ordering::Relaxed);
+        } else {
+            counts.already.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// Outputs by the folder that holds them, so that each is opened once.
+fn by_folder(outputs: &[Output]) -> Vec<(RepoPath, Vec<&Output>)> {
+    let mut groups: Vec<(RepoPath, Vec<&Output>)> = Vec::new();
+    let mut place: HashMap<RepoPath, usize> = HashMap::new();
+    for output in outputs {
+        let at = *place.entry(output.path.parent()).or_insert_with_key(|folder| {
+            groups.push((folder.clone(), vec![]));
+            groups.len() - 1
+        });
+        groups[at].1.push(output);
+    }
+    groups
+}
