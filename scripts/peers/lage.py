@@ -1,5 +1,6 @@
 """lage."""
 
+import json
 import pathlib
 
 from peers.mono import TASKS, Mono
@@ -38,6 +39,9 @@ class Lage(Npm):
     def prepare(self, folder: pathlib.Path) -> None:
         (folder / "node_modules").mkdir()
 
+    def version_command(self) -> None:
+        return None
+
     def version(self) -> str:
         return self.pinned("lage")
 
@@ -54,3 +58,6 @@ class Lage(Npm):
 
     def affected(self) -> list[str]:
         return [self.program, "info", "build", "--since", "HEAD~1"]
+
+    def affected_packages(self, said: str) -> set[str]:
+        return set(json.loads(said)["data"]["scope"])

@@ -115,6 +115,14 @@ def edit(folder: pathlib.Path, package: str, text: str) -> None:
         file.write(text + "\n")
 
 
+def branch(folder: pathlib.Path) -> None:
+    """Undoes the edits and puts the second commit on a branch of its own, as a change to ask about."""
+    repos.git(folder, "checkout", "--quiet", "--", "packages")
+    repos.git(folder, "checkout", "--quiet", "-B", "work")
+    repos.git(folder, "branch", "--quiet", "--force", "main", "HEAD~1")
+    repos.settle(folder)
+
+
 def wrong_outputs(folder: pathlib.Path, mono: Mono) -> list[str]:
     """Packages whose `dist/out.txt` is not what its sources and those below it make."""
     made: dict[str, bytes] = {}

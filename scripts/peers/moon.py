@@ -1,5 +1,7 @@
 """moon."""
 
+import json
+
 from peers import install
 from peers.mono import TASKS, Mono
 from peers.npm import QUIET, Npm, command
@@ -47,3 +49,6 @@ class Moon(Npm):
 
     def affected(self) -> list[str]:
         return [self.program, "query", "projects", "--affected", "--downstream", "deep"]
+
+    def affected_packages(self, said: str) -> set[str]:
+        return {project["id"] for project in json.loads(said)["projects"]}

@@ -48,7 +48,7 @@ class Wf(Tool):
         return [self.program, "run", "--jobs", str(jobs), *self.decide]
 
     def affected(self) -> list[str] | None:
-        return [self.program, "plan", "--base", "HEAD~1", "--json"]
+        return [self.program, "plan", "--json"]
 
     def affected_packages(self, said: str) -> set[str]:
         runs = (step["id"] for step in json.loads(said)["steps"] if "run" in step["decision"])

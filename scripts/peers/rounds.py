@@ -6,7 +6,6 @@ import statistics
 import sys
 import tempfile
 
-import repos
 from measure import Failed, Took, middle, once
 from peers import mono
 from peers.tool import Tool
@@ -40,8 +39,9 @@ class Cell:
 
 
 class Rounds:
-    def __init__(self, place: pathlib.Path, count: int, tools: list[Tool], jobs: int):
+    def __init__(self, place: pathlib.Path, count: int, tools: list[Tool], jobs: int, most: int | None = None):
         self.place, self.count, self.tools, self.jobs = place, count, tools, jobs
+        self.most = most
         self.mono = mono.shape(count)
         self.cells: dict[tuple[str, str], Cell] = {}
         # (tool, what was wrong): a failed command, a wrong number of tasks, a wrong output.
@@ -72,13 +72,13 @@ class Rounds:
 
     def row(self, row: str) -> None:
         count = ROUNDS[row][0 if self.count <= 10 else 1 if self.count <= 100 else 2]
+        count = min(count, self.most or count)
         tools = [tool for tool in self.tools if tool.name not in self.failed and self.takes_part(tool, row)]
         for tool in tools:
             if row not in ("version", "cold") and tool.name not in self.primed:
                 self.run(tool, "cold")
             if row == "affected":
-                repos.git(self.folder(tool), "checkout", "--quiet", "--", "packages")
-                repos.settle(self.folder(tool))
+                mono.branch(self.folder(tool))
         for n in range(count + 1):
             turn = n % max(1, len(tools))
             for tool in tools[turn:] + tools[:turn]:
@@ -95,7 +95,8 @@ class Rounds:
         print(f"{self.count} packages, {row}: {said}", file=sys.stderr)
 
     def takes_part(self, tool: Tool, row: str) -> bool:
-        return not (row == "restore" and not tool.restores or row == "affected" and not tool.affected())
+        commands = {"version": tool.version_command, "affected": tool.affected}
+        return bool(commands[row]()) if row in commands else row != "restore" or tool.restores
 
     def run(self, tool: Tool, row: str, cell: Cell | None = None) -> Took | None:
         """One run, made ready and checked; nothing if it failed."""
@@ -104,7 +105,7 @@ class Rounds:
         self.log(tool).write_text("")
         command = tool.run(self.jobs)
         if row in ("version", "affected"):
-            command = tool.version_command() if row == "version" else tool.affected() or []
+            command = tool.version_command() or [] if row == "version" else tool.affected() or []
         with tempfile.TemporaryFile() as output:
             try:
                 took = once(command, folder, {"HOME": str(self.place)} | tool.env(), LIMIT, output.fileno())

@@ -49,12 +49,13 @@ class Tool:
     def stop(self, folder: pathlib.Path) -> None:
         """Ends its daemon."""
 
-    def version_command(self) -> list[str]:
+    def version_command(self) -> list[str] | None:
+        """What does nothing but start it."""
         return [self.program, "--version"]
 
     def version(self) -> str:
         env = repos.ENV | {"HOME": os.devnull} | self.env()
-        done = subprocess.run(self.version_command(), env=env, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(self.version_command() or [], env=env, capture_output=True, text=True, timeout=60)
         found = re.search(r"\d+\.\d+(\.\d+)?", done.stdout)
         return found[0] if found else "of unknown version"
 
