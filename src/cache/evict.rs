@@ -239,7 +239,7 @@ mod tests {
         let entry = Candidate { stored_ms: NOW - 500, blobs: vec![0], must: Some(Why::Asked), ..Candidate::default() };
         for (at_ms, goes) in [(NOW - 600, true), (NOW - 300, false), (NOW - 5000, true)] {
             let blob = Blob { cost: 1, at_ms };
-            let named = choose(&[entry.clone()], &[blob], 0, 0, &limits, NOW);
+            let named = choose(std::slice::from_ref(&entry), &[blob], 0, 0, &limits, NOW);
             assert_eq!(named.blobs.is_empty(), !goes, "{at_ms}");
             let orphan = choose(&[], &[blob], 0, 0, &limits, NOW);
             assert_eq!(orphan.blobs.is_empty(), at_ms > NOW - 1000, "{at_ms}");

@@ -121,7 +121,7 @@ fn run(held: &Held<'_>, folder: &Arc<Folder>, request: &Request, target: u64) ->
     for (path, cost) in blobs.chain(seen.left_over.iter().map(|(path, cost)| (path, *cost))) {
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                swept.stuck.push((path.clone(), error.to_string()))
+                swept.stuck.push((path.clone(), error.to_string()));
             }
             _ => freed += cost,
         }
@@ -205,10 +205,8 @@ fn see(folder: &Folder, actions: &Actions, request: &Request) -> io::Result<Seen
 
 impl Seen {
     fn choose(&self, folder: &Folder, request: &Request, target: u64) -> Chosen {
-        let limits = match request.all {
-            true => Limits { grace_ms: 0, ..*folder.limits() },
-            false => *folder.limits(),
-        };
+        let limits = *folder.limits();
+        let limits = if request.all { Limits { grace_ms: 0, ..limits } } else { limits };
         evict::choose(&self.candidates, &self.blobs, self.fixed, target, &limits, folder.now_ms())
     }
 

@@ -211,12 +211,12 @@ impl<'a> Making<'a> {
             for number in numbers {
                 let more = groups[number].owned.iter().filter(|(_, owners)| !owners.iter().any(produced_for));
                 let more: Vec<u32> = more.map(|(position, _)| *position).collect();
-                if !more.is_empty() {
+                if more.is_empty() {
+                    watches.of[at].push(number as u32);
+                } else {
                     let next = (groups.len() + special.len()) as u32;
                     let number = *special.entry((number, more)).or_insert(next);
                     watches.of[at].push(number);
-                } else {
-                    watches.of[at].push(number as u32);
                 }
             }
         }
@@ -290,7 +290,7 @@ mod tests {
                     (own.iter().any(|folder| path.is_in(folder)) || step.inputs.shares(path), true)
                 }
             };
-            matches && !ignored && !ruled && !mine && !(implicit && !owners.is_empty())
+            matches && !ignored && !ruled && !mine && (owners.is_empty() || !implicit)
         };
         let of = |at| (0..files.len() as u32).filter(|position| watches(at, &files[*position as usize])).collect();
         (0..graph.len()).map(of).collect()

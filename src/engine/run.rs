@@ -272,7 +272,9 @@ impl Loop {
         for Looked { at, answer, notes } in looked {
             let Some(&task) = self.tasks.get(&at) else { continue };
             let open = self.scheduler.state(task) == State::Looking;
-            notes.into_iter().for_each(|note| self.telling.tell(note));
+            for note in notes {
+                self.telling.tell(note);
+            }
             match answer {
                 Ok(hit) => {
                     answers.push((task, Answer::Hit));
@@ -507,7 +509,9 @@ impl Loop {
             leaked: report.leaked.clone(),
             key,
         })));
-        notes.into_iter().for_each(|note| self.telling.tell(note));
+        for note in notes {
+            self.telling.tell(note);
+        }
         if let Decision::Run(Because::Observed { skip }) = &self.prepared.plan.decisions[at]
             && last
             && report.outcome.kind().is_some()

@@ -90,6 +90,9 @@ fn kind(mode: u32) -> Option<FileKind> {
 }
 
 fn plain(stat: &Stat) -> FileStat {
-    let (mtime, ctime) = ((stat.st_mtime, stat.st_mtime_nsec as i64), (stat.st_ctime, stat.st_ctime_nsec as i64));
-    FileStat::new(stat.st_size as u64, mtime, ctime, stat.st_ino, stat.st_mode.into())
+    let (mtime, ctime) = (
+        (stat.st_mtime, i64::try_from(stat.st_mtime_nsec).unwrap_or(0)),
+        (stat.st_ctime, i64::try_from(stat.st_ctime_nsec).unwrap_or(0)),
+    );
+    FileStat::new(stat.st_size as u64, mtime, ctime, stat.st_ino, stat.st_mode)
 }

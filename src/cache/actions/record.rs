@@ -69,8 +69,8 @@ pub struct KeyStart(pub u64);
 impl KeyStart {
     /// Of a key.
     pub fn of(key: &Key) -> Self {
-        let [a, b, c, d, e, f, g, h, ..] = *key.0.as_bytes();
-        Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+        let start = key.0.as_bytes().first_chunk().copied().unwrap_or_default();
+        Self(u64::from_be_bytes(start))
     }
 }
 

@@ -105,9 +105,8 @@ fn is_binary(bytes: &[u8]) -> bool {
             b'\r' if bytes.get(at + 1) == Some(&b'\n') => {}
             b'\r' | 0 => return true,
             b'\n' => {}
-            127 => odd += 1,
             8 | b'\t' | 27 | 12 => printable += 1,
-            0..32 => odd += 1,
+            0..32 | 127 => odd += 1,
             _ => printable += 1,
         }
     }

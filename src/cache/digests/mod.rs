@@ -91,7 +91,7 @@ impl Digests {
         Self { forms, unnamed, ..self }
     }
 
-    fn new(&self) -> MutexGuard<'_, New> {
+    fn fresh(&self) -> MutexGuard<'_, New> {
         self.new.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -125,7 +125,7 @@ impl Digests {
             if self.look_up(file).is_some() {
                 return false;
             }
-            let before = self.new().rows.get(&file.path).map(|row| row.digest);
+            let before = self.fresh().rows.get(&file.path).map(|row| row.digest);
             before.is_some_and(|before| self.read(file, self.now()).map_or(true, |digest| digest != before))
         };
         positions.par_iter().with_min_len(64).filter(is_other).copied().collect()
@@ -141,7 +141,7 @@ impl Digests {
     /// # Errors
     /// The folder cannot be written.
     pub fn save(&self) -> io::Result<()> {
-        let new = self.new();
+        let new = self.fresh();
         if new.rows.values().all(|row| row.racy) && new.blobs.is_empty() || self.pack.is_newer() {
             return Ok(());
         }
@@ -152,20 +152,21 @@ impl Digests {
 
     fn look_up(&self, file: &Listed) -> Option<Digest> {
         let form = self.form(file);
-        if let Some(row) = self.new().rows.get(&file.path) {
+        if let Some(row) = self.fresh().rows.get(&file.path) {
             return (row.stat == file.stat && row.holds.serves(form) && !row.racy).then_some(row.digest);
         }
-        if let Some(row) = self.pack.row(&file.path) {
-            if row.stat == file.stat && row.holds.serves(form) {
-                return Some(row.digest);
-            }
+        if let Some(row) = self.pack.row(&file.path)
+            && row.stat == file.stat
+            && row.holds.serves(form)
+        {
+            return Some(row.digest);
         }
         // The same blob was hashed before, perhaps in another checkout: git says that the file is unchanged, and no filter
         // stands between the two.
         let blob = file.blob.filter(|_| form != Form::Filtered && !file.read)?;
         let digest = self.pack.blob(&blob, |holds| holds.serves(form))?;
         let holds = if form == Form::Raw { Holds::Raw } else { Holds::Text };
-        self.new().rows.insert(file.path.clone(), Row { stat: file.stat, holds, digest, racy: false });
+        self.fresh().rows.insert(file.path.clone(), Row { stat: file.stat, holds, digest, racy: false });
         Some(digest)
     }
 
@@ -187,7 +188,7 @@ impl Digests {
         self.files_read.fetch_add(1, Ordering::Relaxed);
         self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
         let racy = is_racy(&file.stat, began);
-        let mut new = self.new();
+        let mut new = self.fresh();
         new.rows.insert(file.path.clone(), Row { stat: file.stat, holds, digest, racy });
         if let Some(blob) = file.blob.filter(|_| form != Form::Filtered) {
             new.blobs.insert((blob, holds), digest);
@@ -205,7 +206,7 @@ fn is_racy(stat: &FileStat, began: i64) -> bool {
 impl Known for Digests {
     fn known(&self, path: &RepoPath, stat: &FileStat) -> Option<Digest> {
         let good = |row: &Row| (row.stat == *stat && row.holds.serves(Form::Raw) && !row.racy).then_some(row.digest);
-        match self.new().rows.get(path) {
+        match self.fresh().rows.get(path) {
             Some(row) => good(row),
             None => self.pack.row(path).and_then(|row| good(&row)),
         }
@@ -221,7 +222,7 @@ impl Known for Digests {
 
     fn learn(&self, path: &RepoPath, stat: &FileStat, digest: Digest, began: i64) {
         let row = Row { stat: *stat, holds: Holds::Raw, digest, racy: is_racy(stat, began) };
-        self.new().rows.insert(path.clone(), row);
+        self.fresh().rows.insert(path.clone(), row);
     }
 }
 

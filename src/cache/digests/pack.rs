@@ -189,7 +189,9 @@ fn write(path: &Path, rows: &BTreeMap<RepoPath, Row>, blobs: &BTreeMap<(BlobName
         counts.extend_from_slice(&u32::try_from(count).map_err(io::Error::other)?.to_le_bytes());
     }
     let mut check = crc32fast::Hasher::new();
-    [&counts, &body, &paths].into_iter().for_each(|part| check.update(part));
+    for part in [&counts, &body, &paths] {
+        check.update(part);
+    }
     let folder = path.parent().unwrap_or(Path::new("."));
     file::folder(folder)?;
     let mut temp = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder)?;

@@ -138,13 +138,13 @@ pub fn file_stat(stat: &Stat) -> FileStat {
     // The types differ between systems.
     #[expect(clippy::allow_attributes, reason = "it warns on some systems only")]
     #[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
-    let ns = |seconds, ns| (seconds as i64).saturating_mul(1_000_000_000).saturating_add(ns as i64);
+    let ns = |seconds, ns| (seconds as i64).saturating_mul(1_000_000_000).saturating_add((ns as u64).cast_signed());
     FileStat {
         size: u64::try_from(stat.st_size).unwrap_or(0),
         mtime_ns: ns(stat.st_mtime, stat.st_mtime_nsec),
         ctime_ns: ns(stat.st_ctime, stat.st_ctime_nsec),
         inode: stat.st_ino,
-        mode: u32::from(stat.st_mode),
+        mode: stat.st_mode,
     }
 }
 

@@ -53,7 +53,7 @@ impl Disk {
         let digest = copy(size, bytes, &mut &temp.file)?;
         let blob = BlobRef { digest, size };
         let (fan, rest) = (self.fan(&digest)?, names(&digest).1);
-        if !self.is_there(&fan, &rest, size)? && temp.rename(&fan, &rest)? {
+        if !Self::is_there(&fan, &rest, size)? && temp.rename(&fan, &rest)? {
             reserved.used();
         }
         Ok(blob)
@@ -99,7 +99,7 @@ impl Disk {
     }
 
     /// Is there a file of this name and size? Then it is marked as wanted, so that no sweep takes it now.
-    fn is_there(&self, fan: &OwnedFd, rest: &str, size: u64) -> io::Result<bool> {
+    fn is_there(fan: &OwnedFd, rest: &str, size: u64) -> io::Result<bool> {
         match rustix::fs::statat(fan, rest, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode).is_file() && stat.st_size as u64 == size => {}
             Ok(_) | Err(Errno::NOENT) => return Ok(false),
@@ -130,7 +130,7 @@ impl Store for Disk {
 
     fn put(&self, blob: &BlobRef, bytes: &mut dyn Read) -> io::Result<()> {
         let (fan, rest) = (self.fan(&blob.digest)?, names(&blob.digest).1);
-        if self.is_there(&fan, &rest, blob.size)? {
+        if Self::is_there(&fan, &rest, blob.size)? {
             return Ok(());
         }
         let reserved = self.folder.reserve(size::cost(blob.size))?;
@@ -144,7 +144,7 @@ impl Store for Disk {
         Ok(())
     }
 
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "local"
     }
 }

@@ -108,7 +108,7 @@ impl Reuse {
         });
         let mut outputs = None;
         if passed && step.cache.write && self.mode.write && before.key.is_some() {
-            match self.may_keep(&step, &made, flaky, edited, unproven, tainted) {
+            match Self::may_keep(&step, &made, flaky, edited, unproven, tainted) {
                 Ok(()) => outputs = Some(made.0.and_then(Result::ok).map(|made| made.outputs).unwrap_or_default()),
                 Err(why) => notes.push(EventKind::NotStored { step: step.id.clone(), why }),
             }
@@ -132,7 +132,6 @@ impl Reuse {
     }
 
     fn may_keep(
-        &self,
         step: &crate::graph::Step,
         made: &Made,
         flaky: bool,
@@ -207,7 +206,7 @@ impl Reuse {
             }
             match self.entry(state, &one) {
                 Ok(Some(entry)) => {
-                    notes.extend(self.differs(state, &entry));
+                    notes.extend(Self::differs(state, &entry));
                     records.push(Record::Entry(entry));
                 }
                 Ok(None) => {}
@@ -294,7 +293,7 @@ impl Reuse {
     }
 
     /// Did the same key make something else before?
-    fn differs(&self, state: &State, entry: &Entry) -> Option<EventKind> {
+    fn differs(state: &State, entry: &Entry) -> Option<EventKind> {
         let before = state.actions.entry(&entry.key)?;
         let new = entry.outputs.iter().find(|output| !before.outputs.contains(output));
         let gone = || before.outputs.iter().find(|output| !entry.outputs.contains(output));
