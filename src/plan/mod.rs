@@ -120,6 +120,8 @@ impl Plan {
 }
 
 #[cfg(test)]
+mod sample;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
-pub use tests::sample;
+pub use sample::sample;

@@ -215,7 +215,7 @@ fn stale_outputs_are_not_gathered_and_incremental_ones_stay() {
     world.write("src/a.rs", "a\n");
     let _ = run(&world, &[]).passed().says("cached");
     assert!(world.exists("dist/a") && !world.exists("dist/b") && world.exists("dist/mine"));
-    world.write(".workflow-config.yaml", &steps(", incremental: true"));
+    world.write(".workflow-config.yaml", steps(", incremental: true"));
     world.write("src/a.rs", "c\n");
     let _ = run(&world, &[]).passed().says("it is incremental, so only its pass is kept");
     assert!(world.exists("dist/a") && world.exists("dist/c"));

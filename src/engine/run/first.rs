@@ -1,0 +1,58 @@
+//! The first events of a run: what is true, and what changed.
+
+use crate::base::RunId;
+use crate::config::model::Smart;
+use crate::engine::{Clock, Prepared};
+use crate::event::{EventKind, FORMAT, RunStarted, SEMANTICS};
+use crate::plan::RunRequest;
+
+/// What is true when a run begins.
+pub(super) fn started(
+    prepared: &Prepared,
+    request: &RunRequest,
+    root: &std::path::Path,
+    id: &RunId,
+    jobs: u32,
+) -> RunStarted {
+    let settings = &request.settings;
+    RunStarted {
+        format: FORMAT,
+        semantics: SEMANTICS,
+        run: id.clone(),
+        started_at: Clock::utc(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        root: root.display().to_string(),
+        commit: prepared.change.head.clone(),
+        clean: prepared.change.is_clean(),
+        branch: prepared.change.branch.clone(),
+        smart: match settings.smart_execution {
+            Smart::On => "on",
+            Smart::Off => "off",
+            Smart::Observe => "observe",
+        }
+        .to_owned(),
+        parallel: settings.parallel,
+        multi_stage: settings.multi_stage,
+        ml_optimize: settings.ml_optimize,
+        jobs,
+        filtered: request.filter.is_some(),
+        witnesses: !request.filter.alone,
+    }
+}
+
+/// At most so many files are named in the log.
+const FILES_NAMED: usize = 1_000;
+
+/// What differs from the base.
+pub(super) fn changes(prepared: &Prepared) -> EventKind {
+    let class = prepared.class.as_ref();
+    EventKind::Changes {
+        base: prepared.change.base.clone(),
+        total: prepared.change.files.len(),
+        files: prepared.change.files.iter().take(FILES_NAMED).cloned().collect(),
+        change_type: class.map_or_else(|| "unknown".into(), |class| class.change_type.clone()),
+        impact: class.map_or_else(|| "unknown".into(), |class| class.impact.to_string()),
+        impact_because: class.map(|class| class.impact_because.clone()).unwrap_or_default(),
+    }
+}
