@@ -168,6 +168,9 @@ fn write_entry(out: &mut String, entry: &Entry<'_>, entries: &[Entry<'_>], ancho
             let _ = writeln!(out, "    {key}:{}", flow(&list));
         }
     }
+    if draft.no_prose {
+        out.push_str("    ignore: [docs]\n");
+    }
     if let Some(lock) = draft.lock.filter(|_| !for_each) {
         let _ = writeln!(out, "    locks: [{lock}]");
     }
