@@ -1,7 +1,18 @@
 //! The command line: dumb structures for clap, and nothing else. `request` says what they mean.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+
+/// Help of a subcommand: its examples stand above the options, which may be more than a screen.
+const HELP: &str = "{about-with-newline}\n{usage-heading} {usage}{after-help}\n\n{all-args}";
+
+/// The whole command line, as clap knows it.
+pub fn command() -> clap::Command {
+    fn examples_first(command: clap::Command) -> clap::Command {
+        command.help_template(HELP).mut_subcommands(examples_first)
+    }
+    Cli::command().mut_subcommands(examples_first)
+}
 
 /// Runs the checks a change can affect, and proves why the others may be skipped.
 #[derive(Debug, Parser)]
@@ -71,6 +82,8 @@ pub enum Command {
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page
+    #[command(after_help = "Examples:\n  wf man | man -l -\n  wf man > wf.1\n  \
+        wf man | gzip > /usr/local/share/man/man1/wf.1.gz")]
     Man,
 }
 
@@ -209,7 +222,8 @@ pub struct PlanArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Examples:\n  wf explain test\n  wf explain build@services/api --base origin/main")]
+#[command(after_help = "Examples:\n  wf explain test\n  wf explain build@services/api --base origin/main\n  \
+    wf explain test --json")]
 pub struct ExplainArgs {
     /// The step
     pub step: String,
@@ -261,6 +275,9 @@ pub enum GraphFormat {
 }
 
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  wf completions bash > ~/.local/share/bash-completion/completions/wf\n  \
+    wf completions zsh > \"${fpath[1]}/_wf\"\n  \
+    wf completions fish > ~/.config/fish/completions/wf.fish")]
 pub struct CompletionsArgs {
     /// The shell
     pub shell: clap_complete::Shell,

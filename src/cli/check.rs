@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 
 /// What was typed.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  wf check\n  wf check --json\n  wf check --config-file draft.yaml\n\n\
+    Ends with 0 if the configuration is right, whatever it warns of, and with 2 if it is not.")]
 pub struct CheckArgs {
     /// Print one JSON document
     #[arg(long)]

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 
 /// What was typed.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  wf config show\n  wf config show --origin\n  wf config schema")]
 pub struct ConfigArgs {
     /// `show` or `schema`.
     #[command(subcommand)]
@@ -28,6 +29,7 @@ pub enum What {
 
 /// What was typed after `show`.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  wf config show\n  wf config show --origin\n  wf config show --json | jq .")]
 pub struct ShowArgs {
     /// Say where each value came from: default, file and line, variable or flag
     #[arg(long)]

@@ -29,7 +29,7 @@ pub use context::{Context, Env};
 pub use failure::{Exit, Failure, Kind};
 
 use args::{Cli, Command};
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -40,7 +40,8 @@ pub fn main(argv: Vec<OsString>) -> Exit {
     if argv.get(1).is_some_and(|word| word == OsStr::new(crate::exec::guard::COMMAND)) {
         return if crate::exec::guard::main().is_ok() { Exit::Passed } else { Exit::Environment };
     }
-    let cli = match Cli::try_parse_from(argv) {
+    let parsed = args::command().try_get_matches_from(argv).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();

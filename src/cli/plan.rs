@@ -55,16 +55,16 @@ fn text(ready: &Ready, steps: &[PlannedStep], verbose: bool) -> String {
     notes(&mut text, &prepared.notes);
     let running: Vec<&PlannedStep> = steps.iter().filter(|step| step.decision.runs()).collect();
     let width = running.iter().map(|step| step.id.as_str().chars().count()).max().unwrap_or(0).min(40);
-    for batches in batches(&running) {
-        let _ = writeln!(text, "\n{}", batches.0);
+    for (title, steps) in batches(&running, !prepared.plan.stages.is_empty()) {
+        let _ = writeln!(text, "\n{title}");
         let shown = if verbose { usize::MAX } else { 200 };
-        for step in batches.1.iter().take(shown) {
+        for step in steps.iter().take(shown) {
             if let Decision::Run(because) = &step.decision {
                 let _ = writeln!(text, "  run   {:<width$}  {because}", step.id);
             }
         }
-        if batches.1.len() > shown {
-            let _ = writeln!(text, "  … and {} more (--verbose names them)", batches.1.len() - shown);
+        if steps.len() > shown {
+            let _ = writeln!(text, "  … and {} more (--verbose names them)", steps.len() - shown);
         }
     }
     skipped(&mut text, steps, verbose);
@@ -72,20 +72,24 @@ fn text(ready: &Ready, steps: &[PlannedStep], verbose: bool) -> String {
     text
 }
 
-/// Steps of one batch could start together; a staged plan has batches inside each stage.
-fn batches<'a>(running: &[&'a PlannedStep]) -> Vec<(String, Vec<&'a PlannedStep>)> {
-    let mut found: Vec<(String, Vec<&PlannedStep>)> = Vec::new();
-    let mut at: BTreeMap<String, usize> = BTreeMap::new();
+/// Steps of one batch could start together; a staged plan has batches of its own inside each stage.
+fn batches<'a>(running: &[&'a PlannedStep], staged: bool) -> Vec<(String, Vec<&'a PlannedStep>)> {
+    let mut stages: Vec<(Option<&str>, BTreeMap<u32, Vec<&PlannedStep>>)> = Vec::new();
+    let mut at: BTreeMap<Option<&str>, usize> = BTreeMap::new();
     for step in running {
-        let stage = step.stage.as_ref().map(|stage| format!("stage {stage}, ")).unwrap_or_default();
-        let title = format!("{stage}batch {}", step.batch + 1);
-        let slot = *at.entry(title.clone()).or_insert_with(|| {
-            found.push((title.clone(), vec![]));
-            found.len() - 1
-        });
-        found[slot].1.push(step);
+        let stage = step.stage.as_deref().filter(|_| staged);
+        let slot = *at.entry(stage).or_insert(stages.len());
+        if slot == stages.len() {
+            stages.push((stage, BTreeMap::new()));
+        }
+        stages[slot].1.entry(step.batch).or_default().push(step);
     }
-    found
+    let titled = |(stage, batches): (Option<&str>, BTreeMap<u32, Vec<&'a PlannedStep>>)| {
+        let stage = stage.map(|stage| format!("stage {stage}, ")).unwrap_or_default();
+        let numbered = batches.into_values().zip(1..);
+        numbered.map(move |(steps, number)| (format!("{stage}batch {number}"), steps)).collect::<Vec<_>>()
+    };
+    stages.into_iter().flat_map(titled).collect()
 }
 
 fn skipped(text: &mut String, steps: &[PlannedStep], verbose: bool) {

@@ -94,7 +94,7 @@ pub fn build(facts: Facts<'_>) -> Result<Plan, UnknownSelection> {
 }
 
 impl Plan {
-    /// The plan as the log keeps it, in topological order.
+    /// The plan as the log keeps it, in topological order; a staged one stage after stage.
     pub fn steps(&self) -> Vec<PlannedStep> {
         let planned = |at: &usize| {
             let step = self.graph.step(*at);
@@ -110,7 +110,9 @@ impl Plan {
                 witnesses: step.witnesses() && !self.unseen[*at],
             }
         };
-        self.graph.order().iter().map(planned).collect()
+        let mut steps: Vec<PlannedStep> = self.graph.order().iter().map(planned).collect();
+        steps.sort_by_key(|step| self.stages.iter().position(|stage| Some(&stage.name) == step.stage.as_ref()));
+        steps
     }
 
     /// How many steps run.

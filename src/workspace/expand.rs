@@ -18,6 +18,9 @@ use std::sync::Arc;
 const MAP_HINT: &str =
     "say which folder depends on which:\nworkspace:\n  depends:\n    services/web: [services/api, libs/core]";
 
+/// What makes a text a pattern, which may name any number of folders, and not the name of one.
+const PATTERN: [char; 8] = ['*', '?', '[', ']', '{', '}', '!', '\\'];
+
 /// What a workflow expands to.
 #[derive(Clone, Debug)]
 pub struct Expansion {
@@ -33,9 +36,9 @@ pub struct Expansion {
 /// Every error at once, each with its place in the configuration.
 pub fn expand(workflow: &Workflow, tree: &Tree<'_>) -> Result<Expansion, Vec<ExpandError>> {
     let mut errors = Vec::new();
-    let instances = instances(workflow, tree, &mut errors);
-    let all: BTreeSet<RepoPath> = instances.iter().flatten().flat_map(BTreeMap::keys).cloned().collect();
     let mut warnings = Vec::new();
+    let instances = instances(workflow, tree, &mut errors, &mut warnings);
+    let all: BTreeSet<RepoPath> = instances.iter().flatten().flat_map(BTreeMap::keys).cloned().collect();
     let links = links(workflow, tree, &all, &mut errors, &mut warnings);
     // A declared map speaks for every folder.
     let reads = workflow.workspace.depends.is_none() && workflow.steps.iter().any(asks_for_links);
@@ -73,7 +76,12 @@ fn first_upstream(spec: &StepSpec) -> Option<&Need> {
 /// For each step: none, or the folders that its `for_each` names, each with its instance's id.
 type Instances = Vec<Option<BTreeMap<RepoPath, StepId>>>;
 
-fn instances(workflow: &Workflow, tree: &Tree<'_>, errors: &mut Vec<ExpandError>) -> Instances {
+fn instances(
+    workflow: &Workflow,
+    tree: &Tree<'_>,
+    errors: &mut Vec<ExpandError>,
+    warnings: &mut Vec<Warning>,
+) -> Instances {
     let folders = if needs_tree(workflow) { folders::all(tree.files) } else { BTreeSet::new() };
     let of = |spec: &StepSpec| {
         let globs = match FolderGlobs::parse(spec.for_each.as_ref()?.texts(), &RepoPath::root()) {
@@ -86,7 +94,20 @@ fn instances(workflow: &Workflow, tree: &Tree<'_>, errors: &mut Vec<ExpandError>
         let matching = folders.iter().filter(|folder| globs.is_match(folder));
         Some(matching.map(|folder| (folder.clone(), spec.id.instance(folder))).collect())
     };
-    workflow.steps.iter().map(of).collect()
+    let found: Instances = workflow.steps.iter().map(of).collect();
+    let mut gone: BTreeMap<&str, Vec<StepId>> = BTreeMap::new();
+    // Without any instance there is a warning of its own.
+    let some = workflow.steps.iter().zip(&found).filter(|(_, mine)| mine.as_ref().is_some_and(|mine| !mine.is_empty()));
+    for (spec, _) in some {
+        for text in spec.for_each.iter().flat_map(GlobSet::texts).filter(|text| !text.contains(PATTERN)) {
+            let folder = RepoPath::root().join(text.trim_end_matches('/').as_bytes());
+            if folder.is_none_or(|folder| !folders.contains(&folder)) {
+                gone.entry(text).or_default().push(spec.id.clone());
+            }
+        }
+    }
+    warnings.extend(gone.into_iter().map(|(text, steps)| Warning::NoFolder { pattern: text.to_owned(), steps }));
+    found
 }
 
 /// Who depends on whom, if some step asks.
@@ -166,10 +187,25 @@ impl Making<'_> {
             };
             steps.push(self.step(spec, id.clone(), Some(folder), inputs));
         }
-        if let Some((folder, kind)) = blind.first() {
-            let (step, folder, others) = (spec.id.clone(), (*folder).clone(), blind.len() - 1);
-            let warning = Warning::WatchesEverything { step, folder, others, kind };
-            self.warnings.push(warning);
+        if let Some((first, what)) = blind.first() {
+            let more = blind.len() - 1;
+            let told = self.warnings.iter_mut().find_map(|warning| match warning {
+                Warning::WatchesEverything { steps, folder, others, kind }
+                    if folder == *first && *others == more && kind == what =>
+                {
+                    Some(steps)
+                }
+                _ => None,
+            });
+            match told {
+                Some(steps) => steps.push(spec.id.clone()),
+                None => self.warnings.push(Warning::WatchesEverything {
+                    steps: vec![spec.id.clone()],
+                    folder: (*first).clone(),
+                    others: more,
+                    kind: what,
+                }),
+            }
         }
     }
 

@@ -25,15 +25,24 @@ pub enum Warning {
         /// Where the step is written.
         at: Span,
     },
+    /// A part of a `for_each` names no folder, though other parts do: a folder that was renamed takes its steps along.
+    #[error("no folder matches `{pattern}`, which `for_each` of {} names: nothing runs for it", names(.steps))]
+    NoFolder {
+        /// What is written.
+        pattern: String,
+        /// The steps.
+        steps: Vec<StepId>,
+    },
     /// Nobody knows what these folders depend on, so their instances watch everything.
     #[error(
-        "`{folder}`{more} is a {kind}, and wf does not read what those depend on: instances of `{step}` there \
+        "`{folder}`{more} is a {kind}, and wf does not read what those depend on: instances of {} there \
          watch every file; declare `inputs`, or the edges under `workspace: {{depends: …}}`",
+        names(.steps),
         more = if *.others == 0 { String::new() } else { format!(" (and {others} more)") }
     )]
     WatchesEverything {
-        /// The step.
-        step: StepId,
+        /// The steps.
+        steps: Vec<StepId>,
         /// The first such folder.
         folder: RepoPath,
         /// How many more there are.
@@ -49,4 +58,8 @@ pub enum Warning {
         /// What is wrong with it.
         message: String,
     },
+}
+
+fn names(steps: &[StepId]) -> String {
+    steps.iter().map(|step| format!("`{step}`")).collect::<Vec<_>>().join(", ")
 }

@@ -173,6 +173,9 @@ fn a_kind_that_is_not_read_is_an_error_for_upstream_and_a_wide_watch_without() {
     assert_eq!(get(&out, "t@services/a").inputs, Inputs::Everything);
     assert!(matches!(get(&out, "t@services/b").inputs, Inputs::Folders { .. }));
     assert!(matches!(&out.warnings[..], [Warning::WatchesEverything { kind: "Gradle project", others: 0, .. }]));
+    let two = over(&workflow(vec![step("t", &["services/*"], &[]), step("u", &["services/*"], &[])]), &files).unwrap();
+    assert_eq!(two.warnings.len(), 1, "{:?}", two.warnings);
+    assert!(two.warnings[0].to_string().contains("instances of `t`, `u` there"), "{}", two.warnings[0]);
     let mut declared = workflow(vec![step("t", &["services/*"], &["^t"])]);
     declared.workspace.depends = Some([("services/a".into(), vec!["services/b".into()])].into());
     let out = over(&declared, &files).unwrap();
@@ -186,6 +189,15 @@ fn no_folder_is_a_warning() {
     let out = over(&workflow(vec![step("t", &["nowhere/*"], &["^t"]), step("u", &[], &["t"])]), &CARGO).unwrap();
     assert!(matches!(&out.warnings[..], [Warning::NoFolders { .. }]), "{:?}", out.warnings);
     assert_eq!((out.steps.len(), needs(&out, "u").len()), (1, 0));
+}
+
+#[test]
+fn a_folder_that_is_gone_is_a_warning_and_told_once_for_all_its_steps() {
+    let here = ["services/*", "services/gone", "!services/never"];
+    let out = over(&workflow(vec![step("t", &here, &[]), step("u", &here, &["t"])]), &CARGO).unwrap();
+    let told: Vec<String> = out.warnings.iter().map(ToString::to_string).collect();
+    let what = "no folder matches `services/gone`, which `for_each` of `t`, `u` names: nothing runs for it";
+    assert_eq!(told, [what]);
 }
 
 #[test]

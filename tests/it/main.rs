@@ -12,6 +12,7 @@ mod git_changes;
 mod git_formats;
 mod git_random;
 mod git_repo;
+mod help;
 mod history_faults;
 mod history_rig;
 mod history_runs;

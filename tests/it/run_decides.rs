@@ -211,6 +211,28 @@ fn explain_tells_the_chain_and_how_to_turn_it_round() {
 }
 
 #[test]
+fn a_staged_plan_is_told_stage_after_stage() {
+    let config = "
+stages: [{name: core}, {name: extended}]
+steps:
+  - {id: audit, stage: extended, run: 'true'}
+  - {id: build, stage: core, run: 'true'}
+  - {id: test, stage: core, run: 'true', needs: [build]}
+  - {id: e2e, stage: extended, run: 'true', needs: [test]}
+";
+    let world = World::topic(config);
+    let said = world.wf(&["plan", "--all"]).passed();
+    let told: Vec<&str> = said.out.lines().filter(|line| line.contains("batch") || line.starts_with("  run")).collect();
+    let told: Vec<&str> = told.iter().map(|line| line.trim_end_matches("smart execution is off").trim()).collect();
+    let core = ["stage core, batch 1", "run   build", "stage core, batch 2", "run   test"];
+    let extended = ["stage extended, batch 1", "run   audit", "stage extended, batch 2", "run   e2e"];
+    assert_eq!(told, [core, extended].concat());
+    assert!(world.wf(&["graph", "--all"]).passed().out.starts_with("stage core\n"));
+    let flat = world.wf(&["plan", "--all", "--no-multi-stage"]).passed();
+    assert!(!flat.out.contains("stage ") && flat.out.contains("\nbatch 1\n"), "{}", flat.out);
+}
+
+#[test]
 fn plan_and_dry_run_are_the_same_and_write_nothing() {
     let world = World::topic(TWO);
     let plan = world.wf(&["plan"]).passed();

@@ -169,9 +169,10 @@ fn draw_row(out: &mut String, chart: &Chart<'_>, row: &Row<'_>, y: f64) {
     if row.critical {
         let _ = writeln!(out, "<circle class=\"dot\" cx=\"28\" cy=\"{:.1}\" r=\"3.5\"/>", y + 12.0);
     }
-    let class = if row.critical { "bold" } else { "" };
+    // Bold letters are wider.
+    let (class, letters) = if row.critical { ("bold", 24) } else { ("", 27) };
     let id = clean::text(row.step.id.as_str());
-    write(out, class, 38.0, text, &frame::middle(&id, 27));
+    write(out, class, 38.0, text, &frame::middle(&id, letters));
     let (ready, from) = (x_of(chart, row.ready_ms), x_of(chart, row.begins_ms()));
     if from - ready > 2.0 {
         wait(out, ready, from, y);

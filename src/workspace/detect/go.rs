@@ -15,7 +15,8 @@ pub(super) fn find(look: &Look<'_>, found: &mut Detected) {
         }
         let go = |role, run: &str, kind| Draft { role, run: run.into(), kind: Some(kind), ..Draft::default() };
         let test = Draft { after: vec!["build"], ..go("test", "go test ./...", Kind::Test) };
-        let steps = vec![go("vet", "go vet ./...", Kind::Lint), go("build", "go build ./...", Kind::Build), test];
+        let vet = Draft { no_prose: true, ..go("vet", "go vet ./...", Kind::Lint) };
+        let steps = vec![vet, go("build", "go build ./...", Kind::Build), test];
         found.add(ProjectKind::Go, folder, "go", steps);
     }
     found.leave_out("Go modules", &aside);

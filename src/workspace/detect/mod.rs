@@ -93,6 +93,8 @@ pub struct Draft {
     pub inputs: Vec<String>,
     /// `outputs`, relative to the project's folder.
     pub outputs: Vec<String>,
+    /// It reads nothing but code, so prose may change without it: `ignore: [docs]`, which linters do not have by default.
+    pub no_prose: bool,
     /// `env`
     pub env: Vec<(&'static str, &'static str)>,
     /// Why its outputs are not worth keeping, if they are not: `cache: false`.

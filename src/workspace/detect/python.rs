@@ -162,7 +162,8 @@ impl Python {
             // ruff needs nothing of the project, so uv may run it from its own cache.
             let alone = (self.tool == Tool::Uv && package == "ruff").then(|| format!("uvx {command}"));
             if let Some(run) = self.program(package, command).or(alone) {
-                steps.push(Draft { role, run, kind: Some(Kind::Lint), ..Draft::default() });
+                let no_prose = package == "mypy";
+                steps.push(Draft { role, run, kind: Some(Kind::Lint), no_prose, ..Draft::default() });
             }
         };
         if wanted("ruff", "tool.ruff", &["ruff.toml", ".ruff.toml"]) {

@@ -171,6 +171,9 @@ fn write_entry(out: &mut String, entry: &Entry<'_>, entries: &[Entry<'_>], ancho
     if let Some(why) = draft.uncached {
         let _ = writeln!(out, "    cache: false  # {why}");
     }
+    if draft.no_prose {
+        out.push_str("    ignore: [docs]\n");
+    }
     if let Some(lock) = draft.lock.filter(|_| !for_each) {
         let _ = writeln!(out, "    locks: [{lock}]");
     }

@@ -27,7 +27,7 @@ pub(super) fn find(look: &Look<'_>, found: &mut Detected) {
         if look.first(folder, &["rustfmt.toml", ".rustfmt.toml"]).is_some() || look.ci_says(&["cargo fmt", "rustfmt"]) {
             let format =
                 cargo("format", "cargo fmt --all --check".into(), Kind::Lint, "compiles nothing, so it takes no lock");
-            steps.push(Draft { lock: None, ..format });
+            steps.push(Draft { lock: None, no_prose: true, ..format });
         }
         let configured =
             look.first(folder, &["clippy.toml", ".clippy.toml"]).is_some() || manifest.contains("lints.clippy]");

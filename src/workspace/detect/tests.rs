@@ -51,6 +51,18 @@ fn rust_checks_what_the_repository_or_its_ci_checks() {
 }
 
 #[test]
+fn linters_that_read_no_prose_do_not_watch_it() {
+    let files =
+        [("go.mod", "module x"), ("a.go", ""), ("Cargo.toml", "[package]"), ("rustfmt.toml", ""), ("clippy.toml", "")];
+    let found = found(&files);
+    let blind = found.projects.iter().flat_map(|(_, steps)| steps).filter(|step| step.no_prose);
+    // Clippy has lints for documentation, and that may come from a README.
+    assert_eq!(blind.map(|step| step.role).collect::<Vec<_>>(), ["format", "vet"]);
+    assert_eq!(found.to_yaml().matches("    ignore: [docs]\n").count(), 2);
+    expanded(&files);
+}
+
+#[test]
 fn node_takes_the_tool_of_the_lock_file_and_only_scripts_that_are_there_and_end() {
     let package = r#"{"scripts": {"lint": "eslint --fix .", "lint:check": "eslint .", "build": "tsc", "test": "jest"},
         "devDependencies": {"jest": "1"}}"#;
