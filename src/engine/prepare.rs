@@ -6,6 +6,7 @@ use crate::change::{Base, ChangeSet};
 use crate::classify::{self, Classification};
 use crate::config::Workflow;
 use crate::event::{EventKind, FallbackCode, WarningCode};
+use crate::exec::secret::is_secret;
 use crate::git::{GitError, NoBase, Repo};
 use crate::graph::{GraphError, Step, StepGraph};
 use crate::history::{self, StateDir};
@@ -181,9 +182,11 @@ fn read_texts(root: &Path, workflow: &Workflow, files: &[RepoPath]) -> BTreeMap<
 
 /// Digest of what surrounds a step: platform and declared variables. Secret values stay out of every digest.
 fn context(step: &Step, secrets: &[String], env: &BTreeMap<OsString, OsString>) -> Digest {
-    let passed = step.env.iter().filter(|(name, value)| value.is_none() && !secrets.contains(name));
+    let value = |name: &str| env.get(OsStr::new(name)).map(OsString::as_os_str);
+    let secret = |name: &str| is_secret(OsStr::new(name), value(name).unwrap_or_default(), secrets);
+    let passed = step.env.iter().filter(|(name, own)| own.is_none() && !secret(name));
     let passed: BTreeMap<&str, Option<String>> = passed
-        .map(|(name, _)| (name.as_str(), env.get(OsStr::new(name)).map(|value| value.to_string_lossy().into_owned())))
+        .map(|(name, _)| (name.as_str(), value(name).map(|value| value.to_string_lossy().into_owned())))
         .collect();
     Digest::of_json(&(std::env::consts::OS, std::env::consts::ARCH, passed))
 }

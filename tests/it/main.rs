@@ -1,6 +1,7 @@
 //! Tests of the whole: real repositories, real files, the real binary. One test binary, so that there is one link.
 
 mod config;
+mod config_cache;
 mod exec_guard;
 mod exec_output;
 mod exec_rig;
