@@ -53,6 +53,9 @@ mod tests {
             let loaded = loaded.unwrap_or_else(|errors| panic!("{}", config::render(&errors, false)));
             assert!(!loaded.workflow.steps.is_empty() && loaded.warnings.is_empty(), "{}", template.name);
             assert_eq!(super::find(template.name), Some(template));
+            for step in loaded.workflow.steps.iter().filter(|step| step.cache.is_on()) {
+                assert_ne!(step.id.as_str(), "install", "{}: installed packages are not worth a cache", template.name);
+            }
         }
     }
 

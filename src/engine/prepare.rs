@@ -7,7 +7,7 @@ use crate::classify::{self, Classification};
 use crate::config::Workflow;
 use crate::config::model::Smart;
 use crate::event::{EventKind, FallbackCode, WarningCode};
-use crate::exec::secret::is_secret_name;
+use crate::exec::secret::is_secret;
 use crate::git::{GitError, Listing, NoBase, Repo};
 use crate::graph::{GraphError, Step, StepGraph};
 use crate::history::{self, StateDir};
@@ -235,9 +235,9 @@ fn read_texts(root: &Path, workflow: &Workflow, files: &[RepoPath]) -> BTreeMap<
 fn context(step: &Step, secrets: &[String], env: &BTreeMap<OsString, OsString>) -> Digest {
     use std::os::unix::ffi::OsStrExt;
     let seen = |name: &String| {
-        let value = Digest::of_bytes(env.get(OsStr::new(name))?.as_bytes()).to_string();
-        let secret = secrets.contains(name) || is_secret_name(name);
-        Some(if secret { value[..4].to_owned() } else { value })
+        let value = env.get(OsStr::new(name))?;
+        let digest = Digest::of_bytes(value.as_bytes()).to_string();
+        Some(if is_secret(OsStr::new(name), value, secrets) { digest[..4].to_owned() } else { digest })
     };
     let passed = step.env.iter().filter(|(_, value)| value.is_none());
     let passed: BTreeMap<&str, Option<String>> = passed.map(|(name, _)| (name.as_str(), seen(name))).collect();

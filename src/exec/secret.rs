@@ -3,7 +3,7 @@
 use super::mask::SHORTEST;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 
@@ -95,14 +95,17 @@ const TOKEN_STARTS: [&str; 6] = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github
 /// `*_KEY`, `*_SECRET`, `*_PASSWORD`, …), of `GITHUB_*` variables but for those that GitHub documents as public, and
 /// whatever looks like a token of GitHub.
 pub fn values(env: &[(OsString, OsString)], declared: &[String]) -> Vec<Vec<u8>> {
-    let secret = |(name, value): &&(OsString, OsString)| {
-        let (name, value) = (name.to_string_lossy(), value.to_string_lossy());
-        declared.iter().any(|known| *known == name)
-            || is_secret_name(&name)
-            || is_private_of_github(&name)
-            || TOKEN_STARTS.iter().any(|start| value.starts_with(start))
-    };
+    let secret = |(name, value): &&(OsString, OsString)| is_secret(name, value, declared);
     env.iter().filter(secret).map(|(_, value)| value.as_bytes().to_vec()).collect()
+}
+
+/// Is this variable one of those?
+pub fn is_secret(name: &OsStr, value: &OsStr, declared: &[String]) -> bool {
+    let (name, value) = (name.to_string_lossy(), value.to_string_lossy());
+    declared.iter().any(|known| *known == name)
+        || is_secret_name(&name)
+        || is_private_of_github(&name)
+        || TOKEN_STARTS.iter().any(|start| value.starts_with(start))
 }
 
 /// Does the name say that the value is secret?

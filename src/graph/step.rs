@@ -146,3 +146,26 @@ impl Step {
         !self.changed_only && !self.is_deploy() && self.run_on == RunOn::Success
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::sample;
+
+    /// What may change a result is in the definition; how long a result is kept is not.
+    #[test]
+    fn the_definition_holds_what_changes_a_result() {
+        let plain = sample("a").definition();
+        let probe = vec![vec!["cc".to_owned(), "-v".to_owned()]];
+        for (what, step) in [
+            ("tools", Step { tools: probe, ..sample("a") }),
+            ("env_mode", Step { env_mode: EnvMode::Strict, ..sample("a") }),
+            ("sealed", Step { sealed: vec!["LICENCE".into()], ..sample("a") }),
+            ("incremental", Step { incremental: true, ..sample("a") }),
+        ] {
+            assert_ne!(step.definition(), plain, "{what}");
+        }
+        let cache = CacheUse { read: true, write: true, ttl_ms: Some(1), tags: vec!["x".into()], flaky: true };
+        assert_eq!(Step { cache, ..sample("a") }.definition(), plain);
+    }
+}

@@ -2,6 +2,7 @@
 
 mod cache_run;
 mod config;
+mod config_cache;
 mod exec_guard;
 mod exec_output;
 mod exec_rig;

@@ -55,7 +55,7 @@ impl World {
                 Some(text) => EnvValue::Set(text.clone()),
                 None => value(&self.env, name),
             };
-            if !self.is_secret(name) {
+            if !self.is_secret(name, &now) {
                 env.insert(name.clone(), now);
             } else if step.sealed.contains(name) {
                 let sealed = match now {
@@ -81,8 +81,9 @@ impl World {
         })
     }
 
-    fn is_secret(&self, name: &str) -> bool {
-        self.secrets.iter().any(|secret| secret == name) || crate::exec::secret::is_secret_name(name)
+    fn is_secret(&self, name: &str, value: &EnvValue) -> bool {
+        let value = if let EnvValue::Set(text) = value { text.as_str() } else { "" };
+        crate::exec::secret::is_secret(OsStr::new(name), OsStr::new(value), &self.secrets)
     }
 }
 

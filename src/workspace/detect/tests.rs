@@ -217,6 +217,13 @@ fn long_lists_are_written_once_and_every_shape_loads() {
         ("guide/book.toml", ""),
         ("Makefile", "lint:\n"),
     ];
+    let yaml = found(&everything).to_yaml();
+    let source = Source { name: "init".into(), text: yaml.clone(), layer: Layer::Project };
+    for step in config::load(&[source], &[]).unwrap().workflow.steps.iter().filter(|step| step.inputs.is_some()) {
+        let installs = step.id.as_str().contains("install");
+        assert_eq!(step.cache.is_on(), !installs, "{}: installed packages are not worth a cache\n{yaml}", step.id);
+    }
+    assert_eq!(yaml.matches("cache: false  # ").count(), 2, "{yaml}");
     let ids = expanded(&everything);
     for id in [
         "rust-format",
