@@ -230,8 +230,9 @@ fn read_texts(root: &Path, workflow: &Workflow, files: &[RepoPath]) -> BTreeMap<
     workspace::manifests_wanted(workflow, files).into_par_iter().with_min_len(32).filter_map(read).collect()
 }
 
-/// Digest of what surrounds a step: platform and declared variables. Of a secret only 16 bits of its digest go in: enough
-/// to notice that it is another one, too little to find out which.
+/// Digest of what surrounds a step: platform and declared variables. Secrets are no part of it, as they are no part of a
+/// key; of one that is to be (`in_key`) 16 bits of its digest go in: enough to notice that it is another one, too little
+/// to find out which.
 fn context(step: &Step, secrets: &[String], env: &BTreeMap<OsString, OsString>) -> Digest {
     use std::os::unix::ffi::OsStrExt;
     let seen = |name: &String| {
@@ -239,7 +240,11 @@ fn context(step: &Step, secrets: &[String], env: &BTreeMap<OsString, OsString>) 
         let digest = Digest::of_bytes(value.as_bytes()).to_string();
         Some(if is_secret(OsStr::new(name), value, secrets) { digest[..4].to_owned() } else { digest })
     };
-    let passed = step.env.iter().filter(|(_, value)| value.is_none());
+    let counts = |name: &String| {
+        let value = env.get(OsStr::new(name)).map(OsString::as_os_str).unwrap_or_default();
+        step.sealed.contains(name) || !is_secret(OsStr::new(name), value, secrets)
+    };
+    let passed = step.env.iter().filter(|(name, value)| value.is_none() && counts(name));
     let passed: BTreeMap<&str, Option<String>> = passed.map(|(name, _)| (name.as_str(), seen(name))).collect();
     Digest::of_json(&(std::env::consts::OS, std::env::consts::ARCH, passed))
 }

@@ -91,7 +91,7 @@ fn flags_and_variables_say_how_the_cache_is_used() {
     for flag in ["--no-cache", "--cache=read", "--cache=on", "--no-resume", "--resume"] {
         assert_eq!(world.plan(&[flag]), "a skip:unaffected", "{flag}");
     }
-    let _ = world.wf(&["run", "--cache", "maybe"]).exits(2).complains("--cache maybe").complains("`on`, `off`, `read`");
+    let _ = world.wf(&["run", "--cache", "maybe"]).exits(2).complains("--cache=maybe").complains("`on`, `off`, `read`");
     let _ = world.wf(&["run", "--no-cache", "--cache", "on"]).exits(2);
 }
 

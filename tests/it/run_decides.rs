@@ -384,12 +384,12 @@ fn a_tree_without_its_submodules_proves_nothing_about_the_whole_commit() {
 }
 
 #[test]
-fn another_value_of_a_declared_variable_runs_even_if_it_is_a_secret() {
+fn another_value_of_a_declared_variable_runs_and_of_a_secret_if_it_is_in_the_key() {
     let config = "
 secrets: [DATABASE]
 steps:
   - {id: plain, run: 'true', inputs: [src/], env: [MODE]}
-  - {id: secret, run: 'true', inputs: [src/], env: [DATABASE]}
+  - {id: secret, run: 'true', inputs: [src/], env: {DATABASE: {secret: true, in_key: true}}}
 ";
     let world = World::new(config);
     let _ = world.wf_env(&[("MODE", "a"), ("DATABASE", "hunter-one")], &["run"]).passed();
