@@ -9,12 +9,14 @@ mod evict;
 mod file;
 pub mod folder;
 pub mod limits;
+pub mod portable;
 mod problem;
 mod size;
 pub mod store;
 pub mod sweep;
+pub mod verify;
 
-pub use actions::Actions;
+pub use actions::{Actions, KeyStart, Place, Record, Tally, Uses, VerdictRecord};
 pub use entry::{Entry, Output, OutputKind, Pass};
 pub use folder::{CachePlace, Folder, cache_place};
 pub use limits::{Limits, Policy};

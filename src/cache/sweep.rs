@@ -120,7 +120,9 @@ fn run(held: &Held<'_>, folder: &Arc<Folder>, request: &Request, target: u64) ->
     let blobs = chosen.blobs.iter().map(|at| (&seen.paths[*at], seen.blobs[*at].cost));
     for (path, cost) in blobs.chain(seen.left_over.iter().map(|(path, cost)| (path, *cost))) {
         match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => swept.stuck.push((path.clone(), error.to_string())),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                swept.stuck.push((path.clone(), error.to_string()));
+            }
             _ => freed += cost,
         }
     }
@@ -136,7 +138,7 @@ fn run(held: &Held<'_>, folder: &Arc<Folder>, request: &Request, target: u64) ->
 }
 
 /// Calls for every file and folder of the store: its path, what it takes, and when it was written; folders have no time.
-fn walk(folder: &Folder, mut each: impl FnMut(PathBuf, u64, Option<u64>)) -> io::Result<()> {
+pub(super) fn walk(folder: &Folder, mut each: impl FnMut(PathBuf, u64, Option<u64>)) -> io::Result<()> {
     for file in walkdir::WalkDir::new(folder.path("cas")).min_depth(1) {
         let file = match file {
             Ok(file) => file,

@@ -101,7 +101,8 @@ impl Actions {
                 ([one], None) if about.entry.is_some() => copy(&mut out, one),
                 _ => {
                     let tally = self.tally(&key);
-                    let newest = [&tally.last_pass, &tally.last_fail].into_iter().flatten().map(|last| last.at_ms).max();
+                    let newest =
+                        [&tally.last_pass, &tally.last_fail].into_iter().flatten().map(|last| last.at_ms).max();
                     if about.entry.is_some() || newest.is_some_and(|newest| newest >= drop.before_ms) {
                         let sum = Sum { key, tally, usage: used.unwrap_or_default() };
                         frame::append(&mut out, |out| record::encode(&Record::Sum(sum), now, out));
