@@ -162,6 +162,16 @@ fn lock(file: &File) -> io::Result<()> {
     }
 }
 
+/// What lies in a cache. A folder that a person names and that holds something else is not taken for one.
+const OURS: &[&str] = &["format", ".gitignore", "cas", "actions", "size", "digests", "kept", "tools"];
+
+/// Is there anything that no cache has?
+fn is_foreign(dir: &Path) -> bool {
+    let names = std::fs::read_dir(dir).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.file_name()));
+    let mut names = names.filter(|name| !name.as_encoded_bytes().starts_with(b".tmp-"));
+    names.any(|name| !OURS.iter().any(|ours| name == *ours))
+}
+
 /// May this folder be used?
 fn check(place: &CachePlace) -> Result<(), Problem> {
     let dir = &place.dir;
@@ -175,13 +185,16 @@ fn check(place: &CachePlace) -> Result<(), Problem> {
     let mut text = String::new();
     let read = file::read(&path).and_then(|file| io::Read::read_to_string(&mut io::Read::take(file, 64), &mut text));
     match read {
+        // Nothing of a person's is hidden from git, or counted, because its folder was named by mistake.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && is_foreign(dir) => {
+            Err(Problem::Foreign { path: dir.clone() })
+        }
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(()),
         Err(error) => Err(Problem::Unreadable { path, message: error.to_string() }),
         Ok(_) => match text.trim().parse::<u32>() {
             Ok(FORMAT) => Ok(()),
             Ok(found) if found > FORMAT => Err(Problem::Newer { path: dir.clone(), found, known: FORMAT }),
-            // It may be somebody else's folder: nothing is written there.
-            _ => Err(Problem::Unreadable { path, message: "it says no format that wf ever wrote".into() }),
+            _ => Err(Problem::Foreign { path }),
         },
     }
 }

@@ -11,15 +11,15 @@ mod file;
 pub mod folder;
 pub mod kept;
 pub mod limits;
-pub mod outputs;
+pub mod portable;
 mod problem;
 mod size;
 pub mod store;
 pub mod sweep;
+pub mod verify;
 
 pub use actions::{Actions, KeyStart, Place, Record, Tally, Uses, VerdictRecord};
-pub use digests::{Digests, Forms};
-pub use entry::{Entry, Output, OutputKind, Pass, outputs_digest};
+pub use entry::{Entry, Output, OutputKind, Pass};
 pub use folder::{CachePlace, Folder, cache_place};
 pub use limits::{Limits, Policy};
 pub use problem::{Problem, Refused};

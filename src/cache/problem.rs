@@ -32,9 +32,9 @@ pub enum Problem {
         places: usize,
     },
     /// It says nothing that wf ever wrote.
-    #[error("{} is no file of wf's; it is written anew", .path.display())]
+    #[error("{} holds something else than wf's cache; it is not used", .path.display())]
     Foreign {
-        /// The file.
+        /// The file or folder.
         path: PathBuf,
     },
     /// The file system refuses.

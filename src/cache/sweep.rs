@@ -138,7 +138,7 @@ fn run(held: &Held<'_>, folder: &Arc<Folder>, request: &Request, target: u64) ->
 }
 
 /// Calls for every file and folder of the store: its path, what it takes, and when it was written; folders have no time.
-fn walk(folder: &Folder, mut each: impl FnMut(PathBuf, u64, Option<u64>)) -> io::Result<()> {
+pub(super) fn walk(folder: &Folder, mut each: impl FnMut(PathBuf, u64, Option<u64>)) -> io::Result<()> {
     for file in walkdir::WalkDir::new(folder.path("cas")).min_depth(1) {
         let file = match file {
             Ok(file) => file,

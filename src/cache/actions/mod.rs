@@ -10,17 +10,18 @@ mod rewrite;
 #[cfg(test)]
 mod tests;
 
-pub(super) use frame::MAGIC;
+use frame::MAGIC;
 pub use record::{KeyStart, Place, Record, Sum, Tally, Totals, Usage, Uses, VerdictRecord};
 
 use super::folder::{Folder, Held};
+use super::store::Present;
 use super::{Entry, Problem, Refused, file};
 use crate::base::StepId;
 use crate::key::Key;
 use index::Index;
 use record::Kind;
 pub(super) use rewrite::Drop;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::hash::{Hash as _, Hasher as _};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -139,10 +140,12 @@ impl Actions {
             && record::key(body).and_then(|key| self.entry_body(&key)).is_some_and(|newest| std::ptr::eq(newest, body))
     }
 
-    /// Every verdict that is still there one by one.
-    pub fn verdicts(&self) -> impl Iterator<Item = VerdictRecord> {
+    /// What the verdicts of each key add up to.
+    pub(super) fn sums(&self) -> Vec<Sum> {
         let bodies = self.index.all().map(|frame| frame::body(&self.bytes, frame));
-        bodies.filter(|body| Kind::of(body) == Some(Kind::Verdict)).filter_map(record::value)
+        let verdicts = bodies.filter(|body| matches!(Kind::of(body), Some(Kind::Verdict | Kind::Sum)));
+        let keys: BTreeSet<Key> = verdicts.filter_map(record::key).collect();
+        keys.into_iter().map(|key| Sum { key, tally: self.tally(&key), usage: Usage::default() }).collect()
     }
 
     /// How often which entries were used, and what all uses add up to.
@@ -167,25 +170,43 @@ impl Actions {
         (of, totals)
     }
 
-    /// Records something, for everybody. What others recorded since is read on the way.
+    /// Records something, for everybody. What others recorded since is read on the way. Says which results are not
+    /// recorded, because a blob that they name is gone: whoever evicts holds the same lock, so that no entry is ever without
+    /// its blobs.
     ///
     /// # Errors
     /// [`Refused`], or what the file system says. Then nothing of it is recorded.
-    pub fn append(&mut self, records: &[Record]) -> io::Result<()> {
+    pub fn append(&mut self, records: &[Record]) -> io::Result<Vec<Key>> {
         let folder = Arc::clone(&self.folder);
         let held = folder.hold()?;
+        self.append_held(&held, records)
+    }
+
+    pub(super) fn append_held(&mut self, held: &Held<'_>, records: &[Record]) -> io::Result<Vec<Key>> {
         self.catch_up()?;
-        let (now, mut batch) = (folder.now_ms(), Vec::new());
-        for record in records {
-            frame::append(&mut batch, |out| record::encode(record, now, out));
-        }
-        held.room_for(2 * batch.len() as u64)?;
+        let packed: Vec<Vec<u8>> = records.iter().map(|record| self.packed(record)).collect();
+        // The index counts twice.
+        held.room_for(2 * packed.iter().map(|bytes| bytes.len() as u64).sum::<u64>())?;
         // Making room may have rewritten it.
         self.catch_up()?;
         if self.damaged > 0 || self.is_wasteful() {
-            self.rewrite(&held, &Drop::default())?;
+            self.rewrite(held, &Drop::default())?;
         }
-        self.write(&held, batch)
+        let (mut batch, mut bare, mut there) = (Vec::new(), Vec::new(), Present::new(&self.folder)?);
+        for (record, bytes) in records.iter().zip(&packed) {
+            match record {
+                Record::Entry(entry) if !entry.blobs().all(|blob| there.has(blob)) => bare.push(entry.key),
+                _ => batch.extend_from_slice(bytes),
+            }
+        }
+        self.write(held, batch)?;
+        Ok(bare)
+    }
+
+    fn packed(&self, record: &Record) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        frame::append(&mut bytes, |out| record::encode(record, self.folder.now_ms(), out));
+        bytes
     }
 
     fn write(&mut self, _: &Held<'_>, batch: Vec<u8>) -> io::Result<()> {
@@ -214,6 +235,7 @@ impl Actions {
     fn catch_up(&mut self) -> io::Result<()> {
         self.load().or_else(|problem| match problem {
             Problem::Newer { .. } | Problem::Unreadable { .. } => Err(Refused::Unusable(problem).into()),
+            // What is no index is written anew.
             _ => Ok(()),
         })
     }
@@ -265,6 +287,22 @@ impl Actions {
     }
 }
 
+/// A whole index, to be read by [`records_of`].
+pub(super) fn file_of(records: impl Iterator<Item = Record>, at_ms: u64) -> Vec<u8> {
+    let mut bytes = MAGIC.to_vec();
+    for record in records {
+        frame::append(&mut bytes, |out| record::encode(&record, at_ms, out));
+    }
+    bytes
+}
+
+/// Every record of an index that is whole. None: it is not.
+pub(super) fn records_of(bytes: &[u8]) -> Option<Vec<Record>> {
+    let found = frame::scan(bytes, MAGIC.len());
+    let whole = bytes.starts_with(MAGIC) && found.damaged == 0 && found.end == bytes.len();
+    whole.then(|| found.frames.iter().map(|frame| record::decode(frame::body(bytes, *frame))).collect())?
+}
+
 /// A number for a step; others may have the same.
 fn step_hash(step: &str) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
@@ -279,6 +317,6 @@ fn strange(path: &std::path::Path, bytes: &[u8]) -> Option<Problem> {
     match found {
         Some(found) if found > 1 => Some(Problem::Newer { path: path.into(), found, known: 1 }),
         _ if MAGIC.starts_with(bytes) => None,
-        _ => Some(Problem::Foreign { path: path.into() }),
+        _ => Some(Problem::Damaged { path: path.into(), places: 1 }),
     }
 }

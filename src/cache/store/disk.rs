@@ -7,9 +7,10 @@ use super::{Store, copy};
 use crate::base::{BlobRef, Digest};
 use crate::cache::folder::{Folder, cache_place};
 use crate::cache::{CachePlace, Limits, Refused, file, size};
-use rustix::fd::{AsFd as _, OwnedFd};
+use rustix::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How temporary files are called; no blob is.
-pub(in crate::cache) const TEMP: &str = ".tmp-";
+const TEMP: &str = ".tmp-";
 
 /// The local store.
 #[derive(Clone, Debug)]
@@ -149,8 +150,33 @@ impl Store for Disk {
     }
 }
 
+/// Which blobs are there, each asked for once. Wants the lock, so that none goes meanwhile.
+pub(in crate::cache) struct Present<'a> {
+    cas: BorrowedFd<'a>,
+    seen: HashSet<BlobRef>,
+}
+
+impl<'a> Present<'a> {
+    pub(in crate::cache) fn new(folder: &'a Folder) -> io::Result<Self> {
+        Ok(Self { cas: folder.cas()?, seen: HashSet::new() })
+    }
+
+    pub(in crate::cache) fn has(&mut self, blob: &BlobRef) -> bool {
+        if self.seen.contains(blob) {
+            return true;
+        }
+        let (fan, rest) = names(&blob.digest);
+        let there = rustix::fs::statat(self.cas, format!("{fan}/{rest}"), AtFlags::SYMLINK_NOFOLLOW)
+            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file() && stat.st_size as u64 == blob.size);
+        if there {
+            self.seen.insert(*blob);
+        }
+        there
+    }
+}
+
 /// The folder and the file of a blob.
-fn names(digest: &Digest) -> (String, String) {
+pub(in crate::cache) fn names(digest: &Digest) -> (String, String) {
     let mut fan = digest.to_string();
     let rest = fan.split_off(2);
     (fan, rest)

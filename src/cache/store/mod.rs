@@ -9,6 +9,7 @@ mod tests;
 mod verified;
 
 pub use disk::Disk;
+pub(super) use disk::{Present, names};
 pub use layered::Layered;
 pub use verified::Verified;
 
@@ -35,6 +36,20 @@ pub trait Store: Send + Sync {
 }
 
 impl<S: Store + ?Sized> Store for &S {
+    fn get(&self, blob: &BlobRef) -> io::Result<Option<Box<dyn Read + Send>>> {
+        (**self).get(blob)
+    }
+
+    fn put(&self, blob: &BlobRef, bytes: &mut dyn Read) -> io::Result<()> {
+        (**self).put(blob, bytes)
+    }
+
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+}
+
+impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
     fn get(&self, blob: &BlobRef) -> io::Result<Option<Box<dyn Read + Send>>> {
         (**self).get(blob)
     }
@@ -81,7 +96,7 @@ pub fn bytes(store: &(impl Store + ?Sized), blob: &BlobRef, most: u64) -> io::Re
 }
 
 /// Copies exactly `size` bytes and tells their digest. One pass, whatever their number.
-fn copy(size: u64, from: &mut dyn Read, to: &mut dyn io::Write) -> io::Result<crate::base::Digest> {
+pub(super) fn copy(size: u64, from: &mut dyn Read, to: &mut dyn io::Write) -> io::Result<crate::base::Digest> {
     let mut buffer = vec![0; (size + 1).min(128 << 10) as usize];
     let (mut hash, mut left) = (digest::Stream::default(), size);
     loop {
