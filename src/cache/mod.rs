@@ -7,6 +7,7 @@ pub mod entry;
 pub mod kept;
 pub mod outputs;
 pub mod store;
+pub mod undo;
 
 pub use entry::{Entry, Output, OutputKind, Pass};
 pub use store::Store;

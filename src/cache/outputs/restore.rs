@@ -5,14 +5,15 @@ use super::beneath::{self, Beneath};
 use super::check::check;
 use super::list::{Listed, Listing, Thing, list, thing};
 use super::look::{FEW, Known, digest, link};
-use super::place::{Placing, Why, in_the_way, tree};
+use super::place::{Content, Placing, Why, in_the_way, tree};
 use super::stale;
 use crate::base::{Digest, GlobSet, RepoPath};
 use crate::cache::kept::Keep;
 use crate::cache::{Output, OutputKind, Store};
 use rayon::prelude::*;
 use rustix::fd::{AsFd as _, BorrowedFd};
-use std::collections::{HashMap, HashSet};
+use rustix::io::Errno;
+use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -97,7 +98,8 @@ impl Restore<'_> {
         check(self.globs, outputs)?;
         let listing = list(self.beneath, self.globs).map_err(|(path, source)| tree(&path, source))?;
         let now: HashMap<&RepoPath, &Listed> = listing.things.iter().map(|listed| (&listed.path, listed)).collect();
-        let wanted: HashSet<&RepoPath> = outputs.iter().map(|output| &output.path).collect();
+        let is_folder = |output: &Output| output.kind == OutputKind::Folder;
+        let wanted: Wanted<'_> = outputs.iter().map(|output| (&output.path, is_folder(output))).collect();
         let groups = by_folder(outputs);
         for output in outputs {
             if let Some(Thing::Special(what)) = now.get(&output.path).map(|listed| listed.thing) {
@@ -122,8 +124,8 @@ impl Restore<'_> {
         if outputs.len() < FEW { groups.iter().try_for_each(group) } else { groups.par_iter().try_for_each(group) }
     }
 
-    fn remove_unwanted(&self, listing: &Listing, wanted: &HashSet<&RepoPath>) -> Result<stale::Removed, Why> {
-        let unwanted = |path: &RepoPath| !wanted.contains(path);
+    fn remove_unwanted(&self, listing: &Listing, wanted: &Wanted<'_>) -> Result<stale::Removed, Why> {
+        let unwanted = |listed: &Listed| is_unwanted(listed, wanted);
         stale::remove(self.beneath, self.globs, listing, self.recorded, self.known, &unwanted)
             .map_err(|(path, source)| tree(&path, source))
     }
@@ -133,7 +135,7 @@ impl Restore<'_> {
         &self,
         folder: &RepoPath,
         now: &HashMap<&RepoPath, &Listed>,
-        wanted: &HashSet<&RepoPath>,
+        wanted: &Wanted<'_>,
     ) -> Result<(), Why> {
         match self.beneath.folder(folder) {
             Ok(_) => return Ok(()),
@@ -152,7 +154,7 @@ impl Restore<'_> {
                 Thing::File { .. } => "a file where a folder should be",
                 Thing::Symlink => "a symlink where a folder should be",
             };
-            let goes = now.get(path).is_some_and(|listed| !wanted.contains(path) && self.is_recorded(listed));
+            let goes = now.get(path).is_some_and(|listed| is_unwanted(listed, wanted) && self.is_recorded(listed));
             return if goes { Ok(()) } else { Err(in_the_way(path, what)) };
         }
         Ok(())
@@ -182,16 +184,19 @@ impl Restore<'_> {
         let there = || now.get(path).map_or(Ok(None), |listed| placing.look(folder, listed));
         let (written, bytes) = match &output.kind {
             OutputKind::File { blob, executable } => {
-                let bytes = || self.store.get(blob);
-                (placing.file(folder, path, there()?, (blob, *executable), &bytes)?, blob.size)
+                let (open, local) = (|| self.store.get(blob), || self.store.path_of(blob));
+                let wanted = Content { blob, executable: *executable, open: &open, local: &local };
+                (placing.file(folder, path, there()?, &wanted)?, blob.size)
             }
             OutputKind::Symlink { target } => (placing.symlink(folder, path, there()?, target)?, 0),
             OutputKind::Folder => match rustix::fs::mkdirat(folder, path.file_name(), 0o777.into()) {
                 Ok(()) => (true, 0),
-                Err(error) => {
-                    self.beneath.folder(path).map_err(|_| tree(path, error.into()))?;
-                    (false, 0)
-                }
+                Err(error) if error != Errno::EXIST => return Err(tree(path, error.into())),
+                Err(_) => match self.beneath.folder(path) {
+                    Ok(_) => (false, 0),
+                    Err(error) if beneath::is_blocked(&error) => return Err(in_the_way(path, "no folder")),
+                    Err(error) => return Err(tree(path, error)),
+                },
             },
         };
         if written {
@@ -202,6 +207,14 @@ impl Restore<'_> {
         }
         Ok(())
     }
+}
+
+/// What is wanted at a path: is it an empty folder?
+type Wanted<'a> = HashMap<&'a RepoPath, bool>;
+
+/// Nothing is wanted there, or a folder instead of a file, or a file instead of a folder: no version of what is wanted.
+fn is_unwanted(listed: &Listed, wanted: &Wanted<'_>) -> bool {
+    wanted.get(&listed.path).is_none_or(|folder| *folder != (listed.thing == Thing::Folder))
 }
 
 /// Outputs by the folder that holds them, so that each is opened once.

@@ -2,7 +2,7 @@
 
 use super::WasRecorded;
 use super::beneath::{Beneath, file_stat, stat_in};
-use super::list::{At, Listing, Thing, list, roots};
+use super::list::{At, Listed, Listing, Thing, list, roots};
 use super::look::{Known, digest, is_away, link};
 use super::write::{Leftover, is_same};
 use crate::base::{Digest, GlobSet, RepoPath};
@@ -39,14 +39,14 @@ pub fn remove(
     listing: &Listing,
     recorded: &WasRecorded<'_>,
     known: &dyn Known,
-    unwanted: &dyn Fn(&RepoPath) -> bool,
+    unwanted: &dyn Fn(&Listed) -> bool,
 ) -> At<Removed> {
     let mut removed = Removed::default();
     let mut folders = BTreeSet::new();
     for leftover in listing.leftovers.iter().filter(|path| is_orphan(path)) {
         unlink(beneath, leftover, AtFlags::empty()).map_err(|error| (leftover.clone(), error))?;
     }
-    for listed in listing.things.iter().filter(|listed| unwanted(&listed.path)) {
+    for listed in listing.things.iter().filter(|listed| unwanted(listed)) {
         let path = &listed.path;
         let failed = |error| (path.clone(), error);
         let content = match listed.thing {
