@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 /// A result that can be used again: a step passed with this key, and this is what it printed and made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
+    /// For which key. The first field: the action index finds it without decoding the rest.
+    pub key: Key,
     /// Whose result.
     pub step: StepId,
-    /// For which key.
-    pub key: Key,
     /// What it made, sorted by path. Empty if it declares no outputs.
     pub outputs: Vec<Output>,
     /// What it printed, as it was interleaved: a file of [`crate::event::frame`]. None: nothing.
@@ -85,7 +85,12 @@ impl Entry {
         outputs_digest(&self.outputs)
     }
 
-    /// Bytes of all its blobs, as they count towards the store's size.
+    /// Is it too old to be served?
+    pub fn is_expired(&self, now_ms: u64) -> bool {
+        self.expires_ms.is_some_and(|until| until <= now_ms)
+    }
+
+    /// Every blob that it names. One may come twice.
     pub fn blobs(&self) -> impl Iterator<Item = &BlobRef> {
         let outputs = self.outputs.iter().filter_map(|output| match &output.kind {
             OutputKind::File { blob, .. } => Some(blob),

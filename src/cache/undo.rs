@@ -75,9 +75,10 @@ pub struct Undone {
 pub fn bring_back(beneath: &Beneath, kept: &Kept, keep: &Keep<'_>, versions: Vec<Version>) -> Vec<Undone> {
     let recorded = |_: &RepoPath, _: &crate::base::Digest| false;
     let one = |version: Version| {
-        let placing = Placing { beneath, known: &Nothing, recorded: &recorded, keep, kept: Mutex::default() };
+        let now_kept = Mutex::default();
+        let placing = Placing { beneath, known: &Nothing, recorded: &recorded, keep, kept: &now_kept };
         let done = place(&placing, kept, &version);
-        let kept = !placing.kept.into_inner().unwrap_or_else(PoisonError::into_inner).is_empty();
+        let kept = !now_kept.into_inner().unwrap_or_else(PoisonError::into_inner).is_empty();
         Undone { version, done, kept }
     };
     versions.into_iter().map(one).collect()

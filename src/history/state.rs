@@ -113,7 +113,7 @@ impl StateDir {
     /// # Errors
     /// A newer format, or a symlink nobody asked for. A folder that cannot be read is found out by those who read.
     pub fn open_read_only(root: &Path, by: ChosenBy) -> Result<Self, StateError> {
-        let inner = ["runs", "facts", "locks"].map(|name| root.join(name));
+        let inner = ["runs", "facts", "locks", "cache"].map(|name| root.join(name));
         for path in inner.iter().map(PathBuf::as_path).chain((by == ChosenBy::Default).then_some(root)) {
             if path.symlink_metadata().is_ok_and(|meta| meta.is_symlink()) {
                 return Err(StateError::Symlink { path: path.into() });

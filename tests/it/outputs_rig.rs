@@ -169,9 +169,9 @@ impl Rig {
 
     /// The bytes that are kept of a path, the newest first.
     pub fn kept_of(&self, path: &str) -> Vec<String> {
-        let (versions, strange) = self.kept.list().unwrap();
-        assert_eq!(strange, 0);
-        let mine = versions.into_iter().filter(|version| version.path == RepoPath::from(path));
+        let listed = self.kept.list().unwrap();
+        assert_eq!((listed.newer, listed.damaged), (0, 0));
+        let mine = listed.versions.into_iter().filter(|version| version.path == RepoPath::from(path));
         mine.map(|version| {
             let mut text = String::new();
             self.kept.get(&version.blob).unwrap().unwrap().read_to_string(&mut text).unwrap();

@@ -146,7 +146,7 @@ fn file(
             (&mut file).take(size + 1).read_to_end(&mut bytes).map_err(read)?;
             BlobRef::of(&bytes)
         }
-        Some(store) => store.add(size, &mut file).map_err(stored)?,
+        Some(store) => store.add_file(size, &mut file).map_err(stored)?,
         None => {
             let (digest, size) = stream(&mut (&mut file).take(size + 1)).map_err(read)?;
             BlobRef { digest, size }

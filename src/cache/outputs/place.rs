@@ -2,12 +2,12 @@
 
 use super::WasRecorded;
 use super::beneath::Beneath;
-use super::list::{Listed, Thing};
-use super::look::{Known, There, digest, is_away, link_in, stream, there};
+use super::list::Thing;
+use super::look::{Known, There, is_away, link_in, stream, there};
 use super::write::{Aside, Before, Staged};
 use crate::base::digest::Stream;
 use crate::base::{BlobRef, Digest, RepoPath};
-use crate::cache::kept::{Keep, KeptKind};
+use crate::cache::kept::{Keep, Keeping, KeptKind};
 use crate::tree::FileStat;
 use rustix::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
@@ -88,8 +88,8 @@ pub struct Placing<'a> {
     pub recorded: &'a WasRecorded<'a>,
     /// Where the rest is kept.
     pub keep: &'a Keep<'a>,
-    /// What was kept.
-    pub kept: Mutex<Vec<RepoPath>>,
+    /// Of what a version was kept.
+    pub kept: &'a Mutex<Vec<RepoPath>>,
 }
 
 /// What is to be in a file.
@@ -153,25 +153,6 @@ impl Placing<'_> {
     /// What is there now.
     pub fn look_at(&self, folder: BorrowedFd<'_>, path: &RepoPath) -> Result<Option<There>, Why> {
         there(self.beneath, folder, path, self.known).map_err(|source| tree(path, source))
-    }
-
-    /// What a listed thing is, with the digest of its bytes.
-    pub fn look(&self, folder: BorrowedFd<'_>, listed: &Listed) -> Result<Option<There>, Why> {
-        let path = &listed.path;
-        let failed = |source| tree(path, source);
-        match listed.thing {
-            Thing::File { executable } => {
-                let digest = match self.known.known(path, &listed.stat) {
-                    Some(digest) => digest,
-                    None => match digest(self.beneath, path, self.known) {
-                        Err(error) if is_away(&error) => return Ok(None),
-                        digest => digest.map_err(failed)?,
-                    },
-                };
-                Ok(Some(There::File { stat: listed.stat, digest, executable }))
-            }
-            _ => self.look_at(folder, path),
-        }
     }
 
     fn settle(
@@ -240,7 +221,8 @@ impl Placing<'_> {
     }
 
     fn keep(&self, path: &RepoPath, kind: KeptKind, bytes: &mut dyn Read) -> Result<(), Why> {
-        self.keep.keep(path, kind, bytes).map_err(|source| Why::Keep { path: path.clone(), source })?;
+        let version = Keeping { path: path.clone(), kind, bytes: Box::new(bytes) };
+        self.keep.keep([Ok(version)]).map_err(|(path, source)| Why::Keep { path, source })?;
         let mut kept = self.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if !kept.contains(path) {
             kept.push(path.clone());
@@ -271,7 +253,7 @@ fn aside_bytes(aside: &Aside<'_>) -> io::Result<AsideBytes> {
     }
 }
 
-fn file_kind(executable: bool) -> KeptKind {
+pub(super) fn file_kind(executable: bool) -> KeptKind {
     if executable { KeptKind::Executable } else { KeptKind::File }
 }
 
