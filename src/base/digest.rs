@@ -60,6 +60,18 @@ impl Stream {
     }
 }
 
+/// What is written is added.
+impl std::io::Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.add(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Digest {
     /// The digest of `bytes` as they are.
     pub fn of_bytes(bytes: &[u8]) -> Self {

@@ -5,13 +5,13 @@
 //!
 //! `kept/list` has one line of JSON for each version; `kept/<digest>` has its bytes.
 
-use crate::base::{BlobRef, RepoPath, RunId};
+use super::file;
+use crate::base::{BlobRef, Digest, RepoPath, RunId, digest};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write as _};
+use std::fs::File;
+use std::io::{self, Read, Seek as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// Raised when a line of the list means something else than before.
@@ -69,15 +69,63 @@ pub struct Keep<'a> {
     pub worktree: &'a Path,
 }
 
+/// One version to be kept.
+pub struct Keeping<'a> {
+    /// Where it is.
+    pub path: RepoPath,
+    /// What it is.
+    pub kind: KeptKind,
+    /// Its bytes.
+    pub bytes: Box<dyn Read + 'a>,
+}
+
+/// What the list says.
+#[derive(Clone, Debug, Default)]
+pub struct Listed {
+    /// The versions, newest first.
+    pub versions: Vec<Version>,
+    /// Lines that a newer wf wrote.
+    pub newer: usize,
+    /// Lines that say nothing.
+    pub damaged: usize,
+}
+
 impl Keep<'_> {
-    /// Keeps a version. When this returns, its bytes and the record of it are on the disk.
-    pub fn keep(&self, path: &RepoPath, kind: KeptKind, bytes: &mut dyn Read) -> io::Result<()> {
-        let _lock = self.kept.lock()?;
-        let blob = self.kept.put(bytes)?;
-        let (run, path, worktree) = (self.run.clone(), path.clone(), worktree_name(self.worktree));
-        self.kept.append(&Version { format: FORMAT, run, at_ms: self.at_ms, worktree, path, kind, blob })
+    /// Keeps versions, and tells what the bytes were. When this returns, all of them and the record of each are on the disk.
+    ///
+    /// # Errors
+    /// The path that could not be kept; then none of them is recorded.
+    pub fn keep<'b>(
+        &self,
+        versions: impl IntoIterator<Item = Result<Keeping<'b>, (RepoPath, io::Error)>>,
+    ) -> Result<Vec<(RepoPath, Digest)>, (RepoPath, io::Error)> {
+        let mut lock = None;
+        let (mut files, mut kept, mut lines) = (Vec::new(), Vec::new(), Vec::new());
+        for version in versions {
+            let Keeping { path, kind, mut bytes } = version?;
+            let failed = |error| (path.clone(), error);
+            if lock.is_none() {
+                lock = Some(self.kept.lock().map_err(failed)?);
+            }
+            let (blob, file) = self.kept.put(&mut bytes).map_err(failed)?;
+            if files.len() < SYNCED_ONE_BY_ONE {
+                files.push(file);
+            }
+            kept.push((path.clone(), blob.digest));
+            let (run, worktree) = (self.run.clone(), worktree_name(self.worktree));
+            let line = Version { format: FORMAT, run, at_ms: self.at_ms, worktree, path: path.clone(), kind, blob };
+            serde_json::to_writer(&mut lines, &line).map_err(|error| failed(error.into()))?;
+            lines.push(b'\n');
+        }
+        if let Some((first, _)) = kept.first() {
+            self.kept.finish(&files, kept.len(), &lines).map_err(|error| (first.clone(), error))?;
+        }
+        Ok(kept)
     }
 }
+
+/// More files than this are written through by one call for all that the file system has to write.
+const SYNCED_ONE_BY_ONE: usize = 16;
 
 /// A worktree as it is written into the list.
 pub fn worktree_name(root: &Path) -> RepoPath {
@@ -90,45 +138,45 @@ impl Kept {
         Self { dir: cache.join("kept") }
     }
 
-    /// Everything kept, the newest first; and how many lines say nothing this wf understands.
-    pub fn list(&self) -> io::Result<(Vec<Version>, usize)> {
+    /// Everything kept.
+    pub fn list(&self) -> io::Result<Listed> {
         let mut text = Vec::new();
-        match self.read_only(&self.dir.join("list")) {
+        match self.read("list") {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             file => {
                 file?.take(LIST_MAX).read_to_end(&mut text)?;
             }
         }
-        let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let (mut versions, mut strange) = (Vec::new(), 0);
-        for line in lines {
+        let mut listed = Listed::default();
+        for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             match serde_json::from_slice::<Version>(line) {
-                Ok(version) if version.format == FORMAT => versions.push(version),
-                _ => strange += 1,
+                Ok(version) if version.format == FORMAT => listed.versions.push(version),
+                _ if is_newer(line) => listed.newer += 1,
+                _ => listed.damaged += 1,
             }
         }
-        versions.reverse();
-        Ok((versions, strange))
+        listed.versions.reverse();
+        Ok(listed)
     }
 
     /// A kept version's bytes. They are to be verified.
     pub fn get(&self, blob: &BlobRef) -> io::Result<Option<File>> {
-        match self.read_only(&self.dir.join(blob.digest.to_string())) {
+        match self.read(&blob.digest.to_string()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             file => file.map(Some),
         }
     }
 
-    /// Forgets what was kept before that time; lines that this wf does not understand stay. Says how many were forgotten.
+    /// Forgets what was kept before that time, and says how many versions that were. Nothing while there is anything that a
+    /// newer wf kept: it may name any of the bytes.
     pub fn forget(&self, before_ms: u64) -> io::Result<usize> {
-        if !self.dir.exists() {
+        if self.dir.symlink_metadata().is_err() {
             return Ok(0);
         }
         let _lock = self.lock()?;
-        let (versions, strange) = self.list()?;
+        let Listed { versions, newer, .. } = self.list()?;
         let (stay, go): (Vec<_>, Vec<_>) = versions.into_iter().partition(|version| version.at_ms >= before_ms);
-        // What a newer wf wrote may name any of the blobs.
-        if go.is_empty() || strange > 0 {
+        if go.is_empty() || newer > 0 {
             return Ok(0);
         }
         let mut text = Vec::new();
@@ -140,8 +188,8 @@ impl Kept {
         list.write_all(&text)?;
         list.as_file().sync_all()?;
         list.persist(self.dir.join("list"))?;
-        let named: BTreeSet<_> = stay.iter().map(|version| version.blob).collect();
-        for version in go.iter().filter(|version| !named.contains(&version.blob)) {
+        let named: BTreeSet<_> = stay.iter().map(|version| version.blob.digest).collect();
+        for version in go.iter().filter(|version| !named.contains(&version.blob.digest)) {
             match std::fs::remove_file(self.dir.join(version.blob.digest.to_string())) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -152,64 +200,69 @@ impl Kept {
 
     /// Alone in the folder until dropped: forgetting must not overtake keeping.
     fn lock(&self) -> io::Result<File> {
-        self.make()?;
-        let mut options = OpenOptions::new();
-        options.create(true).truncate(false).write(true).mode(0o600).custom_flags(NOFOLLOW);
-        let file = options.open(self.dir.join("lock"))?;
-        file.lock()?;
-        Ok(file)
-    }
-
-    fn put(&self, bytes: &mut dyn Read) -> io::Result<BlobRef> {
-        let mut file = self.temp()?;
-        let mut hashing = Hashing { to: file.as_file_mut(), sum: crate::base::digest::Stream::default() };
-        let size = io::copy(bytes, &mut hashing)?;
-        let blob = BlobRef { digest: hashing.sum.finish(), size };
-        file.as_file().sync_all()?;
-        file.persist(self.dir.join(blob.digest.to_string()))?;
-        File::open(&self.dir)?.sync_all()?;
-        Ok(blob)
-    }
-
-    fn append(&self, version: &Version) -> io::Result<()> {
-        // In one write, and a line end first: what another process left torn is a line of its own.
-        let mut line = vec![b'\n'];
-        serde_json::to_writer(&mut line, version)?;
-        line.push(b'\n');
-        let mut options = OpenOptions::new();
-        options.create(true).append(true).mode(0o600).custom_flags(NOFOLLOW);
-        let mut list = options.open(self.dir.join("list"))?;
-        list.write_all(&line)?;
-        list.sync_all()
-    }
-
-    fn make(&self) -> io::Result<()> {
-        let mut builder = DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(&self.dir)?;
-        if std::fs::symlink_metadata(&self.dir)?.is_dir() {
-            return Ok(());
+        if let Some(cache) = self.dir.parent() {
+            std::fs::create_dir_all(cache)?;
         }
-        Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is a symlink", self.dir.display())))
+        file::folder(&self.dir)?;
+        let lock = file::update(&self.dir.join("lock"))?;
+        lock.lock()?;
+        Ok(lock)
+    }
+
+    /// Writes bytes under their name; not yet through to the disk.
+    fn put(&self, bytes: &mut dyn Read) -> io::Result<(BlobRef, File)> {
+        let mut temp = self.temp()?;
+        let mut to = Hashing { to: temp.as_file_mut(), sum: digest::Stream::default() };
+        let size = io::copy(bytes, &mut to)?;
+        let blob = BlobRef { digest: to.sum.finish(), size };
+        Ok((blob, temp.persist(self.dir.join(blob.digest.to_string()))?))
+    }
+
+    /// Puts all of it through to the disk: first the bytes, then the lines that name them.
+    fn finish(&self, files: &[File], all: usize, lines: &[u8]) -> io::Result<()> {
+        let dir = File::open(&self.dir)?;
+        #[cfg(target_os = "linux")]
+        let at_once = all > files.len() && rustix::fs::syncfs(&dir).is_ok();
+        #[cfg(not(target_os = "linux"))]
+        let at_once = false;
+        if !at_once {
+            files.iter().try_for_each(File::sync_all)?;
+            if all > files.len() {
+                rustix::fs::sync();
+            }
+            dir.sync_all()?;
+        }
+        // In one write, and a line end first: what another process left torn is a line of its own.
+        let mut list = file::update(&self.dir.join("list"))?;
+        list.seek(io::SeekFrom::End(0))?;
+        list.write_all(&[b"\n", lines].concat())?;
+        list.sync_all()
     }
 
     fn temp(&self) -> io::Result<tempfile::NamedTempFile> {
         tempfile::Builder::new().prefix(".tmp-").tempfile_in(&self.dir)
     }
 
-    fn read_only(&self, path: &Path) -> io::Result<File> {
+    fn read(&self, name: &str) -> io::Result<File> {
         if self.dir.symlink_metadata()?.is_symlink() {
             return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is a symlink", self.dir.display())));
         }
-        let file = OpenOptions::new().read(true).custom_flags(NOFOLLOW).open(path)?;
-        if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
+        file::read(&self.dir.join(name))
     }
 }
 
-const NOFOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.union(rustix::fs::OFlags::NONBLOCK).bits().cast_signed();
+/// Did a newer wf write this line?
+fn is_newer(line: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Head {
+        format: u32,
+    }
+    serde_json::from_slice::<Head>(line).is_ok_and(|head| head.format > FORMAT)
+}
 
 struct Hashing<'a> {
     to: &'a mut File,
-    sum: crate::base::digest::Stream,
+    sum: digest::Stream,
 }
 
 impl io::Write for Hashing<'_> {

@@ -11,11 +11,13 @@ mod file;
 pub mod folder;
 pub mod kept;
 pub mod limits;
+pub mod outputs;
 pub mod portable;
 mod problem;
 mod size;
 pub mod store;
 pub mod sweep;
+pub mod undo;
 pub mod verify;
 
 pub use actions::{Actions, KeyStart, Place, Record, Tally, Uses, VerdictRecord};

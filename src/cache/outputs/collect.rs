@@ -7,7 +7,7 @@ use super::look::{FEW, Known, learn, link, stream};
 use crate::base::{BlobRef, GlobSet, RepoPath};
 use crate::cache::{Output, OutputKind, Store};
 use rayon::prelude::*;
-use std::io::{self, Read as _, Seek as _};
+use std::io::{self, Read as _};
 
 /// Read whole, hashed, and stored from memory up to this size.
 const SMALL: u64 = 1 << 20;
@@ -133,24 +133,30 @@ fn file(
         return Ok(blob);
     }
     let size = u64::try_from(before.st_size).unwrap_or(0);
+    let stored = |source: io::Error| match source.kind() {
+        // The store says the file is not as long as it was.
+        io::ErrorKind::InvalidData => CollectError::Changed(path.clone()),
+        _ => CollectError::Store { path: path.clone(), source },
+    };
     let mut bytes = Vec::new();
-    let blob = if size <= SMALL {
-        bytes.reserve_exact(size as usize + 1);
-        // One more than it had: a file that grows is found out, and one that never ends is not read for ever.
-        (&mut file).take(size + 1).read_to_end(&mut bytes).map_err(read)?;
-        BlobRef::of(&bytes)
-    } else {
-        let (digest, size) = stream(&mut (&mut file).take(size + 1)).map_err(read)?;
-        BlobRef { digest, size }
+    let blob = match store {
+        _ if size <= SMALL => {
+            bytes.reserve_exact(size as usize + 1);
+            // One more than it had: a file that grows is found out, and one that never ends is not read for ever.
+            (&mut file).take(size + 1).read_to_end(&mut bytes).map_err(read)?;
+            BlobRef::of(&bytes)
+        }
+        Some(store) => store.add_file(size, &mut file).map_err(stored)?,
+        None => {
+            let (digest, size) = stream(&mut (&mut file).take(size + 1)).map_err(read)?;
+            BlobRef { digest, size }
+        }
     };
     if blob.size != size || !learn(path, &file, &before, blob.digest, known, began).map_err(read)? {
         return Err(CollectError::Changed(path.clone()));
     }
     if size <= SMALL {
         put(&blob, &mut &bytes[..])?;
-    } else {
-        file.rewind().map_err(read)?;
-        put(&blob, &mut file)?;
     }
     Ok(blob)
 }

@@ -1,7 +1,7 @@
 //! What is in a place now, by content, reading as little as possible.
 
 use super::beneath::{self, Beneath, executable, file_stat, stat_in};
-use super::list::{Thing, thing};
+use super::list::{Listed, Thing, thing};
 use crate::base::{Digest, RepoPath, digest::Stream};
 use crate::cache::{Output, OutputKind};
 use crate::tree::FileStat;
@@ -120,7 +120,7 @@ pub fn link_in(folder: impl std::os::fd::AsFd, name: &[u8]) -> rustix::io::Resul
 }
 
 /// What is under a name in a folder, with the digest of its bytes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum There {
     /// A file.
     File {
@@ -142,6 +142,36 @@ pub enum There {
     Folder,
     /// Something that is neither made nor kept.
     Special(&'static str),
+}
+
+/// What a listed thing is. None: it went away.
+pub fn there_listed(beneath: &Beneath, listed: &Listed, known: &dyn Known) -> io::Result<Option<There>> {
+    let Listed { path, thing, stat } = listed;
+    let there = match *thing {
+        Thing::File { executable } => known
+            .known(path, stat)
+            .map_or_else(|| digest(beneath, path, known), Ok)
+            .map(|digest| There::File { stat: *stat, digest, executable }),
+        Thing::Symlink => link(beneath, path).map(|target| There::Symlink { stat: *stat, target }),
+        Thing::Folder => Ok(There::Folder),
+        Thing::Special(what) => Ok(There::Special(what)),
+    };
+    match there {
+        Err(error) if is_away(&error) => Ok(None),
+        there => there.map(Some),
+    }
+}
+
+impl There {
+    /// Of its bytes. None: it is nothing that wf makes.
+    pub fn content(&self) -> Option<Digest> {
+        match self {
+            Self::File { digest, .. } => Some(*digest),
+            Self::Symlink { target, .. } => Some(Digest::of_bytes(target)),
+            Self::Folder => Some(Digest::of_bytes(b"")),
+            Self::Special(_) => None,
+        }
+    }
 }
 
 /// Looks at what is under the name of `path` in the folder that holds it. None: nothing.

@@ -18,7 +18,7 @@ pub use beneath::Beneath;
 pub use check::{Refused, check};
 pub use collect::{CollectError, Collected, collect};
 pub use look::{Known, Nothing, wrong};
-pub use place::{Placing, Why};
+pub use place::{Content, Placing, Why};
 pub use restore::{Restore, RestoreError, Restored};
 pub use stale::{Removed, remove_recorded};
 

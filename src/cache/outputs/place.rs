@@ -2,17 +2,18 @@
 
 use super::WasRecorded;
 use super::beneath::Beneath;
-use super::list::{Listed, Thing};
-use super::look::{Known, There, digest, is_away, link_in, there};
+use super::list::Thing;
+use super::look::{Known, There, is_away, link_in, stream, there};
 use super::write::{Aside, Before, Staged};
 use crate::base::digest::Stream;
 use crate::base::{BlobRef, Digest, RepoPath};
-use crate::cache::kept::{Keep, KeptKind};
+use crate::cache::kept::{Keep, Keeping, KeptKind};
 use crate::tree::FileStat;
-use rustix::fd::{AsFd as _, BorrowedFd};
+use rustix::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io::{self, Read, Write as _};
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 /// Why something was not put into its place. What stood there stands there still.
@@ -87,12 +88,24 @@ pub struct Placing<'a> {
     pub recorded: &'a WasRecorded<'a>,
     /// Where the rest is kept.
     pub keep: &'a Keep<'a>,
-    /// What was kept.
-    pub kept: Mutex<Vec<RepoPath>>,
+    /// Of what a version was kept.
+    pub kept: &'a Mutex<Vec<RepoPath>>,
 }
 
-/// Opens the bytes to write. None: they are not there.
-pub type Bytes<'a> = dyn Fn() -> io::Result<Option<Box<dyn Read + Send>>> + Sync + 'a;
+/// What is to be in a file.
+pub struct Content<'a> {
+    /// The name of the bytes.
+    pub blob: &'a BlobRef,
+    /// May it be executed?
+    pub executable: bool,
+    /// Opens the bytes, which are not trusted. None: they are not there.
+    pub open: &'a dyn Fn() -> io::Result<Option<Box<dyn Read + Send>>>,
+    /// A file that should have the bytes, to share its blocks.
+    pub local: &'a dyn Fn() -> Option<PathBuf>,
+}
+
+/// Sharing blocks pays from here on.
+const LARGE: u64 = 1 << 20;
 
 impl Placing<'_> {
     /// A file. `folder` holds it. Says whether it had to be written.
@@ -101,17 +114,17 @@ impl Placing<'_> {
         folder: BorrowedFd<'_>,
         path: &RepoPath,
         now: Option<There>,
-        (blob, executable): (&BlobRef, bool),
-        bytes: &Bytes<'_>,
+        wanted: &Content<'_>,
     ) -> Result<bool, Why> {
-        if matches!(&now, Some(There::File { digest, executable: e, .. }) if *digest == blob.digest && *e == executable)
+        if let Some(There::File { digest, executable, .. }) = &now
+            && (digest, executable) == (&wanted.blob.digest, &wanted.executable)
         {
             return Ok(false);
         }
         refuse_what_stays(path, now.as_ref())?;
-        let mut staged = Staged::file(folder, executable).map_err(|source| tree(path, source))?;
+        let mut staged = Staged::file(folder, wanted.executable).map_err(|source| tree(path, source))?;
         if let Some(file) = staged.open() {
-            fill(file, path, blob, bytes)?;
+            fill(file, path, wanted)?;
         }
         self.settle(folder, path, now, staged)
     }
@@ -132,23 +145,14 @@ impl Placing<'_> {
         self.settle(folder, path, now, staged)
     }
 
-    /// What a listed thing is, with the digest of its bytes.
-    pub fn look(&self, folder: BorrowedFd<'_>, listed: &Listed) -> Result<Option<There>, Why> {
-        let path = &listed.path;
-        let failed = |source| tree(path, source);
-        match listed.thing {
-            Thing::File { executable } => {
-                let digest = match self.known.known(path, &listed.stat) {
-                    Some(digest) => digest,
-                    None => match digest(self.beneath, path, self.known) {
-                        Err(error) if is_away(&error) => return Ok(None),
-                        digest => digest.map_err(failed)?,
-                    },
-                };
-                Ok(Some(There::File { stat: listed.stat, digest, executable }))
-            }
-            _ => there(self.beneath, folder, path, self.known).map_err(failed),
-        }
+    /// The folder that is to hold something; made if it is missing.
+    pub fn folder(&self, path: &RepoPath) -> Result<OwnedFd, Why> {
+        self.beneath.make_folder(path).map_err(|source| tree(path, source))
+    }
+
+    /// What is there now.
+    pub fn look_at(&self, folder: BorrowedFd<'_>, path: &RepoPath) -> Result<Option<There>, Why> {
+        there(self.beneath, folder, path, self.known).map_err(|source| tree(path, source))
     }
 
     fn settle(
@@ -217,7 +221,8 @@ impl Placing<'_> {
     }
 
     fn keep(&self, path: &RepoPath, kind: KeptKind, bytes: &mut dyn Read) -> Result<(), Why> {
-        self.keep.keep(path, kind, bytes).map_err(|source| Why::Keep { path: path.clone(), source })?;
+        let version = Keeping { path: path.clone(), kind, bytes: Box::new(bytes) };
+        self.keep.keep([Ok(version)]).map_err(|(path, source)| Why::Keep { path, source })?;
         let mut kept = self.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if !kept.contains(path) {
             kept.push(path.clone());
@@ -248,7 +253,7 @@ fn aside_bytes(aside: &Aside<'_>) -> io::Result<AsideBytes> {
     }
 }
 
-fn file_kind(executable: bool) -> KeptKind {
+pub(super) fn file_kind(executable: bool) -> KeptKind {
     if executable { KeptKind::Executable } else { KeptKind::File }
 }
 
@@ -269,14 +274,18 @@ pub(super) fn tree(path: &RepoPath, source: io::Error) -> Why {
 }
 
 /// Writes the bytes, which have to be those that the blob's name says.
-fn fill(file: &mut File, path: &RepoPath, blob: &BlobRef, bytes: &Bytes<'_>) -> Result<(), Why> {
+fn fill(file: &mut File, path: &RepoPath, wanted: &Content<'_>) -> Result<(), Why> {
+    let blob = *wanted.blob;
+    if blob.size >= LARGE && share(file, wanted).map_err(|source| tree(path, source))? {
+        return Ok(());
+    }
     let store = |source| Why::Store { path: path.clone(), source };
-    let damaged = || Why::Damaged { path: path.clone(), blob: *blob };
-    let from = bytes().map_err(store)?.ok_or_else(|| Why::Missing { path: path.clone(), blob: *blob })?;
+    let damaged = || Why::Damaged { path: path.clone(), blob };
+    let from = (wanted.open)().map_err(store)?.ok_or_else(|| Why::Missing { path: path.clone(), blob })?;
     // One byte more than there may be: a blob that never ends does not fill the disk.
     let mut from = from.take(blob.size.saturating_add(1));
     let (mut sum, mut size) = (Stream::default(), 0);
-    let mut buffer = vec![0; usize::try_from(blob.size + 1).unwrap_or(usize::MAX).min(128 << 10)];
+    let mut buffer = vec![0; usize::try_from(blob.size.saturating_add(1)).unwrap_or(usize::MAX).min(128 << 10)];
     loop {
         let n = match from.read(&mut buffer) {
             Ok(0) => break,
@@ -292,4 +301,24 @@ fn fill(file: &mut File, path: &RepoPath, blob: &BlobRef, bytes: &Bytes<'_>) -> 
         file.write_all(&buffer[..n]).map_err(|source| tree(path, source))?;
     }
     if size == blob.size && sum.finish() == blob.digest { Ok(()) } else { Err(damaged()) }
+}
+
+/// Shares the blocks of the store's file, where the file system can, and verifies what came of it. False: the bytes are to be
+/// copied.
+fn share(file: &mut File, wanted: &Content<'_>) -> io::Result<bool> {
+    #[cfg(target_os = "linux")]
+    if let Some(source) = (wanted.local)() {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let Ok(source) = rustix::fs::open(&source, flags, Mode::empty()) else { return Ok(false) };
+        if rustix::fs::ioctl_ficlone(&*file, &source).is_ok() {
+            if stream(&mut (&*file).take(wanted.blob.size.saturating_add(1)))? == (wanted.blob.digest, wanted.blob.size)
+            {
+                return Ok(true);
+            }
+            file.set_len(0)?;
+            io::Seek::rewind(file)?;
+        }
+    }
+    let _ = (file, wanted);
+    Ok(false)
 }

@@ -2,10 +2,10 @@
 
 use super::WasRecorded;
 use super::beneath::{Beneath, file_stat, stat_in};
-use super::list::{At, Listing, Thing, list, roots};
-use super::look::{Known, digest, is_away, link};
+use super::list::{At, Listed, Listing, Thing, list, roots};
+use super::look::{Known, is_away, there_listed};
 use super::write::{Leftover, is_same};
-use crate::base::{Digest, GlobSet, RepoPath};
+use crate::base::{GlobSet, RepoPath};
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 use std::collections::BTreeSet;
@@ -39,26 +39,18 @@ pub fn remove(
     listing: &Listing,
     recorded: &WasRecorded<'_>,
     known: &dyn Known,
-    unwanted: &dyn Fn(&RepoPath) -> bool,
+    unwanted: &dyn Fn(&Listed) -> bool,
 ) -> At<Removed> {
     let mut removed = Removed::default();
     let mut folders = BTreeSet::new();
     for leftover in listing.leftovers.iter().filter(|path| is_orphan(path)) {
         unlink(beneath, leftover, AtFlags::empty()).map_err(|error| (leftover.clone(), error))?;
     }
-    for listed in listing.things.iter().filter(|listed| unwanted(&listed.path)) {
+    for listed in listing.things.iter().filter(|listed| unwanted(listed)) {
         let path = &listed.path;
         let failed = |error| (path.clone(), error);
-        let content = match listed.thing {
-            Thing::File { .. } => known.known(path, &listed.stat).map_or_else(|| digest(beneath, path, known), Ok),
-            Thing::Symlink => link(beneath, path).map(|target| Digest::of_bytes(&target)),
-            Thing::Folder => Ok(Digest::of_bytes(b"")),
-            Thing::Special(_) => continue,
-        };
-        let content = match content {
-            Err(error) if is_away(&error) => continue,
-            content => content.map_err(failed)?,
-        };
+        let there = there_listed(beneath, listed, known).map_err(failed)?;
+        let Some(content) = there.and_then(|there| there.content()) else { continue };
         if !recorded(path, &content) {
             continue;
         }

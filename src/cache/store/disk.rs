@@ -148,6 +148,14 @@ impl Store for Disk {
     fn name(&self) -> &'static str {
         "local"
     }
+
+    fn add_file(&self, size: u64, file: &mut File) -> io::Result<BlobRef> {
+        self.add(size, file)
+    }
+
+    fn file_of(&self, blob: &BlobRef) -> Option<PathBuf> {
+        Some(self.path_of(blob))
+    }
 }
 
 /// Which blobs are there, each asked for once. Wants the lock, so that none goes meanwhile.

@@ -49,4 +49,8 @@ impl<N: Store, F: Store> Store for Layered<N, F> {
     fn name(&self) -> &str {
         self.far.name()
     }
+
+    fn file_of(&self, blob: &BlobRef) -> Option<std::path::PathBuf> {
+        self.near.file_of(blob)
+    }
 }

@@ -15,7 +15,9 @@ pub use verified::Verified;
 
 use super::Refused;
 use crate::base::{BlobRef, digest};
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, Read, Seek as _};
+use std::path::PathBuf;
 
 /// A place for blobs. Calls block; a remote one keeps a worker thread waiting.
 pub trait Store: Send + Sync {
@@ -33,6 +35,23 @@ pub trait Store: Send + Sync {
 
     /// What to call it.
     fn name(&self) -> &str;
+
+    /// Keeps the `size` bytes that are left in a file, whatever they are.
+    ///
+    /// # Errors
+    /// As [`Store::put`]; [`Refused::NotTheBlob`] also when there are not exactly so many.
+    fn add_file(&self, size: u64, file: &mut File) -> io::Result<BlobRef> {
+        let start = file.stream_position()?;
+        let blob = BlobRef { digest: copy(size, file, &mut io::sink())?, size };
+        file.seek(io::SeekFrom::Start(start))?;
+        self.put(&blob, file)?;
+        Ok(blob)
+    }
+
+    /// The file of this machine that may hold a blob, to share its blocks. None: there is no such file.
+    fn file_of(&self, _blob: &BlobRef) -> Option<PathBuf> {
+        None
+    }
 }
 
 impl<S: Store + ?Sized> Store for &S {
@@ -47,6 +66,14 @@ impl<S: Store + ?Sized> Store for &S {
     fn name(&self) -> &str {
         (**self).name()
     }
+
+    fn add_file(&self, size: u64, file: &mut File) -> io::Result<BlobRef> {
+        (**self).add_file(size, file)
+    }
+
+    fn file_of(&self, blob: &BlobRef) -> Option<PathBuf> {
+        (**self).file_of(blob)
+    }
 }
 
 impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
@@ -60,6 +87,14 @@ impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
 
     fn name(&self) -> &str {
         (**self).name()
+    }
+
+    fn add_file(&self, size: u64, file: &mut File) -> io::Result<BlobRef> {
+        (**self).add_file(size, file)
+    }
+
+    fn file_of(&self, blob: &BlobRef) -> Option<PathBuf> {
+        (**self).file_of(blob)
     }
 }
 
@@ -78,6 +113,10 @@ impl<S: Store> Store for ReadOnly<S> {
 
     fn name(&self) -> &str {
         self.0.name()
+    }
+
+    fn file_of(&self, blob: &BlobRef) -> Option<PathBuf> {
+        self.0.file_of(blob)
     }
 }
 

@@ -53,4 +53,8 @@ impl<S: Store> Store for Verified<S> {
     fn name(&self) -> &str {
         self.store.name()
     }
+
+    fn add_file(&self, size: u64, file: &mut std::fs::File) -> io::Result<BlobRef> {
+        self.store.add_file(size, file)
+    }
 }
