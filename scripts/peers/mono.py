@@ -27,7 +27,7 @@ SCRIPTS = {
     ),
     "test": 'cat src/* dist/out.txt | sha256sum >/dev/null\necho "${PWD##*/}:test" >>LOG\n',
 }
-EDITED = "f07.txt"
+EDITED = "f00.txt"
 IGNORED = ["dist/", "node_modules", ".turbo/", ".nx/", ".moon/cache/", ".task/", ".stamps/", ".ninja_*", ".wf/"]
 
 
