@@ -3,13 +3,14 @@
 //! The map, from the ground up; a module may use what stands above it in this list, never what stands below.
 //! `docs/ARCHITECTURE.md` has the reasons, `tests/tidy.rs` holds the layers.
 //!
-//! * vocabulary (pure): [`base`], [`event`], [`change`], [`verdict`]
+//! * vocabulary (pure): [`base`], [`tree`], [`key`], [`event`], [`change`], [`verdict`]
 //! * deciding (pure): [`config`], [`graph`], [`workspace`], [`classify`], [`plan`], [`schedule`]
 //! * telling (pure until a sink writes): [`report`]
-//! * acting: [`git`], [`exec`], [`history`], [`template`]
+//! * acting: [`git`], [`exec`], [`cache`], [`history`], [`template`]
 //! * driving: [`engine`], [`cli`]
 
 pub mod base;
+pub mod cache;
 pub mod change;
 pub mod classify;
 pub mod cli;
@@ -20,9 +21,11 @@ pub mod exec;
 pub mod git;
 pub mod graph;
 pub mod history;
+pub mod key;
 pub mod plan;
 pub mod report;
 pub mod schedule;
 pub mod template;
+pub mod tree;
 pub mod verdict;
 pub mod workspace;

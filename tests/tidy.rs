@@ -10,6 +10,8 @@ use std::sync::LazyLock;
 const ORDER: &[&str] = &[
     "base",
     "change",
+    "tree",
+    "key",
     "event",
     "verdict",
     "config",
@@ -21,14 +23,27 @@ const ORDER: &[&str] = &[
     "report",
     "git",
     "exec",
+    "cache",
     "history",
     "template",
     "engine",
     "cli",
 ];
-const PURE: &[&str] =
-    &["base", "change", "event", "verdict", "config", "graph", "workspace", "classify", "plan", "schedule"];
-const LEAVES: &[&str] = &["git", "exec", "history", "template"];
+const PURE: &[&str] = &[
+    "base",
+    "change",
+    "tree",
+    "key",
+    "event",
+    "verdict",
+    "config",
+    "graph",
+    "workspace",
+    "classify",
+    "plan",
+    "schedule",
+];
+const LEAVES: &[&str] = &["git", "exec", "cache", "history", "template"];
 
 /// What a pure module must not name: input and output, clocks, threads, async.
 const EFFECTS: &str = r"(?x)

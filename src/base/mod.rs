@@ -10,7 +10,7 @@ pub mod path;
 pub mod span;
 pub mod suggest;
 
-pub use digest::Digest;
+pub use digest::{BlobRef, Digest};
 pub use duration::Millis;
 pub use glob::{GlobError, GlobSet};
 pub use id::{IdError, RunId, StepId};

@@ -110,9 +110,12 @@ impl fmt::Debug for RepoPath {
     }
 }
 
-/// A string when it is UTF-8, else an array of byte values: exact either way.
+/// A string when it is UTF-8, else an array of byte values: exact either way. Bytes where nobody reads it.
 impl Serialize for RepoPath {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !serializer.is_human_readable() {
+            return serializer.serialize_bytes(&self.0);
+        }
         match std::str::from_utf8(&self.0) {
             Ok(text) => serializer.serialize_str(text),
             Err(_) => self.0.serialize(serializer),
@@ -122,6 +125,9 @@ impl Serialize for RepoPath {
 
 impl<'de> Deserialize<'de> for RepoPath {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            return <&[u8]>::deserialize(deserializer).map(|bytes| Self(bytes.into()));
+        }
         match serde_json::Value::deserialize(deserializer)? {
             serde_json::Value::String(text) => Ok(Self(text.into_bytes().into())),
             value => serde_json::from_value::<Vec<u8>>(value).map(|b| Self(b.into())).map_err(D::Error::custom),

@@ -15,7 +15,7 @@ use crate::exec::{Ended, Progress, RunStep, StopHow};
 use crate::history::{LogWriter, RunRef};
 use crate::plan::RunRequest;
 use crate::report::{RunView, Sink};
-use crate::schedule::{self, Capacity, Effect, Input, Rules, Scheduler};
+use crate::schedule::{self, Capacity, Effect, Input, Lookup, Rules, Scheduler};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -117,7 +117,7 @@ impl Loop {
         let jobs = if sequential { 1 } else { request.jobs };
         let known = &prepared.known.durations;
         let cost = |at: usize| known.get(&prepared.plan.graph.step(at).id).copied().unwrap_or(1_000);
-        let (tasks, steps) = schedule::tasks(&prepared.plan, sequential, cost);
+        let (tasks, steps) = schedule::tasks(&prepared.plan, sequential, cost, |_| Lookup::None);
         let rules = Rules {
             capacity: Capacity {
                 cpu_milli: jobs.saturating_mul(1_000),
@@ -295,7 +295,7 @@ impl Loop {
                     self.warn(WarningCode::OverTarget, None, message);
                 }
             }
-            Effect::Start { .. } | Effect::WakeAt(_) | Effect::Finish(_) => {}
+            Effect::Start { .. } | Effect::Lookup(_) | Effect::WakeAt(_) | Effect::Finish(_) => {}
         }
     }
 
@@ -322,6 +322,7 @@ impl Loop {
             log,
             output_bytes: report.output_bytes,
             leaked: report.leaked.clone(),
+            key: None,
         })));
         if let Decision::Run(Because::Observed { skip }) = &self.prepared.plan.decisions[at]
             && last

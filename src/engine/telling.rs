@@ -84,7 +84,7 @@ impl Telling {
 }
 
 /// Fields whose strings are words of the format, or digests: they hold no data of anybody's.
-const WORDS: [&str; 15] = [
+const WORDS: [&str; 20] = [
     "type",
     "is",
     "because",
@@ -100,6 +100,11 @@ const WORDS: [&str; 15] = [
     "definition",
     "context",
     "change_type",
+    "miss",
+    "why",
+    "field",
+    "how",
+    "key",
 ];
 
 /// Secrets never reach the log nor a sink: every string of an event is masked, but for the words of the format.

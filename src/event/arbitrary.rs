@@ -2,11 +2,13 @@
 //! strategies are larger than a test thread's stack.
 
 use super::{
-    Because, CancelReason, Decision, Event, EventKind, Evidence, FORMAT, FallbackCode, Outcome, PlannedStage,
-    PlannedStep, RunRule, RunStarted, RunStatus, SEMANTICS, SkipReason, StepFinished, Usage, WarningCode,
+    Because, CancelReason, Decision, Event, EventKind, Evidence, FORMAT, FallbackCode, Miss, NotCached, NotStored,
+    Outcome, PlannedStage, PlannedStep, Reused, RunRule, RunStarted, RunStatus, SEMANTICS, SkipReason, StepFinished,
+    Usage, WarningCode,
 };
 use crate::base::{Digest, RepoPath, RunId, StepId};
 use crate::change::{Base, BaseHow, ChangedFile, Status, Where};
+use crate::key::{Field, How, Key, KeyChange};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -133,20 +135,56 @@ fn finished() -> BoxedStrategy<StepFinished> {
         disk_bytes,
     });
     let numbers = any::<(u32, bool, bool, u64, u64)>();
-    (id(), outcome(), numbers, usage, option::of(text()), vec(text(), 0..3))
-        .prop_map(|(step, outcome, (attempt, last, allowed, wall_ms, output_bytes), usage, log, leaked)| StepFinished {
-            step,
-            attempt,
-            outcome,
-            last,
-            allowed,
-            wall_ms,
-            usage,
-            log,
-            output_bytes,
-            leaked,
+    let key = option::of(digest().prop_map(Key));
+    (id(), outcome(), numbers, usage, option::of(text()), vec(text(), 0..3), key)
+        .prop_map(|(step, outcome, (attempt, last, allowed, wall_ms, output_bytes), usage, log, leaked, key)| {
+            StepFinished { step, attempt, outcome, last, allowed, wall_ms, usage, log, output_bytes, leaked, key }
         })
         .boxed()
+}
+
+/// Used again, missed, not stored.
+fn reuse() -> BoxedStrategy<EventKind> {
+    let reused = (id(), digest(), any::<u64>(), text(), any::<usize>(), option::of(text()), any::<bool>()).prop_map(
+        |(step, key, saved_ms, run, restored, log, resumed)| Reused {
+            step,
+            key: Key(key),
+            saved_ms,
+            run: RunId(run),
+            restored,
+            log,
+            resumed,
+        },
+    );
+    let change =
+        (select(vec![Field::Env, Field::File, Field::Command]), text(), select(vec![How::Added, How::Changed]))
+            .prop_map(|(field, name, how)| KeyChange { field, name, how });
+    let not_cached = prop_oneof![
+        Just(NotCached::NotAsked),
+        (text(), text()).prop_map(|(probe, message)| NotCached::ToolFailed { probe, message }),
+        id().prop_map(|step| NotCached::Need { step }),
+    ];
+    let miss = prop_oneof![
+        not_cached.prop_map(|why| Miss::NotCached { why }),
+        (vec(change, 0..3), any::<usize>()).prop_map(|(changes, more)| Miss::Changed { changes, more }),
+        (any::<u32>(), any::<u32>()).prop_map(|(passed, failed)| Miss::Flaky { passed, failed }),
+        text().prop_map(|run| Miss::Failed { run: RunId(run) }),
+        text().prop_map(|message| Miss::Damaged { message }),
+        select(vec![Miss::Never, Miss::Expired, Miss::Off]),
+    ];
+    let not_stored = prop_oneof![
+        vec(text(), 0..3).prop_map(|patterns| NotStored::Missing { patterns }),
+        id().prop_map(|step| NotStored::AllowedFailure { step }),
+        any::<u64>().prop_map(|bytes| NotStored::NoRoom { bytes }),
+        text().prop_map(|message| NotStored::Refused { message }),
+        select(vec![NotStored::FlakyPass, NotStored::Incremental]),
+    ];
+    prop_oneof![
+        vec(reused, 0..4).prop_map(|steps| EventKind::StepsReused { steps }),
+        (id(), miss).prop_map(|(step, why)| EventKind::StepMissed { step, why }),
+        (id(), not_stored).prop_map(|(step, why)| EventKind::NotStored { step, why }),
+    ]
+    .boxed()
 }
 
 /// The first event of any run.
@@ -278,7 +316,7 @@ pub fn later() -> BoxedStrategy<EventKind> {
         }),
         cancelled(),
     ];
-    prop_oneof![run, step].boxed()
+    prop_oneof![3 => run, 3 => step, 1 => reuse()].boxed()
 }
 
 /// Any whole log.

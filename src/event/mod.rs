@@ -8,12 +8,15 @@ pub(crate) mod arbitrary;
 pub mod frame;
 mod outcome;
 mod reason;
+mod reuse;
 
 pub use outcome::{Outcome, OutcomeKind, RunStatus, StopHow, Usage};
 pub use reason::{Because, CancelReason, Decision, Evidence, FallbackCode, RunRule, SkipReason, WarningCode};
+pub use reuse::{Miss, NotCached, NotStored, Reused};
 
 use crate::base::{Digest, Millis, RunId, StepId};
 use crate::change::{Base, ChangedFile};
+use crate::key::Key;
 use serde::{Deserialize, Serialize};
 
 /// The log's format. A reader takes this and older ones; a newer one is left alone with a hint.
@@ -96,6 +99,25 @@ pub enum EventKind {
         passed: bool,
         /// How long it took.
         wall_ms: Millis,
+    },
+    /// Steps whose results were known: they count as passed and did not run. All that were found at once.
+    StepsReused {
+        /// Which, and what that saved.
+        steps: Vec<Reused>,
+    },
+    /// A step's result is not known, or not used: it will run.
+    StepMissed {
+        /// Which step.
+        step: StepId,
+        /// Why.
+        why: Miss,
+    },
+    /// A step passed, and its result was not kept.
+    NotStored {
+        /// Which step.
+        step: StepId,
+        /// Why.
+        why: NotStored,
     },
     /// An attempt begins.
     StepStarted {
@@ -277,4 +299,7 @@ pub struct StepFinished {
     /// Processes that outlived the step's leader, by name; they were killed unless `leave_running` names them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leaked: Vec<String>,
+    /// The key it ran with, if it has one and the result is a verdict on it: every need had one too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
 }

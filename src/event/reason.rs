@@ -208,6 +208,10 @@ pub enum FallbackCode {
     GitFailed,
     /// A log or fact file could not be read; its evidence is not used.
     HistoryUnreadable,
+    /// The cache, or a part of it, cannot be read: everything there counts as not known.
+    CacheUnreadable,
+    /// Results cannot be stored.
+    CacheUnwritable,
     /// A sink was retired.
     SinkRetired,
     /// The guard process could not be had or was lost; orphans are hunted by wf alone.
@@ -242,6 +246,14 @@ pub enum WarningCode {
     Expansion,
     /// Files or HEAD changed while the run went on, by a step or by anybody: its results are no evidence for its commit.
     TreeChanged,
+    /// The same key passed and failed.
+    Flaky,
+    /// The same key made different outputs.
+    NonDeterministic,
+    /// Restoring outputs would have overwritten what wf did not make; that was kept first.
+    Kept,
+    /// A file changed during the run by no step that declares it.
+    UndeclaredChange,
     /// Anything to do with reading `.wf/`.
     State,
 }

@@ -9,6 +9,7 @@ use crate::event::{
     Decision, Event, EventKind, Evidence, Outcome, PlannedStep, RunStarted, RunStatus, SkipReason, Usage,
 };
 use crate::event::{StepFinished, WarningCode};
+use crate::key::Key;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 
@@ -100,9 +101,12 @@ pub struct AttemptFact {
     pub context: Digest,
     /// May it witness a skip? Not after a failure that was allowed, among all it waited for: it may have worked on less.
     pub witness: bool,
+    /// The key it ran with, if this is a verdict on that key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
 }
 
-/// A proven skip in one line.
+/// A proven skip in one line, or a result that was known for its key: both passed without running.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProvenFact {
     /// Which step.
@@ -123,6 +127,7 @@ pub struct Fold {
     at: HashMap<StepId, usize>,
     attempts: Vec<AttemptFact>,
     allowed: HashSet<usize>,
+    reused: HashSet<usize>,
     failed: usize,
     cancelled: usize,
     tree_changed: bool,
@@ -141,6 +146,9 @@ impl Fold {
             EventKind::Planned { steps, .. } => {
                 self.at = steps.iter().enumerate().map(|(at, step)| (step.id.clone(), at)).collect();
                 self.planned.clone_from(steps);
+            }
+            EventKind::StepsReused { steps } => {
+                self.reused.extend(steps.iter().filter_map(|step| self.at.get(&step.step)));
             }
             EventKind::StepFinished(end) => self.finished(event.at_ms, end),
             EventKind::StepCancelled { .. } => self.cancelled += 1,
@@ -179,13 +187,14 @@ impl Fold {
             definition: planned.definition,
             context: planned.context,
             witness: planned.witnesses,
+            key: end.key,
         });
     }
 
     /// The rows: the run first. `None` when the log had no head.
     pub fn rows(self) -> Option<Vec<Row>> {
         let tainted = self.after_allowed_failures();
-        let Self { head, planned, at, attempts, .. } = self;
+        let Self { head, planned, at, attempts, reused, .. } = self;
         let head = head?;
         let (mut rows, mut trusted) = (Vec::new(), 0);
         let ran = attempts.iter().map(|attempt| &attempt.step).collect::<HashSet<_>>().len();
@@ -195,15 +204,22 @@ impl Fold {
             rows.push(Row::Attempt(attempt));
         }
         for (at, step) in planned.iter().enumerate() {
-            let Decision::Skip(SkipReason::Unaffected { evidence, .. }) = &step.decision else { continue };
-            match evidence {
-                Evidence::Trusted { .. } => trusted += 1,
-                Evidence::Witnessed { .. } => rows.push(Row::Proven(ProvenFact {
+            let proven = match &step.decision {
+                _ if reused.contains(&at) => true,
+                Decision::Skip(SkipReason::Unaffected { evidence: Evidence::Trusted { .. }, .. }) => {
+                    trusted += 1;
+                    false
+                }
+                Decision::Skip(SkipReason::Unaffected { evidence: Evidence::Witnessed { .. }, .. }) => true,
+                Decision::Skip(_) | Decision::Run(_) => false,
+            };
+            if proven {
+                rows.push(Row::Proven(ProvenFact {
                     step: step.id.clone(),
                     definition: step.definition,
                     context: step.context,
                     witness: step.witnesses && !tainted[at] && self.status.is_some(),
-                })),
+                }));
             }
         }
         let facts = RunFacts {

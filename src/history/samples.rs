@@ -75,6 +75,7 @@ pub(super) fn attempt(step: &str, passed: bool) -> Row {
         definition: Digest::of_bytes(b"d"),
         context: Digest::of_bytes(b"c"),
         witness: true,
+        key: None,
     })
 }
 
@@ -106,6 +107,7 @@ pub(super) fn ended(step: &str, outcome: Outcome, allowed: bool) -> EventKind {
         log: None,
         output_bytes: 0,
         leaked: vec![],
+        key: None,
     }))
 }
 

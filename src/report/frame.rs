@@ -83,6 +83,7 @@ fn bottom(view: &RunView, size: Size, now_ms: Millis) -> Line {
         (t.stopped, "stopped", Tone::Warn),
         (t.running, "running", Tone::Dim),
         (t.retrying, "to retry", Tone::Warn),
+        (t.reused, "cached", Tone::Good),
         (t.skipped(), "skipped", Tone::Dim),
         (t.cancelled, "not run", Tone::Warn),
     ] {

@@ -115,6 +115,10 @@ fn table(text: &mut String, view: &RunView) {
 
 fn not_run(text: &mut String, view: &RunView) {
     let mut groups = summary::skipped_by_reason(view);
+    let known = summary::reused_steps(view);
+    if !known.is_empty() {
+        groups.insert("known for this very state".into(), known);
+    }
     let cancelled = summary::cancelled_by_reason(view).into_iter();
     groups.extend(cancelled.map(|(why, steps)| (format!("not run: {why}"), steps)));
     for (why, steps) in &groups {

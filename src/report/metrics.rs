@@ -39,7 +39,7 @@ pub fn current_run(view: &RunView) -> Value {
         "end_time": ended.map(|at| text(at, "%Y-%m-%dT%H:%M:%SZ")),
         "total_duration": wall_ms / 1_000,
         "status": status(view),
-        "steps_completed": totals.passed + totals.allowed,
+        "steps_completed": totals.passed + totals.allowed + totals.reused,
         "total_steps": totals.steps(),
         "optimizations": {
             "smart_execution": flag(|run| run.smart == "on"),
@@ -70,6 +70,7 @@ pub fn whole_run(view: &RunView) -> Value {
             "failed": totals.failed,
             "failed_but_allowed": totals.allowed,
             "stopped": totals.stopped,
+            "cached": totals.reused,
             "skipped_witnessed": totals.skipped_witnessed,
             "skipped_trusted": totals.skipped_trusted,
             "skipped_other": totals.skipped_other,
@@ -90,6 +91,15 @@ pub fn whole_run(view: &RunView) -> Value {
 fn step(step: &StepView) -> Value {
     let usage = step.usage();
     let mut value = json!({ "id": step.id, "status": state(step) });
+    if let State::Reused(reused) = &step.state {
+        value["saved_ms"] = json!(reused.saved_ms);
+    }
+    if let Some(miss) = &step.miss {
+        value["miss"] = json!(miss);
+    }
+    if let Some(why) = &step.not_stored {
+        value["not_stored"] = json!(why);
+    }
     if step.attempts.is_empty() {
         return value;
     }
@@ -119,6 +129,7 @@ pub fn state(step: &StepView) -> &'static str {
             _ if end.allowed => "allowed",
             _ => "failed",
         },
+        State::Reused(_) => "cached",
         State::Skipped(_) => "skipped",
         State::Cancelled(_) => "cancelled",
     }
@@ -159,7 +170,10 @@ impl Metrics {
 
 impl Sink for Metrics {
     fn on(&mut self, event: &Event, view: &RunView) -> io::Result<()> {
-        self.stale |= matches!(event.kind, EventKind::Planned { .. } | EventKind::StepFinished(_));
+        self.stale |= matches!(
+            event.kind,
+            EventKind::Planned { .. } | EventKind::StepsReused { .. } | EventKind::StepFinished(_)
+        );
         self.refresh(event.at_ms, view)
     }
 

@@ -6,7 +6,7 @@ use super::output::{self, Follow};
 use super::{RunView, SinkOptions};
 use crate::base::StepId;
 use crate::config::model::OutputMode;
-use crate::event::{Decision, Event, EventKind, Outcome, StepFinished};
+use crate::event::{Decision, Event, EventKind, Miss, NotCached, Outcome, Reused, StepFinished};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -82,6 +82,13 @@ impl Narrator {
                 let what = format!("{} {how}, {}", clean::text(stage), look::time(*wall_ms));
                 self.line(&mut text, tone, "stage", &what);
             }
+            EventKind::StepsReused { steps } => self.reused(&mut text, view, steps),
+            EventKind::StepMissed { step, why } if self.tells_miss(why) => {
+                self.step(&mut text, Tone::Dim, "miss", step, &clean::text(&why.to_string()));
+            }
+            EventKind::NotStored { step, why } => {
+                self.step(&mut text, Tone::Dim, "unstored", step, &clean::text(&why.to_string()));
+            }
             EventKind::StepStarted { step, attempt } => self.started(&mut text, view, step, *attempt),
             EventKind::StepOutput { step, .. } => self.stream(&mut text, step),
             EventKind::StepFinished(end) => self.finished(&mut text, end),
@@ -100,7 +107,10 @@ impl Narrator {
                 let how = if *times > 1 { "stopping at once" } else { "stopping gently; once more stops at once" };
                 self.line(&mut text, Tone::Warn, "stopping", &format!("{}: {how}", clean::text(signal)));
             }
-            EventKind::StepSample { .. } | EventKind::StepPhase { .. } | EventKind::RunFinished { .. } => {}
+            EventKind::StepMissed { .. }
+            | EventKind::StepSample { .. }
+            | EventKind::StepPhase { .. }
+            | EventKind::RunFinished { .. } => {}
         }
         text
     }
@@ -126,6 +136,29 @@ impl Narrator {
             } else {
                 self.line(text, Tone::Dim, "skipped", &format!("{}: {why}", look::count(steps.len(), "step")));
             }
+        }
+    }
+
+    /// Steps that are never cached need not be told of each time.
+    fn tells_miss(&self, why: &Miss) -> bool {
+        let usual = matches!(why, Miss::NotCached { why: NotCached::NotAsked | NotCached::Kind } | Miss::Off);
+        !self.live && (!usual || self.look.verbose)
+    }
+
+    fn reused(&mut self, text: &mut String, view: &RunView, steps: &[Reused]) {
+        let all = view.totals.reused;
+        if (all <= NAMED_MAX && !self.live) || self.look.verbose {
+            for step in steps {
+                self.step(text, Tone::Good, "cached", &step.step, &reused(step));
+            }
+        } else if !steps.is_empty() {
+            let saved = steps.iter().fold(0u64, |sum, step| sum.saturating_add(step.saved_ms));
+            let restored: usize = steps.iter().map(|step| step.restored).sum();
+            let mut what = format!("{}, {} saved", look::count(steps.len(), "step"), look::time(saved));
+            if restored > 0 {
+                what = format!("{what}, {} restored", look::count(restored, "output"));
+            }
+            self.line(text, Tone::Good, "cached", &what);
         }
     }
 
@@ -268,6 +301,15 @@ impl Narrator {
         let text = super::summary::render(view, &self.look);
         if self.terminal { look::wrap(&text, self.look.width) } else { text }
     }
+}
+
+/// What using a result again did.
+pub(super) fn reused(step: &Reused) -> String {
+    let mut what = format!("{} saved", look::time(step.saved_ms));
+    if step.restored > 0 {
+        what = format!("{what}, {} restored", look::count(step.restored, "output"));
+    }
+    if step.resumed { format!("{what}, from the run that was interrupted") } else { what }
 }
 
 /// How an attempt's end is called in one word.

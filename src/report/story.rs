@@ -155,6 +155,7 @@ pub fn finished(step: &str) -> StepFinished {
         log: None,
         output_bytes: 0,
         leaked: vec![],
+        key: None,
     }
 }
 

@@ -21,6 +21,7 @@ pub fn render(view: &RunView, look: &Look) -> String {
     failures(view, &mut out);
     stopped(view, &mut out);
     ran(view, &mut out);
+    reused(view, &mut out);
     skips(view, &mut out);
     cancelled(view, &mut out);
     stages(view, &mut out);
@@ -118,6 +119,19 @@ fn ran(view: &RunView, out: &mut Out<'_>) {
     out.line(Tone::Strong, "ran", &what);
 }
 
+fn reused(view: &RunView, out: &mut Out<'_>) {
+    let steps = reused_steps(view);
+    if !steps.is_empty() {
+        let what = out.group(&steps, "known for this very state");
+        out.line(Tone::Strong, "cached", &what);
+    }
+    let back: Vec<&StepView> = view.steps.iter().filter(|step| step.brought_back > 0).collect();
+    if !back.is_empty() {
+        let what = out.group(&back, "skipped, and its outputs brought back");
+        out.line(Tone::Strong, "restored", &what);
+    }
+}
+
 fn skips(view: &RunView, out: &mut Out<'_>) {
     for (why, steps) in &skipped_by_reason(view) {
         let what = out.group(steps, why);
@@ -202,7 +216,7 @@ fn time(view: &RunView, out: &mut Out<'_>) {
         let _ = write!(what, ", at most {} of memory", look::bytes(totals.peak_memory_bytes));
     }
     out.line(Tone::Strong, "time", &what);
-    if totals.skipped_witnessed + totals.skipped_trusted > 0 {
+    if totals.skipped_witnessed + totals.skipped_trusted + totals.reused > 0 {
         let saved = view.saved();
         let unknown = look::count(saved.unknown, "skipped step");
         let what = match (saved.ms, saved.unknown) {
@@ -244,6 +258,7 @@ pub fn counts(view: &RunView) -> String {
             parts.push(format!("{n} {word}"));
         }
     };
+    add(t.reused, "cached");
     add(t.failed, "failed");
     add(t.allowed, "failed but allowed");
     add(t.stopped, "stopped");
@@ -276,6 +291,11 @@ pub fn skipped_by_reason(view: &RunView) -> BTreeMap<String, Vec<&StepView>> {
     groups
 }
 
+/// The steps whose results were known.
+pub fn reused_steps(view: &RunView) -> Vec<&StepView> {
+    view.steps.iter().filter(|step| matches!(step.state, State::Reused(_))).collect()
+}
+
 /// The steps that were planned and did not run, by the words of their reason.
 pub fn cancelled_by_reason(view: &RunView) -> BTreeMap<String, Vec<&StepView>> {
     let mut groups: BTreeMap<String, Vec<&StepView>> = BTreeMap::new();
@@ -291,6 +311,7 @@ pub fn cancelled_by_reason(view: &RunView) -> BTreeMap<String, Vec<&StepView>> {
 pub fn why(step: &StepView) -> String {
     match (&step.state, &step.decision) {
         (State::Cancelled(reason), _) => clean::text(&reason.to_string()),
+        (State::Reused(reused), _) => format!("known: {}", super::narrator::reused(reused)),
         (_, Some(Decision::Skip(reason))) => skip_words(reason),
         (_, Some(Decision::Run(because))) => clean::text(&because.to_string()),
         (_, None) => String::new(),

@@ -13,7 +13,7 @@ mod simulate;
 
 pub use pool::Capacity;
 pub use state::State;
-pub use task::{Rules, Task, tasks};
+pub use task::{Lookup, Rules, Task, tasks};
 
 use crate::base::Millis;
 use crate::event::{CancelReason, Outcome, RunStatus, StopHow};
@@ -26,6 +26,8 @@ use state::States;
 pub enum Input {
     /// The run begins. Comes first, once.
     Begin,
+    /// The cache was asked about tasks ([`Effect::Lookup`]).
+    Looked(Vec<(usize, Answer)>),
     /// An attempt ended.
     Done {
         /// The task.
@@ -39,6 +41,15 @@ pub enum Input {
     Abort,
     /// Time passed.
     Wake,
+}
+
+/// What the cache knows of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Its result is known, and what it made is in place: it counts as passed and does not run.
+    Hit,
+    /// It is not.
+    Miss,
 }
 
 /// What the scheduler wants done.
@@ -56,6 +67,8 @@ pub enum Effect {
         /// Did all of it pass?
         passed: bool,
     },
+    /// Ask the cache about these tasks, all that became ready at once, and send [`Input::Looked`].
+    Lookup(Vec<usize>),
     /// Start an attempt.
     Start {
         /// The task.
@@ -153,6 +166,8 @@ pub struct Scheduler {
     ready: Ready,
     attempts: Vec<u32>,
     waiting: Vec<usize>,
+    /// Tasks that became ready and are to be looked up.
+    asking: Vec<usize>,
     stages: Vec<StageState>,
     current: usize,
     stopping: Stopping,

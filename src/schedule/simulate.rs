@@ -13,6 +13,8 @@ struct World {
     tasks: Vec<Task>,
     /// For each task and attempt (cycling): how long, and how it ends.
     script: Vec<Vec<(Millis, u8)>>,
+    /// For each task: how long the cache takes, and whether it knows.
+    known: Vec<(Millis, bool)>,
     rules: Rules,
     interrupts: Vec<Millis>,
 }
@@ -22,6 +24,8 @@ struct Log {
     started: Vec<(usize, Millis)>,
     ended: Vec<(usize, bool, bool, Outcome)>,
     cancelled: Vec<usize>,
+    looked_up: Vec<usize>,
+    hits: Vec<usize>,
     finishes: Vec<RunStatus>,
     first_interrupt: Option<Millis>,
 }
@@ -53,9 +57,25 @@ fn simulate(world: &World) -> Log {
         if input == Input::Interrupt && log.first_interrupt.is_none() {
             log.first_interrupt = Some(now);
         }
+        if let Input::Looked(answers) = &input {
+            let open = |task: &usize| scheduler.state(*task) == State::Looking;
+            let passes =
+                |(task, answer): &&(usize, Answer)| *answer == Answer::Hit || world.tasks[*task].lookup == Lookup::Only;
+            log.hits.extend(answers.iter().filter(passes).map(|(task, _)| *task).filter(open));
+        }
         let last_outcome = if let Input::Done { outcome, .. } = &input { outcome.clone() } else { Outcome::Passed };
         for effect in scheduler.step(now, input) {
             match effect {
+                Effect::Lookup(tasks) => {
+                    for task in tasks {
+                        check_lookup(world, &log, &running, task);
+                        log.looked_up.push(task);
+                        let (takes, hit) = world.known[task];
+                        seq += 1;
+                        let answer = if hit { Answer::Hit } else { Answer::Miss };
+                        queue.insert((now + takes, seq), Input::Looked(vec![(task, answer)]));
+                    }
+                }
                 Effect::Start { task, attempt } => {
                     assert!(running.len() < 64 && !running.contains_key(&task), "started twice");
                     let (takes, code) = world.script[task][(attempt as usize - 1) % world.script[task].len()];
@@ -92,6 +112,8 @@ fn simulate(world: &World) -> Log {
 
 fn check_start(world: &World, scheduler: &Scheduler, log: &Log, task: usize) {
     let spec = &world.tasks[task];
+    assert!(spec.lookup != Lookup::Only, "{task} is not to run");
+    assert!(spec.lookup == Lookup::None || log.looked_up.contains(&task), "{task} runs before the cache was asked");
     for wait in &spec.waits {
         let state = scheduler.state(*wait);
         match spec.run_on {
@@ -114,6 +136,15 @@ fn check_start(world: &World, scheduler: &Scheduler, log: &Log, task: usize) {
     }
 }
 
+/// The cache is asked once, and not while files that the answer depends on are written.
+fn check_lookup(world: &World, log: &Log, running: &BTreeMap<usize, (Millis, u32)>, task: usize) {
+    assert!(world.tasks[task].lookup != Lookup::None && !log.looked_up.contains(&task), "{task} is looked up twice");
+    assert!(
+        !running.keys().any(|other| world.tasks[*other].conflicts.contains(&task)),
+        "{task} is looked up too early"
+    );
+}
+
 fn check_pools(world: &World, running: &BTreeMap<usize, (Millis, u32)>) {
     let capacity = world.rules.capacity;
     let cpu: u32 = running.keys().map(|task| world.tasks[*task].cpu_milli.min(capacity.cpu_milli)).sum();
@@ -127,8 +158,10 @@ fn check_pools(world: &World, running: &BTreeMap<usize, (Millis, u32)>) {
 
 /// A CPU slot is idle only when nothing that is ready fits.
 fn check_idle(world: &World, scheduler: &Scheduler, running: &BTreeMap<usize, (Millis, u32)>) {
-    let ready: Vec<usize> = (0..world.tasks.len()).filter(|task| scheduler.state(*task) == State::Ready).collect();
-    assert!(ready.is_empty() || !running.is_empty(), "nothing runs though {ready:?} could");
+    let in_state = |state: State| (0..world.tasks.len()).filter(move |task| scheduler.state(*task) == state);
+    let ready: Vec<usize> = in_state(State::Ready).chain(in_state(State::Asking)).collect();
+    let looking = in_state(State::Looking).next().is_some();
+    assert!(ready.is_empty() || looking || !running.is_empty(), "nothing runs though {ready:?} could");
 }
 
 fn world() -> impl Strategy<Value = World> {
@@ -145,6 +178,11 @@ fn world() -> impl Strategy<Value = World> {
         ),
         proptest::collection::vec((0u64..50, 0u8..10), 1..4),
         proptest::option::of(any::<prop::sample::Index>()),
+        (
+            prop_oneof![3 => Just(Lookup::None), 3 => Just(Lookup::First), 1 => Just(Lookup::Only)],
+            0u64..20,
+            any::<bool>(),
+        ),
     );
     let rules = (
         1u32..5,
@@ -154,10 +192,14 @@ fn world() -> impl Strategy<Value = World> {
     );
     (proptest::collection::vec(task, 0..40), rules, proptest::collection::vec(0u64..200, 0..3)).prop_map(
         |(parts, (jobs, fail_fast, staged, seed), interrupts)| {
-            let (mut tasks, mut script) = (Vec::<Task>::new(), Vec::new());
-            for (at, (waits, stage, priority, cpu_milli, locks, (count, allow_failure, run_on), plays, conflict)) in
+            let (mut tasks, mut script, mut known) = (Vec::<Task>::new(), Vec::new(), Vec::new());
+            for (at, (waits, stage, priority, cpu_milli, locks, kind, plays, conflict, (lookup, takes, hit))) in
                 parts.into_iter().enumerate()
             {
+                let (count, allow_failure, run_on) = kind;
+                // Clean-up is never looked up.
+                let lookup = if run_on == RunOn::Success { lookup } else { Lookup::None };
+                known.push((takes, hit));
                 let mut waits: Vec<usize> =
                     waits.iter().filter(|_| at > 0).map(|index| index.index(at.max(1))).collect();
                 waits.sort_unstable();
@@ -189,12 +231,13 @@ fn world() -> impl Strategy<Value = World> {
                     retries,
                     allow_failure,
                     run_on,
+                    lookup,
                 });
                 script.push(plays);
             }
             let capacity = Capacity { cpu_milli: jobs * 1_000, memory_bytes: None };
             let rules = Rules { capacity, fail_fast, stages: if staged { 3 } else { 0 }, seed };
-            World { tasks, script, rules, interrupts }
+            World { tasks, script, known, rules, interrupts }
         },
     )
 }
@@ -206,9 +249,12 @@ proptest! {
         let log = simulate(&world);
         prop_assert_eq!(log.finishes.len(), 1, "a run finishes once");
         for task in 0..world.tasks.len() {
+            let starts_after = log.hits.contains(&task) && log.started.iter().any(|(at, _)| *at == task);
+            prop_assert!(!starts_after, "task {} runs though its result is known", task);
             let ends = log.ended.iter().filter(|(at, last, ..)| *at == task && *last).count();
             let cancels = log.cancelled.iter().filter(|at| **at == task).count();
-            prop_assert_eq!(ends + cancels, 1, "task {} ends exactly once", task);
+            let hits = log.hits.iter().filter(|at| **at == task).count();
+            prop_assert_eq!(ends + cancels + hits, 1, "task {} ends exactly once", task);
             let starts = log.started.iter().filter(|(at, _)| *at == task).count();
             prop_assert!(starts <= world.tasks[task].retries.count as usize + 1, "task {} is tried too often", task);
         }

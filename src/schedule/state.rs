@@ -7,6 +7,10 @@ use crate::base::Millis;
 pub enum State {
     /// Something it waits for has not ended.
     Waiting,
+    /// It could be looked up, as soon as nothing that it conflicts with runs.
+    Asking,
+    /// The cache is asked.
+    Looking,
     /// It could start.
     Ready,
     /// It runs.
@@ -28,10 +32,12 @@ impl State {
     }
 
     fn may_become(self, next: Self) -> bool {
-        use State::{Cancelled, Failed, Passed, Ready, Resting, Running, Waiting};
+        use State::{Asking, Cancelled, Failed, Looking, Passed, Ready, Resting, Running, Waiting};
         matches!(
             (self, next),
-            (Waiting, Ready | Cancelled)
+            (Waiting, Asking | Ready | Cancelled)
+                | (Asking, Looking | Cancelled)
+                | (Looking, Passed | Ready | Cancelled)
                 | (Ready, Running | Cancelled)
                 | (Running, Passed | Failed | Resting(_))
                 | (Resting(_), Ready | Failed)

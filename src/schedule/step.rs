@@ -1,6 +1,8 @@
 //! The transition: one input in, effects out. Pure.
 
-use super::{Cancel, Effect, Input, Ready, Rules, Scheduler, StageState, State, States, Stopping, Task};
+use super::{
+    Answer, Cancel, Effect, Input, Lookup, Ready, Rules, Scheduler, StageState, State, States, Stopping, Task,
+};
 use crate::base::Millis;
 use crate::config::model::{FailFast, RunOn};
 use crate::event::{Outcome, RunStatus, StopHow};
@@ -32,6 +34,7 @@ impl Scheduler {
             ready: Ready::default(),
             attempts: vec![0; tasks.len()],
             waiting: tasks.iter().map(|task| task.waits.len()).collect(),
+            asking: vec![],
             stages,
             current: 0,
             stopping: Stopping::No,
@@ -60,6 +63,11 @@ impl Scheduler {
         let mut out = Vec::new();
         match input {
             Input::Begin => (0..self.tasks.len()).for_each(|task| self.consider(task)),
+            Input::Looked(answers) => {
+                for (task, answer) in answers {
+                    self.looked(task, answer, &mut out);
+                }
+            }
             Input::Done { task, outcome } => self.done(now, task, &outcome, &mut out),
             Input::Interrupt => self.interrupt(&mut out),
             Input::Abort => self.abort(&mut out),
@@ -72,6 +80,7 @@ impl Scheduler {
             }
         }
         self.advance_stages(&mut out);
+        self.ask_what_may(&mut out);
         self.start_what_fits(&mut out);
         if self.states.all_over() && !self.finished {
             self.finished = true;
@@ -105,7 +114,9 @@ impl Scheduler {
             self.ready.push(priority, task);
         }
         if before == State::Running {
-            self.pools.give_back(&self.tasks[task]);
+            self.pools.give_back(task, &self.tasks[task]);
+        } else if next.is_over() {
+            self.pools.let_go(task, &self.tasks[task]);
         }
         if let Some(stage) = self.tasks[task].stage.filter(|_| next.is_over()) {
             self.stages[stage].open -= 1;
@@ -122,14 +133,49 @@ impl Scheduler {
             RunOn::Success => self.tasks[task].stage.is_none_or(|stage| stage <= self.current),
             RunOn::Failure | RunOn::Always => !self.tasks[task].waits.is_empty() || self.states.early_over(),
         };
-        if reached {
+        if !reached {
+        } else if self.tasks[task].lookup == Lookup::None {
+            self.set(task, State::Ready);
+        } else {
+            self.set(task, State::Asking);
+            self.asking.push(task);
+        }
+    }
+
+    /// Looks up what became ready, all at once. Until it starts or passes, nothing it conflicts with starts.
+    fn ask_what_may(&mut self, out: &mut Vec<Effect>) {
+        let (mut now, mut later) = (Vec::new(), Vec::new());
+        for task in std::mem::take(&mut self.asking) {
+            if self.states.get(task) != State::Asking {
+            } else if self.pools.try_hold(task, &self.tasks[task]) {
+                self.set(task, State::Looking);
+                now.push(task);
+            } else {
+                later.push(task);
+            }
+        }
+        self.asking = later;
+        if !now.is_empty() {
+            out.push(Effect::Lookup(now));
+        }
+    }
+
+    /// The cache has answered. A task that was cancelled meanwhile stays so.
+    fn looked(&mut self, task: usize, answer: Answer, out: &mut Vec<Effect>) {
+        if self.states.get(task) != State::Looking {
+            return;
+        }
+        if answer == Answer::Hit || self.tasks[task].lookup == Lookup::Only {
+            self.set(task, State::Passed);
+            self.release(task, out);
+        } else {
             self.set(task, State::Ready);
         }
     }
 
     fn cancel(&mut self, task: usize, why: Cancel, out: &mut Vec<Effect>) {
         match self.states.get(task) {
-            State::Waiting | State::Ready => self.set(task, State::Cancelled),
+            State::Waiting | State::Asking | State::Looking | State::Ready => self.set(task, State::Cancelled),
             State::Resting(_) => self.set(task, State::Failed),
             _ => return,
         }

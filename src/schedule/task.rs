@@ -31,6 +31,20 @@ pub struct Task {
     pub allow_failure: bool,
     /// After what kind of end it runs.
     pub run_on: RunOn,
+    /// What the cache is asked before it starts.
+    pub lookup: Lookup,
+}
+
+/// What the cache is asked before a task starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lookup {
+    /// Nothing: it runs.
+    #[default]
+    None,
+    /// Whether its result is known; if not, it runs.
+    First,
+    /// The plan skips it; if its result is known, what it made is put in place. It never runs.
+    Only,
 }
 
 /// The rules of a run.
@@ -46,10 +60,17 @@ pub struct Rules {
     pub seed: u64,
 }
 
-/// The tasks of a plan, and for each its position in the plan's graph. `cost` estimates a step's duration.
-pub fn tasks(plan: &Plan, sequential: bool, cost: impl Fn(usize) -> u64) -> (Vec<Task>, Vec<usize>) {
+/// The tasks of a plan, and for each its position in the plan's graph. `cost` estimates a step's duration; `lookup` says
+/// what the cache is asked of a step: steps that the plan skips become tasks only for that.
+pub fn tasks(
+    plan: &Plan,
+    sequential: bool,
+    cost: impl Fn(usize) -> u64,
+    lookup: impl Fn(usize) -> Lookup,
+) -> (Vec<Task>, Vec<usize>) {
     let graph = &plan.graph;
-    let running: Vec<usize> = graph.order().iter().copied().filter(|at| plan.decisions[*at].runs()).collect();
+    let is_task = |at: &usize| plan.decisions[*at].runs() || lookup(*at) == Lookup::Only;
+    let running: Vec<usize> = graph.order().iter().copied().filter(is_task).collect();
     let task_of: HashMap<usize, usize> = running.iter().enumerate().map(|(task, at)| (*at, task)).collect();
     let levels = graph.bottom_levels(|at| if plan.decisions[at].runs() { cost(at).max(1) } else { 0 });
     let mut locks = BTreeMap::new();
@@ -62,7 +83,10 @@ pub fn tasks(plan: &Plan, sequential: bool, cost: impl Fn(usize) -> u64) -> (Vec
             tasks.dedup();
             tasks
         };
-        let stage = step.stage.as_ref().and_then(|name| plan.stages.iter().position(|stage| stage.name == *name));
+        let lookup = lookup(at);
+        // What is only looked up belongs to no stage: it neither waits for one nor holds one up.
+        let staged = step.stage.as_ref().filter(|_| lookup != Lookup::Only);
+        let stage = staged.and_then(|name| plan.stages.iter().position(|stage| stage.name == *name));
         let number = locks.len();
         let mut held: Vec<usize> = Vec::with_capacity(step.locks.len());
         for (extra, lock) in step.locks.iter().enumerate() {
@@ -80,6 +104,7 @@ pub fn tasks(plan: &Plan, sequential: bool, cost: impl Fn(usize) -> u64) -> (Vec
             retries: step.retries.clone(),
             allow_failure: step.allow_failure,
             run_on: step.run_on,
+            lookup,
         });
     }
     add_conflicts(graph, &running, &mut tasks);

@@ -300,6 +300,11 @@ fn notes(out: &mut String, view: &RunView, chart: &Chart<'_>, mut y: f64) -> f64
     if chart.hidden > 0 {
         note("", &format!("{} more ran; the longest are shown", look::count(chart.hidden, "step")));
     }
+    let known = summary::reused_steps(view);
+    if !known.is_empty() {
+        let names: Vec<&str> = known.iter().map(|step| step.id.as_str()).collect();
+        note("muted", &format!("known for this very state: {}", look::names(&names, 8)));
+    }
     for (why, steps) in summary::skipped_by_reason(view).iter().take(12) {
         let names: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
         note("muted", &format!("skipped, {why}: {}", look::names(&names, 8)));

@@ -15,8 +15,8 @@ pub use totals::{Saved, Totals};
 use crate::base::{Millis, StepId};
 use crate::change::Base;
 use crate::event::{
-    Because, Decision, Event, EventKind, FallbackCode, Outcome, PlannedStage, PlannedStep, RunStarted, RunStatus,
-    StepFinished, WarningCode,
+    Because, Decision, Event, EventKind, FallbackCode, Outcome, PlannedStage, PlannedStep, Reused, RunStarted,
+    RunStatus, StepFinished, WarningCode,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -158,6 +158,15 @@ impl RunView {
                     stage.finished = Some((at_ms, *passed, *wall_ms));
                 }
             }
+            EventKind::StepsReused { steps } => steps.iter().for_each(|step| self.reused(step)),
+            EventKind::StepMissed { step, why } => {
+                let at = self.at(step);
+                self.steps[at].miss = Some(why.clone());
+            }
+            EventKind::NotStored { step, why } => {
+                let at = self.at(step);
+                self.steps[at].not_stored = Some(why.clone());
+            }
             EventKind::StepStarted { step, attempt } => {
                 let at = self.at(step);
                 self.steps[at].attempts.push(Attempt::started(*attempt, at_ms));
@@ -236,9 +245,9 @@ impl RunView {
         })
     }
 
-    /// Step time that skips saved, as far as it is known. Only steps that a full run would run count.
+    /// Step time that skips and known results saved, as far as it is known. Only steps that a full run would run count.
     pub fn saved(&self) -> Saved {
-        let mut saved = Saved::default();
+        let mut saved = Saved { ms: self.totals.reused_ms, unknown: 0 };
         for step in &self.steps {
             if let State::Skipped(crate::event::SkipReason::Unaffected { .. }) = step.state {
                 match self.known.get(&step.id) {
@@ -272,6 +281,16 @@ impl RunView {
                 Decision::Skip(reason) => self.set(at, State::Skipped(reason.clone())),
             }
         }
+    }
+
+    fn reused(&mut self, reused: &Reused) {
+        let at = self.at(&reused.step);
+        if let State::Skipped(_) = self.steps[at].state {
+            self.steps[at].brought_back = reused.restored;
+            return;
+        }
+        self.totals.reused_ms = self.totals.reused_ms.saturating_add(reused.saved_ms);
+        self.set(at, State::Reused(Box::new(reused.clone())));
     }
 
     fn finish_step(&mut self, at_ms: Millis, finished: &StepFinished) {

@@ -1,7 +1,7 @@
 //! What a view knows of one step. Pure.
 
 use crate::base::{Millis, StepId};
-use crate::event::{CancelReason, Decision, SkipReason, StepFinished, Usage};
+use crate::event::{CancelReason, Decision, Miss, NotStored, Reused, SkipReason, StepFinished, Usage};
 
 /// More samples than this are thinned to half: a picture has no more columns to show.
 const SAMPLES_MAX: usize = 240;
@@ -35,6 +35,12 @@ pub struct StepView {
     pub samples: Vec<Sample>,
     /// Its phases, as they ended.
     pub phases: Vec<Phase>,
+    /// Why its result was not used again.
+    pub miss: Option<Miss>,
+    /// Why its result was not kept.
+    pub not_stored: Option<NotStored>,
+    /// How many of its outputs were brought back, though the plan skips it.
+    pub brought_back: usize,
     /// Resident memory by the newest sample.
     pub(super) memory_now: u64,
     /// Keep one sample of this many.
@@ -63,6 +69,8 @@ pub enum State {
     },
     /// It ran.
     Done(Box<StepFinished>),
+    /// Its result was known: it counts as passed.
+    Reused(Box<Reused>),
     /// It was not needed.
     Skipped(SkipReason),
     /// It was planned and did not run.
@@ -125,6 +133,9 @@ impl StepView {
             bytes: 0,
             samples: vec![],
             phases: vec![],
+            miss: None,
+            not_stored: None,
+            brought_back: 0,
             memory_now: 0,
             thinning: 1,
             dropped: 0,

@@ -21,6 +21,10 @@ pub struct Totals {
     pub allowed: usize,
     /// Stopped by wf: an interrupt, or `--fail-fast=kill`. No verdict on them.
     pub stopped: usize,
+    /// Known already, so that they did not run.
+    pub reused: usize,
+    /// What running those took when they ran.
+    pub reused_ms: Millis,
     /// Skipped on a recorded pass.
     pub skipped_witnessed: usize,
     /// Skipped because the base is trusted.
@@ -68,7 +72,7 @@ impl Totals {
 
     /// Steps that run, ran or were meant to.
     pub fn to_run(&self) -> usize {
-        self.ran() + self.left() + self.cancelled
+        self.ran() + self.reused + self.left() + self.cancelled
     }
 
     /// All steps.
@@ -104,6 +108,7 @@ impl Totals {
             State::Done(end) if end.outcome == Outcome::Stopped => &mut self.stopped,
             State::Done(end) if end.allowed => &mut self.allowed,
             State::Done(_) => &mut self.failed,
+            State::Reused(_) => &mut self.reused,
             State::Skipped(SkipReason::Unaffected { evidence: Evidence::Witnessed { .. }, .. }) => {
                 &mut self.skipped_witnessed
             }
