@@ -74,22 +74,26 @@ fn text(ready: &Ready, steps: &[PlannedStep], verbose: bool) -> String {
 
 /// Steps of one batch could start together; a staged plan has batches of its own inside each stage.
 fn batches<'a>(running: &[&'a PlannedStep], staged: bool) -> Vec<(String, Vec<&'a PlannedStep>)> {
-    let mut stages: Vec<(Option<&str>, BTreeMap<u32, Vec<&PlannedStep>>)> = Vec::new();
-    let mut at: BTreeMap<Option<&str>, usize> = BTreeMap::new();
+    let mut found: Vec<(String, Vec<&PlannedStep>)> = Vec::new();
+    // Stages in the order of the plan, and in each the batches in theirs.
+    let mut stages: Vec<&str> = Vec::new();
+    let mut batches: BTreeMap<(usize, u32), Vec<&PlannedStep>> = BTreeMap::new();
     for step in running {
-        let stage = step.stage.as_deref().filter(|_| staged);
-        let slot = *at.entry(stage).or_insert(stages.len());
-        if slot == stages.len() {
-            stages.push((stage, BTreeMap::new()));
+        let stage = step.stage.as_deref().filter(|_| staged).unwrap_or_default();
+        if stages.last() != Some(&stage) {
+            stages.push(stage);
         }
-        stages[slot].1.entry(step.batch).or_default().push(step);
+        batches.entry((stages.len(), step.batch)).or_default().push(step);
     }
-    let titled = |(stage, batches): (Option<&str>, BTreeMap<u32, Vec<&'a PlannedStep>>)| {
-        let stage = stage.map(|stage| format!("stage {stage}, ")).unwrap_or_default();
-        let numbered = batches.into_values().zip(1..);
-        numbered.map(move |(steps, number)| (format!("{stage}batch {number}"), steps)).collect::<Vec<_>>()
-    };
-    stages.into_iter().flat_map(titled).collect()
+    let (mut last, mut number) = (0, 0);
+    for ((at, _), steps) in batches {
+        number = if at == last { number + 1 } else { 1 };
+        last = at;
+        let stage = stages[at - 1];
+        let stage = if stage.is_empty() { String::new() } else { format!("stage {stage}, ") };
+        found.push((format!("{stage}batch {number}"), steps));
+    }
+    found
 }
 
 fn skipped(text: &mut String, steps: &[PlannedStep], verbose: bool) {

@@ -4,6 +4,7 @@ use super::args::{self, CompletionsArgs};
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use clap_mangen::Man;
+use std::fmt::Write as _;
 
 /// The first screen.
 pub fn help(cx: &Context) -> Result<Exit, Failure> {
@@ -42,11 +43,8 @@ fn page() -> std::io::Result<String> {
         let part = String::from_utf8_lossy(&part).replace(".SH ", ".SS ");
         // `wf-init(1)` would be a page that nobody has.
         text = text.replace(&format!("wf\\-{name}(1)"), &format!("wf {name}"));
-        text.push_str(&format!(
-            ".SH \"WF {}\"\n{}\n{part}",
-            name.to_uppercase(),
-            command.get_about().unwrap_or_default()
-        ));
+        let about = command.get_about().unwrap_or_default();
+        let _ = write!(text, ".SH \"WF {}\"\n{about}\n{part}", name.to_uppercase());
     }
     Ok(text)
 }
