@@ -21,7 +21,8 @@ pub mod undo;
 pub mod verify;
 
 pub use actions::{Actions, KeyStart, Place, Record, Tally, Uses, VerdictRecord};
-pub use entry::{Entry, Output, OutputKind, Pass};
+pub use digests::{Digests, Forms};
+pub use entry::{Entry, Output, OutputKind, Pass, outputs_digest};
 pub use folder::{CachePlace, Folder, cache_place};
 pub use limits::{Limits, Policy};
 pub use problem::{Problem, Refused};
