@@ -21,4 +21,5 @@ pub use entry::{Entry, Output, OutputKind, Pass};
 pub use folder::{CachePlace, Folder, cache_place};
 pub use limits::{Limits, Policy};
 pub use problem::{Problem, Refused};
+pub use size::used;
 pub use store::{Disk, Layered, ReadOnly, Store, Verified};
