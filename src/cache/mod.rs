@@ -26,4 +26,5 @@ pub use entry::{Entry, Output, OutputKind, Pass, outputs_digest};
 pub use folder::{CachePlace, Folder, cache_place};
 pub use limits::{Limits, Policy};
 pub use problem::{Problem, Refused};
+pub use size::used;
 pub use store::{Disk, Layered, ReadOnly, Store, Verified};

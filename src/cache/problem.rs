@@ -47,6 +47,23 @@ pub enum Problem {
     },
 }
 
+impl Problem {
+    /// What to do next.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Newer { .. } => {
+                "update wf, or let this version keep its cache elsewhere: WF_CACHE_DIR=<folder>".into()
+            }
+            Self::Symlink { path } => {
+                format!("remove {}, or name the folder it should be: WF_CACHE_DIR=<folder>", path.display())
+            }
+            Self::Damaged { .. } => "`wf cache verify` looks through everything and removes what is wrong".into(),
+            Self::Foreign { .. } => "name a folder that is empty or not there yet: WF_CACHE_DIR=<folder>".into(),
+            Self::Unreadable { .. } => "make it readable, or keep the cache elsewhere: WF_CACHE_DIR=<folder>".into(),
+        }
+    }
+}
+
 /// Nothing is stored, and why. Comes as the inside of an [`io::Error`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {

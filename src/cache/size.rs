@@ -53,7 +53,7 @@ impl Ledger {
     }
 
     /// What a folder's file says now, for those who only look.
-    pub(super) fn peek(folder: &Folder) -> Option<Self> {
+    fn peek(folder: &Folder) -> Option<Self> {
         Self::decode(&std::fs::read(folder.path("size")).ok()?)
     }
 }
@@ -100,8 +100,16 @@ impl Held<'_> {
     }
 }
 
+/// What a cache takes now, as far as is written down.
+///
+/// # Errors
+/// When the action index cannot be looked at.
+pub fn used(folder: &Folder) -> io::Result<u64> {
+    taken(folder, Ledger::peek(folder).unwrap_or_default())
+}
+
 /// What everything takes, by a ledger.
-pub(super) fn taken(folder: &Folder, ledger: Ledger) -> io::Result<u64> {
+fn taken(folder: &Folder, ledger: Ledger) -> io::Result<u64> {
     let index = match std::fs::symlink_metadata(folder.path("actions")) {
         Ok(meta) => meta.len(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => 0,

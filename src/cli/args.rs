@@ -79,6 +79,8 @@ pub enum Command {
     History(super::history::HistoryArgs),
     /// Remove old runs
     Clean(super::clean::CleanArgs),
+    /// Look at stored results, and manage them
+    Cache(super::cache::CacheArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page

@@ -3,6 +3,7 @@
 //! One file per subcommand: arguments → request → call → print.
 
 mod args;
+pub mod cache;
 pub mod changes;
 pub mod check;
 pub mod clean;
@@ -73,6 +74,7 @@ fn dispatch(cli: Cli, cx: &Context) -> Result<Exit, Failure> {
         Command::Config(args) => config::run(&args, cx),
         Command::History(args) => history::run(&args, cx),
         Command::Clean(args) => clean::run(&args, cx),
+        Command::Cache(args) => cache::run(&args, cx),
         Command::Status(args) => status::run(&args, cx),
         Command::Report(args) => report::run(&args, cx),
         Command::Completions(args) => shell::completions(&args, cx),

@@ -161,6 +161,18 @@ fn list<'a>(texts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     bytes
 }
 
+/// The texts that a value of several holds. None: it is no such value.
+pub fn texts(mut value: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut texts = Vec::new();
+    while !value.is_empty() {
+        let (length, rest) = value.split_first_chunk()?;
+        let (text, rest) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+        texts.push(text);
+        value = rest;
+    }
+    Some(texts)
+}
+
 #[derive(Default)]
 struct Hashing(Fields);
 

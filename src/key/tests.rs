@@ -90,6 +90,14 @@ fn a_path_cannot_run_into_the_next_field() {
     assert_ne!(group(&[("ab", "")]).digest(), group(&[("a", ""), ("b", "")]).digest());
 }
 
+#[test]
+fn several_texts_in_one_value_are_told_apart_again() {
+    for texts_in in [&[][..], &[&b"a"[..]], &[b"", b"a b", b""]] {
+        assert_eq!(texts(&list(texts_in.iter().copied())).unwrap(), texts_in);
+    }
+    assert_eq!((texts(b"short"), texts(&[9, 0, 0, 0, 0, 0, 0, 0, 1]), texts(&[255; 8])), (None, None, None));
+}
+
 proptest::proptest! {
     /// Manifests come back from the bytes they are stored as.
     #[test]

@@ -101,17 +101,22 @@ impl Actions {
 
     /// The results of a step, newest first.
     pub fn entries_of(&self, step: &StepId) -> impl Iterator<Item = Entry> {
-        let steps = self.steps.get_or_init(|| {
-            let entries = self.index.all().filter(|frame| self.is_current(*frame));
-            let hash = |frame| Some(step_hash(record::step(frame::body(&self.bytes, frame))?));
-            Index::of(entries.filter_map(|frame| Some((hash(frame)?, frame))))
-        });
-        let mut frames: Vec<u32> = steps.at(step_hash(step.as_str())).collect();
+        let steps = self.steps.get_or_init(|| Index::of(self.step_frames(self.index.all())));
+        let mut frames: Vec<u32> = steps.at(step_hash(step.as_str())).filter(|frame| self.is_current(*frame)).collect();
         let at = |frame: &u32| (record::at_ms(frame::body(&self.bytes, *frame)), *frame);
         frames.sort_by_key(|frame| std::cmp::Reverse(at(frame)));
         let step = step.clone();
         let entries = frames.into_iter().filter_map(|frame| record::value(frame::body(&self.bytes, frame)));
         entries.filter(move |entry: &Entry| entry.step == step)
+    }
+
+    /// Those of some frames that hold entries, by their steps.
+    fn step_frames(&self, frames: impl Iterator<Item = u32>) -> impl Iterator<Item = (u64, u32)> {
+        frames.filter_map(|frame| {
+            let body = frame::body(&self.bytes, frame);
+            let step = record::step(body).filter(|_| Kind::of(body) == Some(Kind::Entry))?;
+            Some((step_hash(step), frame))
+        })
     }
 
     /// The newest result of a step: what a miss is compared with.
@@ -281,8 +286,9 @@ impl Actions {
             record::key(body).map_or(0, |key| KeyStart::of(&key).0)
         };
         self.index.add(found.frames.iter().map(|frame| (key_of(*frame), *frame)));
-        if !found.frames.is_empty() {
-            self.steps = OnceLock::new();
+        if let Some(mut steps) = self.steps.take() {
+            steps.add(self.step_frames(found.frames.iter().copied()));
+            self.steps = steps.into();
         }
     }
 }
