@@ -175,15 +175,11 @@ impl Restore<'_> {
     fn keep_all(&self, theirs: Vec<(&RepoPath, &There)>) -> Result<Vec<(RepoPath, Digest)>, Why> {
         let version = |(path, there): (&RepoPath, &There)| {
             let path = path.clone();
-            Ok(match there {
-                There::Symlink { target, .. } => {
-                    Keeping { path, kind: KeptKind::Symlink, bytes: Box::new(io::Cursor::new(target.clone())) }
-                }
-                _ => {
-                    let (file, stat) = self.beneath.file(&path).map_err(|error| (path.clone(), error))?;
-                    Keeping { path, kind: file_kind(beneath::executable(&stat)), bytes: Box::new(file) }
-                }
-            })
+            if let There::Symlink { target, .. } = there {
+                return Ok(Keeping { path, kind: KeptKind::Symlink, bytes: Box::new(io::Cursor::new(target.clone())) });
+            }
+            let (file, stat) = self.beneath.file(&path).map_err(|error| (path.clone(), error))?;
+            Ok(Keeping { path, kind: file_kind(beneath::executable(&stat)), bytes: Box::new(file) })
         };
         let keep = self.keep.keep(theirs.into_iter().map(version));
         keep.map_err(|(path, source)| Why::Keep { path, source })

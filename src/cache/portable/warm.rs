@@ -41,9 +41,10 @@ pub fn warm(folder: &Arc<Folder>, actions: &mut Actions, from: &Path) -> Result<
             for blob in entry.blobs() {
                 whole = whole && copy(&source, &disk, blob, &mut copied)?;
             }
-            match whole {
-                true => records.push(Record::Entry(entry.clone())),
-                false => copied.left += 1,
+            if whole {
+                records.push(Record::Entry(entry.clone()));
+            } else {
+                copied.left += 1;
             }
         }
         let bare = actions.append(&records)?.len();

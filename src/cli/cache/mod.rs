@@ -5,6 +5,7 @@ mod portable;
 mod prune;
 mod show;
 mod stats;
+mod undo;
 mod verify;
 
 use super::context::Context;
@@ -43,6 +44,8 @@ enum Command {
     Import(portable::FileArgs),
     /// Take over results from another cache's folder, or from a file
     Warm(portable::FromArgs),
+    /// Bring back files that a restored result replaced, and wf had not made
+    Undo(undo::UndoArgs),
 }
 
 /// How a result is told.
@@ -66,6 +69,7 @@ pub fn run(args: &CacheArgs, cx: &Context) -> Result<Exit, Failure> {
         Command::Export(args) => portable::export(args, &opened, cx),
         Command::Import(args) => portable::import(args, opened, cx),
         Command::Warm(args) => portable::warm(args, opened, cx),
+        Command::Undo(args) => undo::run(args, &opened, cx),
     }
 }
 
@@ -84,9 +88,16 @@ impl Opened {
         if chosen.is_none() {
             StateDir::open_read_only(&state, by)?;
         }
-        let place = cache_place(&state, chosen.as_deref());
+        // A configuration with mistakes must not stand between people and their cache.
+        let (place, limits) = match cx.load_config(vec![]) {
+            Ok(config) => {
+                let settings = &config.workflow().settings;
+                (cx.cache_place(&config), super::reuse::limits(&settings.cache_limits))
+            }
+            Err(_) => (cache_place(&state, chosen.as_deref()), Limits::default()),
+        };
         let now_ms = jiff::Timestamp::now().as_millisecond().unsigned_abs();
-        let (folder, problem) = Folder::open(&place, Limits::default(), now_ms);
+        let (folder, problem) = Folder::open(&place, limits, now_ms);
         let (actions, trouble) = Actions::open(&folder);
         if let Some(problem) = problem {
             let hint = problem.hint();

@@ -45,7 +45,9 @@ pub(super) fn run(args: &ShowArgs, opened: &Opened, cx: &Context) -> Result<Exit
     }
     let mut text = String::new();
     let look = look(cx);
-    let mut line = |name: &str, value: &str| drop(writeln!(text, "{name:<8} {}", clean::text(value)));
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(text, "{name:<8} {}", clean::text(value));
+    };
     line("step", entry.step.as_str());
     line("key", &entry.key.to_string());
     line("made", &format!("{}, in run {}", look.time(&utc(entry.pass.at_ms)), entry.pass.run));

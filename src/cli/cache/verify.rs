@@ -7,9 +7,10 @@ use crate::report::{clean, look};
 use serde_json::json;
 
 pub(super) fn run(as_json: bool, opened: &Opened, cx: &Context) -> Result<Exit, Failure> {
-    let found = match opened.exists() {
-        true => verify(&opened.folder).map_err(|error| opened.failed("verify", &error))?,
-        false => Checked::default(),
+    let found = if opened.exists() {
+        verify(&opened.folder).map_err(|error| opened.failed("verify", &error))?
+    } else {
+        Checked::default()
     };
     if as_json {
         cx.print_json(&json!({ "format": 1, "verified": found }))?;
