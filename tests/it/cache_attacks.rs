@@ -41,9 +41,22 @@ fn paths_that_lead_out() {
     let precious = rig.outside.join("precious");
     let absolute = String::from_utf8(precious.as_os_str().as_bytes().to_vec()).unwrap();
     let paths = [
-        "../outside/precious", "dist/../../outside/precious", "dist/../a", "..", "./../outside/precious", "dist//../..",
-        absolute.as_str(), "/", "", ".", "dist/./b", ".git/hooks/post-checkout", ".GIT/config", ".wf/cache/actions",
-        "sub/.git/config", "dist/x\0/../../y",
+        "../outside/precious",
+        "dist/../../outside/precious",
+        "dist/../a",
+        "..",
+        "./../outside/precious",
+        "dist//../..",
+        absolute.as_str(),
+        "/",
+        "",
+        ".",
+        "dist/./b",
+        ".git/hooks/post-checkout",
+        ".GIT/config",
+        ".wf/cache/actions",
+        "sub/.git/config",
+        "dist/x\0/../../y",
     ];
     for path in paths {
         // The good one first: nothing of a bad entry is written, in whatever order.
@@ -128,7 +141,9 @@ fn a_blob_without_end() {
 
 #[test]
 fn folders_that_are_symlinks() {
-    for (link, target) in [("dist", "../outside"), ("dist/dir", "../../outside/dir"), ("dist", "nowhere"), ("dist", "/")] {
+    for (link, target) in
+        [("dist", "../outside"), ("dist/dir", "../../outside/dir"), ("dist", "nowhere"), ("dist", "/")]
+    {
         let rig = Rig::new();
         rig.link(link, target);
         let entry = [rig.output("dist/dir/a", "evil"), rig.output("dist/dir/precious", "evil")];
@@ -251,7 +266,8 @@ fn a_folder_swapped_for_a_symlink_while_restoring() {
     let rig = Rig::new();
     rig.write("dist/dir/a", "inside");
     let before = picture(&rig.outside);
-    let entry = [rig.output("dist/dir/a", "evil"), rig.output("dist/dir/b/c", "evil"), rig.output("dist/dir/new", "evil")];
+    let entry =
+        [rig.output("dist/dir/a", "evil"), rig.output("dist/dir/b/c", "evil"), rig.output("dist/dir/new", "evil")];
     let (done, failed) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
     let swaps = while_swapping(&rig, 400, || {
         let count = if rig.restore(DIST, &entry).is_ok() { &done } else { &failed };

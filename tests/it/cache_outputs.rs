@@ -136,7 +136,10 @@ fn files_of_another_entry_go_and_files_of_people_stay() {
     rig.write("dist/a", "1").write("dist/old/deep/x", "x").link("dist/old/l", "a").folder("dist/old/empty");
     rig.write("dist/mine", "mine").write("dist/notes/n", "n");
     let done = rig.restore(DIST, &second).unwrap();
-    assert_eq!(tree(&rig.root), ["dist/", "dist/a = 2", "dist/b = 2", "dist/mine = mine", "dist/notes/", "dist/notes/n = n"]);
+    assert_eq!(
+        tree(&rig.root),
+        ["dist/", "dist/a = 2", "dist/b = 2", "dist/mine = mine", "dist/notes/", "dist/notes/n = n"]
+    );
     assert_eq!((done.written, done.removed, done.kept.len()), (2, 3, 0), "recorded bytes are no loss");
     rig.write("dist/old/deep/x", "edited");
     rig.restore(DIST, &second).unwrap();
@@ -216,8 +219,14 @@ fn before_a_run_recorded_files_go_and_others_stay() {
     rig.collect(globs);
     rig.write("dist/mine", "mine").write("dist/a", "edited").write("dist/.wf-new-1-x", "a person's odd name");
     let removed = rig.remove_recorded(globs).paths;
-    assert_eq!(removed.iter().map(ToString::to_string).collect::<Vec<_>>(), ["dist/e", "dist/l", "dist/x/y", "top.txt"]);
-    assert_eq!(tree(&rig.root), ["dist/", "dist/.wf-new-1-x = a person's odd name", "dist/a = edited", "dist/mine = mine"]);
+    assert_eq!(
+        removed.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["dist/e", "dist/l", "dist/x/y", "top.txt"]
+    );
+    assert_eq!(
+        tree(&rig.root),
+        ["dist/", "dist/.wf-new-1-x = a person's odd name", "dist/a = edited", "dist/mine = mine"]
+    );
     assert_eq!(rig.remove_recorded(globs).paths, []);
 }
 

@@ -1,5 +1,7 @@
 //! Tests of the whole: real repositories, real files, the real binary. One test binary, so that there is one link.
 
+mod cache_attacks;
+mod cache_outputs;
 mod cache_run;
 mod config;
 mod config_cache;
@@ -19,6 +21,7 @@ mod history_rig;
 mod history_runs;
 mod init_write;
 mod monorepo_run;
+mod outputs_rig;
 mod report_cli;
 mod report_live;
 mod run_decides;
