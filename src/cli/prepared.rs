@@ -5,11 +5,15 @@ use super::context::Context;
 use super::failure::{Failure, Kind};
 use super::load::LoadedConfig;
 use super::{request, reuse};
+use crate::base::StepId;
 use crate::config::{ConfigError, ConfigErrors};
 use crate::engine::{self, Inputs, PrepareError, Prepared};
 use crate::event::{EventKind, WarningCode};
-use crate::history::StateDir;
+use crate::history::{self, StateDir};
 use crate::plan::RunRequest;
+use crate::report::RunView;
+use crate::report::view::State;
+use std::collections::BTreeSet;
 
 /// What a deciding command works with.
 pub struct Ready {
@@ -26,17 +30,33 @@ pub struct Ready {
 /// Reads everything and decides; writes nothing, executes nothing. `keys`: will keys of steps be asked for?
 pub fn prepare(args: &DecideArgs, keys: bool, cx: &Context) -> Result<Ready, Failure> {
     let config = cx.load_config(request::overrides(args))?;
-    let request = request::resolve(args, &config, cx)?;
+    let mut request = request::resolve(args, &config, cx)?;
     let (state, trouble) = match cx.state_for_reading(&config) {
         Ok(state) => (Some(state), None),
         Err(error) => (None, Some(format!("nothing recorded is used: {error}"))),
     };
+    if args.failed {
+        request.filter.failed = Some(failed_before(state.as_ref())?);
+    }
     // A step that runs alone leaves neither entry nor verdict.
     let keys = keys && request.settings.cache.is_on() && !request.filter.alone;
     let cache = keys.then(|| reuse::begin(&config, cx));
     let mut prepared = decide(&config, &request, state.as_ref(), keys, cx)?;
     prepared.notes.extend(trouble.map(|message| EventKind::Warning { code: WarningCode::State, step: None, message }));
     Ok(Ready { config, request, prepared, cache })
+}
+
+/// What did not pass in the newest run: it failed, was stopped, or never came to its turn.
+fn failed_before(state: Option<&StateDir>) -> Result<BTreeSet<StepId>, Failure> {
+    let hint = "`wf run` records one";
+    let state = state.ok_or_else(|| Failure::environment("--failed: no recorded run can be read").hint(hint))?;
+    let run = history::resolve_run(state, "latest").map_err(|error| Failure::usage(error).hint(hint))?;
+    let view = RunView::of(history::read_log(&run.log()).map_err(super::recorded::unreadable)?);
+    let failed = view.failed().chain(view.stopped()).map(|step| step.id.clone());
+    let open = view.steps.iter().filter(|step| {
+        matches!(step.state, State::Cancelled(_) | State::Waiting | State::Running { .. } | State::Retrying { .. })
+    });
+    Ok(failed.chain(open.map(|step| step.id.clone())).collect())
 }
 
 /// Decides; only `request` says what is strict.

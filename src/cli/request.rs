@@ -61,7 +61,7 @@ pub fn resolve(args: &DecideArgs, config: &LoadedConfig, cx: &Context) -> Result
         steps: args.steps.clone(),
         stages: args.stage.clone(),
         tags: args.tag.clone(),
-        failed: args.failed,
+        failed: None,
         here,
         alone: args.no_needs,
     };

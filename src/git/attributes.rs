@@ -70,7 +70,9 @@ impl Attributes {
         let mut folders = HashMap::with_capacity(self.folders.len());
         for folder in &self.folders {
             let file = folder.under(&self.root).join(".gitattributes");
-            folders.insert(folder.clone(), read(Some(&file), folder, folder.is_root())?);
+            // Inside the working tree git follows no symlink to its rules.
+            let file = (!file.is_symlink()).then_some(file);
+            folders.insert(folder.clone(), read(file.as_deref(), folder, folder.is_root())?);
         }
         let above = read(info.as_deref(), &root, true)?;
         Some(Read { below, folders, above: Some(above).filter(|rules| !rules.is_empty()), macros })
@@ -92,14 +94,12 @@ impl Read {
     }
 }
 
-/// A file's text; nothing if it is not there or is no file, none if it cannot be read. Like git, it follows no symlink in
-/// the working tree; what lies outside is a person's own.
+/// A file's text; nothing if it is not there or is no file, none if it cannot be read.
 fn text_of(file: &Path) -> Option<Vec<u8>> {
+    use std::io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
     match std::fs::read(file) {
         Ok(text) => Some(text),
-        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
-            Some(vec![])
-        }
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory | IsADirectory) => Some(vec![]),
         Err(_) => None,
     }
 }

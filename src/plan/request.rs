@@ -41,8 +41,8 @@ pub struct Filter {
     pub stages: Vec<String>,
     /// `--tag`
     pub tags: Vec<String>,
-    /// `--failed`: only what failed in the run before.
-    pub failed: bool,
+    /// `--failed`: only these, which did not pass in the run before.
+    pub failed: Option<BTreeSet<StepId>>,
     /// `--here`: only instances of these folders.
     pub here: Option<crate::base::RepoPath>,
     /// `--no-needs`: do not pull in what they need.
@@ -53,7 +53,7 @@ impl Filter {
     /// Does it limit anything?
     pub fn is_some(&self) -> bool {
         let named = !self.steps.is_empty() || !self.stages.is_empty() || !self.tags.is_empty();
-        named || self.failed || self.here.is_some()
+        named || self.failed.is_some() || self.here.is_some()
     }
 
     /// Is this step's id named by `--steps`?

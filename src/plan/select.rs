@@ -41,6 +41,7 @@ pub fn is_named(graph: &StepGraph, filter: &Filter, at: usize) -> bool {
     let step = graph.step(at);
     let stage = step.stage.as_ref();
     (filter.steps.is_empty() || filter.names(&step.id))
+        && filter.failed.as_ref().is_none_or(|failed| failed.contains(&step.id))
         && (filter.stages.is_empty() || stage.is_some_and(|stage| filter.stages.contains(stage)))
         && (filter.tags.is_empty() || step.tags.iter().any(|tag| filter.tags.contains(tag)))
         && filter.here.as_ref().is_none_or(|here| step.folder.as_ref().is_some_and(|folder| folder.is_in(here)))

@@ -295,6 +295,27 @@ steps:
 }
 
 #[test]
+fn failed_takes_up_what_did_not_pass_and_nothing_else() {
+    let world = world(
+        "
+smart_execution: false
+steps:
+  - {id: good, run: 'echo good >> ../trace'}
+  - {id: bad, run: 'echo bad >> ../trace; test -e ../mended'}
+  - {id: after, run: 'echo after >> ../trace', needs: [bad]}
+",
+    );
+    let _ = world.wf(&["run", "--failed"]).exits(2);
+    let _ = world.wf(&["run", "--jobs", "1", "--keep-going"]).exits(1);
+    ran(&world);
+    world.write("../mended", "");
+    let _ = world.wf(&["run", "--failed"]).passed();
+    assert_eq!(ran(&world), "bad after");
+    let _ = world.wf(&["run", "--failed"]).passed().says("0 steps to run");
+    assert_eq!(ran(&world), "");
+}
+
+#[test]
 fn an_expired_entry_is_not_served() {
     let world = world("steps: [{id: s, run: 'echo s >> ../trace', inputs: [src/], cache: {ttl: 1s}}]");
     let _ = run(&world, &[]).passed();

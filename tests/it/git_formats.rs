@@ -54,6 +54,14 @@ fn story(git: &Scratch, shape: impl Fn(&Scratch)) {
     let files: Vec<_> = repo.files().unwrap().iter().map(ToString::to_string).collect();
     let here = [".gitignore", "README.md", "new name.txt", "src/lib.rs", "src/new\\nline.rs", "src/topic.rs"];
     assert_eq!(files, here);
+    for mode in [Mode::All, Mode::StagedOnly] {
+        let (with_listing, listing) = repo.changes_and_listing(Some(&fork), mode).unwrap();
+        assert_eq!(with_listing.files, repo.changes(Some(&fork), mode).unwrap().files, "{mode:?}");
+        assert_eq!(with_listing.unseen, changes.unseen, "{mode:?}");
+        let listed: Vec<_> = listing.files.iter().map(|file| file.path.to_string()).collect();
+        assert_eq!(listed, here, "{mode:?}");
+        listing.files.iter().for_each(|file| super::git_listing::is_as_the_file_system_says(git, file));
+    }
     assert_eq!(repo.read_at(&fork, &"src/lib.rs".into()).unwrap().as_deref(), Some(&b"//! lib\n"[..]));
     assert_eq!(repo.read_at(&fork, &"src".into()).unwrap(), None);
     assert_eq!(repo.read_at(&fork, &"none".into()).unwrap(), None);

@@ -78,10 +78,10 @@ const RULES: &[&str] = &[
 ];
 
 /// SplitMix64: the same edits for the same seed, on every machine.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+    pub fn roll(&mut self, sides: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -89,7 +89,7 @@ impl Dice {
         ((z ^ (z >> 31)) % sides as u64) as usize
     }
 
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+    pub fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
         from[self.roll(from.len())]
     }
 
@@ -227,6 +227,11 @@ fn compare(git: &Scratch, base: &str, story: &str) {
     files.extend(untracked);
     let ours: Paths = repo.files().unwrap().into_iter().collect();
     assert_eq!(ours, files, "files {story}");
+    let (with_listing, listing) = repo.changes_and_listing(Some(base), Mode::All).unwrap();
+    assert_eq!(with_listing, changes, "{story}");
+    let listed: Vec<_> = listing.files.iter().map(|file| file.path.clone()).collect();
+    assert_eq!(listed, files.into_iter().collect::<Vec<_>>(), "listed {story}");
+    listing.files.iter().for_each(|file| super::git_listing::is_as_the_file_system_says(git, file));
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod exec_watch;
 mod git_base;
 mod git_changes;
 mod git_formats;
+mod git_listing;
 mod git_random;
 mod git_repo;
 mod help;

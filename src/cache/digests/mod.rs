@@ -190,7 +190,8 @@ impl Digests {
         let racy = is_racy(&file.stat, began);
         let mut new = self.fresh();
         new.rows.insert(file.path.clone(), Row { stat: file.stat, holds, digest, racy });
-        if let Some(blob) = file.blob.filter(|_| form != Form::Filtered) {
+        // What a checkout made of a blob (`core.autocrlf`) is not what another makes of it.
+        if let Some(blob) = file.blob.filter(|_| form != Form::Filtered && holds != Holds::Raw) {
             new.blobs.insert((blob, holds), digest);
         }
         Ok(digest)
