@@ -117,7 +117,7 @@ impl wf::cache::Store for Endless {
     fn put(&self, _: &BlobRef, _: &mut dyn Read) -> io::Result<()> {
         Ok(())
     }
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "endless"
     }
 }

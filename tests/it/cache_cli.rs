@@ -102,8 +102,12 @@ fn a_cache_travels_in_a_file_and_fills_another() {
 
     let entries = |world: &World| {
         let mut all = json(world, &["ls"])["entries"].as_array().unwrap().clone();
-        all.iter_mut().for_each(|entry| drop(entry.as_object_mut().unwrap().remove("stored_at")));
-        all.iter_mut().for_each(|entry| drop(entry.as_object_mut().unwrap().remove("hits")));
+        for entry in &mut *all {
+            entry.as_object_mut().unwrap().remove("stored_at");
+        }
+        for entry in &mut *all {
+            entry.as_object_mut().unwrap().remove("hits");
+        }
         all.sort_by_key(|entry| entry["key"].to_string());
         all
     };

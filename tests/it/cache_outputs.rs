@@ -243,6 +243,7 @@ fn the_folder_a_step_starts_in_stays() {
     assert_eq!(tree(&rig.root), ["packages/", "packages/a/"], "an output by name, gone when it is empty");
 }
 
+#[expect(clippy::disallowed_methods, reason = "a process that is over, and nothing else")]
 #[test]
 fn what_a_killed_wf_left_is_no_output_and_goes() {
     let rig = Rig::new();
@@ -266,7 +267,8 @@ fn missing_and_damaged_content_replaces_nothing() {
     rig.record(&[rig.output("dist/a", "old"), rig.output("dist/b", "old b")]);
     let small = blobs.iter().find(|blob| blob.size == 5).unwrap();
     let large = blobs.iter().find(|blob| blob.size > 5).unwrap();
-    let hurt: &[(&BlobRef, &dyn Fn(&mut Vec<u8>))] = &[
+    type Hurt<'a> = &'a dyn Fn(&mut Vec<u8>);
+    let hurt: &[(&BlobRef, Hurt<'_>)] = &[
         (small, &|bytes| bytes[0] ^= 1),
         (small, &|bytes| bytes.truncate(4)),
         (small, &|bytes| bytes.push(b'!')),
