@@ -276,3 +276,87 @@ impl io::Write for Hashing<'_> {
         self.to.flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keep(kept: &Kept, at_ms: u64, path: &str, text: &'static str) {
+        let (run, worktree) = (RunId("run".into()), Path::new("/tree"));
+        let keep = Keep { kept, run: &run, at_ms, worktree };
+        let version = Keeping { path: path.into(), kind: KeptKind::File, bytes: Box::new(text.as_bytes()) };
+        let kept = keep.keep([Ok(version)]).unwrap();
+        assert_eq!(kept, [(path.into(), Digest::of_bytes(text.as_bytes()))]);
+    }
+
+    fn texts(kept: &Kept) -> Vec<String> {
+        let read = |version: Version| io::read_to_string(kept.get(&version.blob).unwrap().unwrap()).unwrap();
+        kept.list().unwrap().versions.into_iter().map(read).collect()
+    }
+
+    #[test]
+    fn the_newest_comes_first_and_old_ones_are_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = Kept::open(&dir.path().join("not/yet/cache"));
+        assert_eq!((texts(&kept).len(), kept.forget(u64::MAX).unwrap()), (0, 0));
+        assert!(!dir.path().join("not").exists(), "looking makes nothing");
+        for (at, text) in [(1, "one"), (2, "two"), (3, "one"), (4, "four")] {
+            keep(&kept, at, "a", text);
+        }
+        assert_eq!(texts(&kept), ["four", "one", "two", "one"]);
+        assert_eq!(kept.forget(3).unwrap(), 2);
+        assert_eq!(texts(&kept), ["four", "one"], "bytes that a version still names stay");
+        assert!(kept.get(&BlobRef::of(b"two")).unwrap().is_none());
+        keep(&kept, 5, "a", "five");
+        assert_eq!(texts(&kept), ["five", "four", "one"]);
+    }
+
+    #[test]
+    fn a_torn_list_loses_one_line_and_a_newer_one_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = Kept::open(dir.path());
+        keep(&kept, 1, "a", "one");
+        let list = dir.path().join("kept/list");
+        let whole = std::fs::read(&list).unwrap();
+        for end in 0..whole.len() {
+            std::fs::write(&list, &whole[..end]).unwrap();
+            keep(&kept, 2, "b", "two");
+            let listed = kept.list().unwrap();
+            assert_eq!(listed.versions[0].path, "b".into(), "torn at {end}");
+            assert_eq!(listed.newer, 0);
+        }
+        std::fs::write(&list, [whole.as_slice(), b"{\"format\":2,\"what\":[]}\n"].concat()).unwrap();
+        assert_eq!(kept.list().unwrap().newer, 1);
+        assert_eq!(kept.forget(u64::MAX).unwrap(), 0);
+        assert_eq!(texts(&kept), ["one"]);
+    }
+
+    #[test]
+    fn many_at_once_and_none_if_one_fails() {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = Kept::open(dir.path());
+        let (run, worktree) = (RunId("run".into()), Path::new("/tree"));
+        let keep = Keep { kept: &kept, run: &run, at_ms: 1, worktree };
+        let version = |n: u32| {
+            let path = RepoPath::from(n.to_string().as_str());
+            Ok(Keeping { path, kind: KeptKind::Executable, bytes: Box::new(io::Cursor::new(n.to_le_bytes())) })
+        };
+        let failing = Err(("bad".into(), io::ErrorKind::PermissionDenied.into()));
+        let error = keep.keep((0..40).map(version).chain([failing])).unwrap_err();
+        assert_eq!((error.0, kept.list().unwrap().versions.len()), ("bad".into(), 0));
+        assert_eq!(keep.keep((0..40).map(version)).unwrap().len(), 40);
+        assert_eq!(kept.list().unwrap().versions.len(), 40);
+    }
+
+    #[test]
+    fn a_kept_folder_that_leads_elsewhere_is_not_used() {
+        let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::os::unix::fs::symlink(elsewhere.path(), dir.path().join("kept")).unwrap();
+        let kept = Kept::open(dir.path());
+        let run = RunId("run".into());
+        let keep = Keep { kept: &kept, run: &run, at_ms: 1, worktree: Path::new("/tree") };
+        let version = Keeping { path: "a".into(), kind: KeptKind::File, bytes: Box::new(&b"x"[..]) };
+        assert!(keep.keep([Ok(version)]).is_err() && kept.list().is_err());
+        assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    }
+}

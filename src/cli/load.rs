@@ -155,12 +155,20 @@ impl Context {
         }
         let root = match self.discover() {
             Ok(repo) => repo.main_root().to_owned(),
+            Err(_) => self.root_here()?,
+        };
+        Ok((root.join(".wf"), ChosenBy::Default))
+    }
+
+    /// The root of the working tree, without reading the configuration.
+    pub fn root_here(&self) -> Result<PathBuf, Failure> {
+        Ok(match self.discover() {
+            Ok(repo) => repo.root().to_owned(),
             Err(_) => match self.find_config(None)? {
                 Some(path) => path.parent().unwrap_or(&self.cwd).to_owned(),
                 None => self.cwd.clone(),
             },
-        };
-        Ok((root.join(".wf"), ChosenBy::Default))
+        })
     }
 
     /// The state folder for looking only.

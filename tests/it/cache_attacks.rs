@@ -5,7 +5,7 @@ use super::outputs_rig::{Rig, picture, run, tree};
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt as _;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use wf::base::{BlobRef, Digest, RepoPath};
 use wf::cache::kept::{FORMAT, Keep, KeptKind, Version, worktree_name};
 use wf::cache::outputs::{Refused, Why};
@@ -231,34 +231,39 @@ fn nothing_special_about_permissions_comes_back() {
     assert_eq!(mode & 0o100, 0o100);
 }
 
+const PAUSE: std::time::Duration = std::time::Duration::from_micros(100);
+
 /// Swaps a folder for a symlink to the outside and back, as fast as it can, while `work` is done again and again.
-fn while_swapping(rig: &Rig, times: usize, work: impl Fn()) -> usize {
-    let stop = AtomicBool::new(false);
+fn while_swapping(rig: &Rig, times: usize, work: impl Fn()) {
+    let (stop, swaps) = (AtomicBool::new(false), AtomicUsize::new(0));
     let (real, moved, target) = (rig.path("dist/dir"), rig.path("aside"), rig.outside.join("dir"));
     std::thread::scope(|scope| {
-        let swapper = scope.spawn(|| {
-            let mut swaps = 0;
+        scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 if fs::rename(&real, &moved).is_ok() {
                     if std::os::unix::fs::symlink(&target, &real).is_ok() {
-                        std::thread::yield_now();
+                        // Long enough for the other side to do all of its work with it.
+                        std::thread::sleep(PAUSE);
                         let _ = fs::remove_file(&real);
                     }
                     // The other side may have made the folder anew.
                     let _ = fs::remove_dir_all(&real);
                     let _ = fs::rename(&moved, &real);
-                    swaps += 1;
+                    std::thread::sleep(PAUSE);
+                    swaps.fetch_add(1, Ordering::Relaxed);
                 } else {
                     let _ = fs::remove_file(&real);
                     let _ = fs::create_dir_all(&real);
                 }
             }
-            swaps
         });
-        (0..times).for_each(|_| work());
+        let mut done = 0;
+        while done < times || swaps.load(Ordering::Relaxed) < times / 10 {
+            work();
+            done += 1;
+        }
         stop.store(true, Ordering::Relaxed);
-        swapper.join().unwrap()
-    })
+    });
 }
 
 #[test]
@@ -269,12 +274,11 @@ fn a_folder_swapped_for_a_symlink_while_restoring() {
     let entry =
         [rig.output("dist/dir/a", "evil"), rig.output("dist/dir/b/c", "evil"), rig.output("dist/dir/new", "evil")];
     let (done, failed) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
-    let swaps = while_swapping(&rig, 400, || {
+    while_swapping(&rig, 400, || {
         let count = if rig.restore(DIST, &entry).is_ok() { &done } else { &failed };
         count.set(count.get() + 1);
     });
-    assert_eq!(picture(&rig.outside), before, "{swaps} swaps, {done:?} restored, {failed:?} not");
-    assert!(swaps > 10, "nothing was swapped");
+    assert_eq!(picture(&rig.outside), before, "{done:?} restored, {failed:?} not");
 }
 
 #[test]
@@ -285,7 +289,7 @@ fn a_folder_swapped_for_a_symlink_while_gathering_and_removing() {
     let outside = BlobRef::of(b"outside a");
     // Recorded: so that a removal which followed the symlink would find the outside file to be its own.
     rig.recorded.lock().unwrap().insert(("dist/dir/a".into(), outside.digest));
-    let swaps = while_swapping(&rig, 1_000, || {
+    while_swapping(&rig, 1_000, || {
         let _ = rig.try_collect(DIST);
         let recorded = rig.recorded.lock().unwrap().clone();
         let was = |path: &RepoPath, digest: &Digest| recorded.contains(&(path.clone(), *digest));
@@ -293,8 +297,7 @@ fn a_folder_swapped_for_a_symlink_while_gathering_and_removing() {
         let _ = wf::cache::outputs::remove_recorded(&rig.beneath(), &globs, &was, &wf::cache::outputs::Nothing);
     });
     assert!(!rig.store.0.lock().unwrap().contains_key(&outside), "something outside was read");
-    assert_eq!(picture(&rig.outside), before, "{swaps} swaps");
-    assert!(swaps > 10, "nothing was swapped");
+    assert_eq!(picture(&rig.outside), before);
 }
 
 #[test]
@@ -302,7 +305,7 @@ fn a_person_who_writes_while_wf_restores_loses_nothing() {
     let rig = Rig::new();
     rig.write("dist/a", "built");
     let outputs = rig.collect(DIST);
-    let stop = AtomicBool::new(false);
+    let (stop, saved) = (AtomicBool::new(false), AtomicUsize::new(0));
     let written = std::thread::scope(|scope| {
         let person = scope.spawn(|| {
             let mut written = Vec::new();
@@ -312,13 +315,14 @@ fn a_person_who_writes_while_wf_restores_loses_nothing() {
                 rig.write("mine", &text);
                 fs::rename(rig.path("mine"), rig.path("dist/a")).unwrap();
                 written.push(text);
+                saved.fetch_add(1, Ordering::Relaxed);
                 while !stop.load(Ordering::Relaxed) && rig.read("dist/a") != "built" {
                     std::thread::yield_now();
                 }
             }
             written
         });
-        for _ in 0..150 {
+        while saved.load(Ordering::Relaxed) < 60 {
             rig.restore(DIST, &outputs).unwrap();
         }
         stop.store(true, Ordering::Relaxed);
@@ -328,14 +332,13 @@ fn a_person_who_writes_while_wf_restores_loses_nothing() {
     kept.push(rig.read("dist/a"));
     let lost: Vec<_> = written.iter().filter(|text| !kept.contains(text)).collect();
     assert!(lost.is_empty(), "{} of {} versions are lost: {lost:?}", lost.len(), written.len());
-    assert!(written.len() > 10);
 }
 
 #[test]
 fn a_hostile_list_of_kept_versions() {
     let rig = Rig::new();
     rig.write("dist/a", "a").link("link", &rig.outside);
-    let (run_id, before) = (run("0198"), (picture(&rig.root), picture(&rig.outside)));
+    let (run_id, before) = (run("0198"), (tree(&rig.root), picture(&rig.outside)));
     let keep = Keep { kept: &rig.kept, run: &run_id, at_ms: 1, worktree: &rig.root };
     let evil = |path: &str, kind| {
         let version = wf::cache::kept::Keeping { path: path.into(), kind, bytes: Box::new(&b"evil"[..]) };
@@ -364,5 +367,5 @@ fn a_hostile_list_of_kept_versions() {
         let undone = undo::bring_back(&rig.beneath(), &rig.kept, &keep, versions.to_vec());
         assert!(undone.iter().all(|one| one.done.is_err()), "{undone:?}");
     }
-    assert_eq!((picture(&rig.root), picture(&rig.outside)), before);
+    assert_eq!((tree(&rig.root), picture(&rig.outside)), before);
 }

@@ -3,6 +3,7 @@
 mod cache_attacks;
 mod cache_outputs;
 mod cache_run;
+mod cache_undo;
 mod config;
 mod config_cache;
 mod exec_guard;

@@ -86,6 +86,11 @@ impl Beneath {
         stat_in(&folder, path.file_name())
     }
 
+    /// What is there, in one call: folders on the way may be symlinks. Only for asking whether what is there is right.
+    pub(super) fn glance(&self, path: &RepoPath) -> io::Result<Option<Stat>> {
+        stat_in(&self.folder, path.as_bytes())
+    }
+
     fn open_at(&self, path: &RepoPath, flags: OFlags) -> io::Result<OwnedFd> {
         let flags = flags | OFlags::CLOEXEC;
         let bytes = if path.is_root() { &b"."[..] } else { path.as_bytes() };
@@ -156,4 +161,94 @@ pub fn executable(stat: &Stat) -> bool {
 /// Is the way blocked: a file or a symlink where a folder should be?
 pub fn is_blocked(error: &io::Error) -> bool {
     matches!(error.raw_os_error().map(Errno::from_raw_os_error), Some(Errno::NOTDIR | Errno::LOOP | Errno::MLINK))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn place() -> (tempfile::TempDir, Beneath) {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        std::fs::create_dir_all(root.join("a/b")).unwrap();
+        std::fs::create_dir(dir.path().join("outside")).unwrap();
+        std::fs::write(dir.path().join("outside/f"), "outside").unwrap();
+        std::fs::write(root.join("a/b/f"), "f").unwrap();
+        symlink("b", root.join("a/inner")).unwrap();
+        symlink("../outside", root.join("out")).unwrap();
+        symlink("/", root.join("slash")).unwrap();
+        symlink("b/f", root.join("a/l")).unwrap();
+        let beneath = Beneath::open(&root).unwrap();
+        (dir, beneath)
+    }
+
+    /// Both ways of opening say the same, so that a system without `openat2` refuses as much.
+    #[test]
+    fn by_hand_is_as_strict_as_the_kernel() {
+        let (_dir, beneath) = place();
+        let flags = [OFlags::RDONLY, OFlags::RDONLY | OFlags::NOFOLLOW, PLACE | OFlags::DIRECTORY];
+        let paths =
+            ["a", "a/b", "a/b/f", "a/x", "a/b/f/x", "a/inner", "a/inner/f", "out", "out/f", "slash/etc", "a/l", "."];
+        for path in paths {
+            for flags in flags {
+                let kernel = beneath.open_at(&path.into(), flags).map(drop).map_err(|e| e.kind());
+                let hand = walk(&beneath.folder, path.as_bytes(), flags | OFlags::CLOEXEC).map(drop);
+                let blocked = |e: &io::Error| is_blocked(e);
+                assert_eq!(hand.is_ok(), kernel.is_ok(), "{path} {flags:?}: {kernel:?} {hand:?}");
+                if let Err(error) = hand {
+                    assert!(blocked(&error) || error.kind() == io::ErrorKind::NotFound, "{path}: {error}");
+                }
+            }
+        }
+        for path in ["..", "a/../..", "../outside/f", "/etc", "a/../../outside/f", "a//b"] {
+            let path = RepoPath::from(path);
+            assert!(walk(&beneath.folder, path.as_bytes(), OFlags::RDONLY).is_err(), "{path}");
+        }
+        for path in ["..", "a/../..", "../outside/f", "/etc", "a/../../outside/f"] {
+            assert!(beneath.open_at(&path.into(), OFlags::RDONLY).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_walk_by_hand_is_not_led_astray_by_swaps() {
+        let (dir, beneath) = place();
+        let (real, aside) = (dir.path().join("root/a/b"), dir.path().join("aside"));
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        let relaxed = std::sync::atomic::Ordering::Relaxed;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(relaxed) {
+                    std::fs::rename(&real, &aside).unwrap();
+                    symlink("../../outside", &real).unwrap();
+                    std::fs::remove_file(&real).unwrap();
+                    std::fs::rename(&aside, &real).unwrap();
+                }
+            });
+            let (mut met, mut missed) = (0, 0);
+            while met < 200 || missed < 200 {
+                if let Ok(fd) = walk(&beneath.folder, b"a/b/f", OFlags::RDONLY | OFlags::CLOEXEC) {
+                    met += 1;
+                    assert_eq!(io::read_to_string(File::from(fd)).unwrap(), "f");
+                } else {
+                    missed += 1;
+                }
+            }
+            stop.store(true, relaxed);
+        });
+    }
+
+    #[test]
+    fn folders_are_made_and_only_real_ones() {
+        let (dir, beneath) = place();
+        for _ in 0..2 {
+            beneath.make_folder(&"a/x/y/z".into()).unwrap();
+        }
+        assert!(dir.path().join("root/a/x/y/z").is_dir());
+        for path in ["out/x", "a/inner/x", "a/b/f/x", "slash/tmp/x"] {
+            let error = beneath.make_folder(&path.into()).unwrap_err();
+            assert!(is_blocked(&error), "{path}: {error}");
+        }
+        assert_eq!(std::fs::read_dir(dir.path().join("outside")).unwrap().count(), 1);
+    }
 }

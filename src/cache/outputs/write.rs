@@ -237,3 +237,103 @@ fn create(folder: BorrowedFd<'_>, mode: Mode) -> io::Result<(String, File)> {
 pub fn is_same(a: &FileStat, b: &FileStat) -> bool {
     (a.inode, a.size, a.mtime_ns, a.mode) == (b.inode, b.size, b.mtime_ns, b.mode)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Beneath;
+    use super::*;
+    use crate::base::RepoPath;
+    use std::io::Write as _;
+    use std::path::Path;
+
+    /// A staged file with some bytes, nameless or under a name of wf's own, as systems without nameless files have it.
+    fn staged(folder: BorrowedFd<'_>, nameless: bool) -> Staged<'_> {
+        let mut staged = if nameless {
+            Staged::file(folder, true).unwrap()
+        } else {
+            let (name, file) = create(folder, Mode::from_raw_mode(0o777)).unwrap();
+            Staged { folder, file: Some(file), mode: Mode::from_raw_mode(0o777), name: Name::Temp(name) }
+        };
+        staged.open().unwrap().write_all(b"new").unwrap();
+        staged
+    }
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn seen(beneath: &Beneath, name: &str) -> FileStat {
+        file_stat(&beneath.stat(&name.into()).unwrap().unwrap())
+    }
+
+    #[test]
+    fn files_appear_whole_and_leave_nothing_behind() {
+        for nameless in [true, false] {
+            let dir = tempfile::tempdir().unwrap();
+            let beneath = Beneath::open(dir.path()).unwrap();
+            let folder = beneath.folder(&RepoPath::root()).unwrap();
+            let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+
+            drop(staged(folder.as_fd(), nameless));
+            assert_eq!(names(dir.path()), [""; 0]);
+            staged(folder.as_fd(), nameless).place(b"a").unwrap();
+            assert_eq!((names(dir.path()), read("a")), (vec!["a".into()], "new".into()));
+
+            let mut second = staged(folder.as_fd(), nameless);
+            std::fs::write(dir.path().join("a"), "theirs").unwrap();
+            assert_eq!(second.place(b"a").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!(read("a"), "theirs");
+            let look = seen(&beneath, "a");
+            assert!(matches!(second.replace(b"a", &look).unwrap(), Before::AsExpected));
+            assert_eq!((names(dir.path()), read("a")), (vec!["a".into()], "new".into()));
+        }
+    }
+
+    #[test]
+    fn what_came_meanwhile_is_handed_out() {
+        for nameless in [true, false] {
+            let dir = tempfile::tempdir().unwrap();
+            let beneath = Beneath::open(dir.path()).unwrap();
+            let folder = beneath.folder(&RepoPath::root()).unwrap();
+            std::fs::write(dir.path().join("a"), "looked at").unwrap();
+            let look = seen(&beneath, "a");
+            std::fs::write(dir.path().join("b"), "newer").unwrap();
+            std::fs::rename(dir.path().join("b"), dir.path().join("a")).unwrap();
+            let Before::Other(aside) = staged(folder.as_fd(), nameless).replace(b"a", &look).unwrap() else { panic!() };
+            assert_eq!(std::fs::read_to_string(dir.path().join(&aside.name)).unwrap(), "newer");
+            aside.put_back(b"a");
+            drop(aside);
+            assert_eq!(names(dir.path()), ["a"]);
+            assert_eq!(std::fs::read_to_string(dir.path().join("a")).unwrap(), "newer");
+
+            std::fs::remove_file(dir.path().join("a")).unwrap();
+            let gone = staged(folder.as_fd(), nameless).replace(b"a", &look).unwrap_err();
+            assert_eq!(gone.kind(), io::ErrorKind::NotFound);
+            std::fs::create_dir(dir.path().join("a")).unwrap();
+            let folder_now = staged(folder.as_fd(), nameless).replace(b"a", &look).unwrap_err();
+            assert_eq!(folder_now.kind(), io::ErrorKind::IsADirectory);
+            assert_eq!(names(dir.path()), ["a"]);
+        }
+    }
+
+    #[test]
+    fn names_of_leftovers_are_wfs_alone() {
+        assert_eq!(Leftover::parse(temp_name().as_bytes()), Some(Leftover { pid: std::process::id().cast_signed() }));
+        assert!(!Leftover::parse(temp_name().as_bytes()).unwrap().is_orphan());
+        for name in [
+            ".wf-new-",
+            ".wf-new-1",
+            ".wf-new-x-1",
+            ".wf-new-1-x",
+            ".wf-new--1-1",
+            ".wf-new-0-1",
+            "wf-new-1-1",
+            "\u{e9}",
+        ] {
+            assert_eq!(Leftover::parse(name.as_bytes()), None, "{name}");
+        }
+    }
+}
