@@ -22,7 +22,7 @@ impl Default for Limits {
     fn default() -> Self {
         let minute = 60_000;
         Self {
-            bytes: 10 << 30,
+            bytes: 4 << 30,
             age_ms: 30 * 24 * 60 * minute,
             entries: 100_000,
             policy: Policy::Lru,

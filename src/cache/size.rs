@@ -13,6 +13,8 @@ const HEAD: &[u8; 8] = b"wfsize 1";
 const LENGTH: usize = 36;
 /// A sweep that could not make enough room is not tried again for so long.
 const TIRED_MS: u64 = 30_000;
+/// What the folder itself and its small files take, roundly.
+const OWN: u64 = 32 << 10;
 /// What a file takes beside its blocks: its name in a folder.
 const NAME: u64 = 128;
 /// What a folder takes.
@@ -77,8 +79,8 @@ impl Held<'_> {
     /// # Errors
     /// [`Refused::Full`] when there is no room to be made.
     pub(super) fn room_for(&self, bytes: u64) -> io::Result<Ledger> {
-        let limit = self.folder.limits().bytes;
-        let full = || Err(Refused::Full { wanted: bytes, limit }.into());
+        let limit = usable(self.folder);
+        let full = || Err(Refused::Full { wanted: bytes, limit: self.folder.limits().bytes }.into());
         let now = self.folder.now_ms();
         let (ledger, fresh) = match self.ledger()? {
             Some(ledger) => (ledger, false),
@@ -98,6 +100,11 @@ impl Held<'_> {
     pub(super) fn taken(&self, ledger: Ledger) -> io::Result<u64> {
         taken(self.folder, ledger)
     }
+}
+
+/// What blobs and the index may take.
+pub(super) fn usable(folder: &Folder) -> u64 {
+    folder.limits().bytes.saturating_sub(OWN)
 }
 
 /// What a cache takes now, as far as is written down.

@@ -7,7 +7,7 @@ use super::actions::{self, Actions, KeyStart};
 use super::evict::{self, Blob, Candidate, Chosen};
 use super::folder::{Folder, Held};
 use super::size::{self, Ledger};
-use super::{Entry, Limits};
+use super::{Entry, Limits, Problem, Refused};
 use crate::base::{Digest, Millis, StepId};
 use crate::key::Key;
 use serde::Serialize;
@@ -80,19 +80,29 @@ struct Seen {
 /// # Errors
 /// When the cache cannot be used or read. A single file that cannot be removed is in [`Swept::stuck`].
 pub fn sweep(folder: &Arc<Folder>, request: &Request) -> io::Result<Swept> {
-    let target = request.max_bytes.unwrap_or(u64::MAX).min(folder.limits().bytes);
+    let target = request.max_bytes.unwrap_or(u64::MAX).min(size::usable(folder));
     if !request.dry {
         return Ok(run(&folder.hold()?, folder, request, target)?.0);
     }
-    let actions = Actions::open(folder).0;
+    let (actions, _) = readable(folder)?;
     let seen = see(folder, &actions, request)?;
     let chosen = seen.choose(folder, request, target);
     Ok(seen.told(&chosen))
 }
 
+/// The index. What another wf wrote, or nobody can read, names blobs that nobody here knows of: then nothing may go.
+pub(super) fn readable(folder: &Arc<Folder>) -> io::Result<(Actions, Option<Problem>)> {
+    match Actions::open(folder) {
+        (_, Some(problem @ (Problem::Newer { .. } | Problem::Unreadable { .. }))) => {
+            Err(Refused::Unusable(problem).into())
+        }
+        other => Ok(other),
+    }
+}
+
 /// Makes room for so many bytes more, and some beyond, so that the next who comes finds some.
 pub(super) fn make_room(held: &Held<'_>, bytes: u64) -> io::Result<Ledger> {
-    let limit = held.folder.limits().bytes;
+    let limit = size::usable(held.folder);
     let target = limit.saturating_sub(bytes).min(limit - limit / 10);
     Ok(run(held, held.folder, &Request::default(), target)?.1)
 }
@@ -107,7 +117,7 @@ pub(super) fn count(held: &Held<'_>) -> io::Result<Ledger> {
 }
 
 fn run(held: &Held<'_>, folder: &Arc<Folder>, request: &Request, target: u64) -> io::Result<(Swept, Ledger)> {
-    let mut actions = Actions::open(folder).0;
+    let (mut actions, _) = readable(folder)?;
     let seen = see(folder, &actions, request)?;
     let chosen = seen.choose(folder, request, target);
     let mut swept = seen.told(&chosen);

@@ -1,10 +1,10 @@
 //! Reading everything again: is each blob what its name says, and is everything there that entries name?
 
-use super::actions::{Actions, Record};
+use super::actions::Record;
+use super::file;
 use super::folder::Folder;
 use super::store::{Disk, Present, copy};
-use super::sweep::{digest_at, walk};
-use super::{Problem, file};
+use super::sweep::{digest_at, readable, walk};
 use crate::base::{BlobRef, Digest, StepId};
 use crate::key::Key;
 use rayon::prelude::*;
@@ -77,10 +77,7 @@ pub fn verify(folder: &Arc<Folder>) -> io::Result<Checked> {
         found.wrong.extend(wrong);
     }
     let held = folder.hold()?;
-    let (mut actions, problem) = Actions::open(folder);
-    if let Some(problem @ (Problem::Newer { .. } | Problem::Unreadable { .. })) = &problem {
-        return Err(super::Refused::Unusable(problem.clone()).into());
-    }
+    let (mut actions, problem) = readable(folder)?;
     found.wrong.extend(problem.map(|problem| Wrong::Index { message: problem.to_string() }));
     let (mut there, mut gone) = (Present::new(folder)?, Vec::new());
     for (entry, ..) in actions.entries() {

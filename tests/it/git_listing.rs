@@ -73,7 +73,9 @@ fn a_blob_is_told_only_where_the_file_is_surely_that_blob() {
         plain("new", false, false),
     ];
     assert_eq!(told(&git), expected);
-    list(&git).iter().for_each(|file| is_as_the_file_system_says(&git, file));
+    for file in &list(&git) {
+        is_as_the_file_system_says(&git, file);
+    }
     // Whoever told git to look less closely is not believed here.
     git.git(&["config", "core.trustctime", "false"]);
     git.git(&["config", "core.checkstat", "minimal"]);

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 /// A file system of our own, gone when dropped.
-struct Mounted(PathBuf);
+pub struct Mounted(PathBuf);
 
 impl Mounted {
     /// None when this machine does not let us: then the test says that it was skipped.
     #[expect(clippy::print_stderr, reason = "a test that tested nothing says so")]
-    fn new(at: &Path, options: &str) -> Option<Self> {
+    pub fn new(at: &Path, options: &str) -> Option<Self> {
         fs::create_dir_all(at).unwrap();
         let done = Scratch::new()
             .command(Path::new("/"), "mount")
@@ -30,7 +30,7 @@ impl Mounted {
         None
     }
 
-    fn make_read_only(&self) {
+    pub fn make_read_only(&self) {
         let done =
             Scratch::new().command(Path::new("/"), "mount").args(["-o", "remount,ro"]).arg(&self.0).output().unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));

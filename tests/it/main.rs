@@ -1,8 +1,13 @@
 //! Tests of the whole: real repositories, real files, the real binary. One test binary, so that there is one link.
 
 mod cache_attacks;
+mod cache_cli;
+mod cache_faults;
+mod cache_import;
 mod cache_outputs;
+mod cache_rig;
 mod cache_run;
+mod cache_store;
 mod cache_undo;
 mod config;
 mod config_cache;

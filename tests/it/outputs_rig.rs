@@ -32,7 +32,7 @@ impl Store for Memory {
         Ok(())
     }
 
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "memory"
     }
 }

@@ -248,10 +248,10 @@ fn what_is_of_no_use_is_dropped_when_the_file_has_grown() {
 }
 
 #[test]
-fn a_full_disk_leaves_the_index_as_it_was() {
+fn a_full_cache_leaves_the_index_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
     let place = CachePlace { dir: dir.path().join("cache"), chosen: true };
-    let folder = Folder::open(&place, Limits { bytes: 20_000, ..Limits::default() }, NOW).0;
+    let folder = Folder::open(&place, Limits { bytes: 60_000, ..Limits::default() }, NOW).0;
     let mut actions = Actions::open(&folder).0;
     actions.append(&[Record::Entry(entry(1, 1, 1))]).unwrap();
     let before = std::fs::read(folder.path("actions")).unwrap();

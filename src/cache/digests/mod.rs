@@ -181,7 +181,7 @@ impl Digests {
         }
     }
 
-    fn read(&self, file: &Listed, began: i64) -> io::Result<Digest> {
+    fn read(&self, file: &Listed, began: Option<i64>) -> io::Result<Digest> {
         let form = self.form(file);
         let path = file.path.under(&self.root);
         let Hashed { digest, holds, bytes } = match file.kind {
@@ -202,9 +202,9 @@ impl Digests {
     }
 }
 
-/// A change after the hashing began could leave the file with the times it has.
-fn is_racy(stat: &FileStat, began: i64) -> bool {
-    stat.mtime_ns.max(stat.ctime_ns) >= began
+/// A change after the hashing began could leave the file with the times it has; so could any where nobody knows the time.
+fn is_racy(stat: &FileStat, began: Option<i64>) -> bool {
+    began.is_none_or(|began| stat.mtime_ns.max(stat.ctime_ns) >= began)
 }
 
 /// Outputs: bytes as they are.
@@ -218,17 +218,17 @@ impl Known for Digests {
     }
 
     /// As the file system tells time where the index is. Where nothing can be written nothing is remembered either.
-    fn now(&self) -> i64 {
+    fn now(&self) -> Option<i64> {
         use std::os::unix::fs::FileExt as _;
         let folder = self.file.parent().unwrap_or(Path::new("."));
         // Made once: making a file takes a hundred times as long as writing to one.
         let clock = || tempfile::tempfile_in(if folder.is_dir() { folder } else { &self.root }).ok();
-        let Some(clock) = self.clock.get_or_init(clock) else { return i64::MIN };
-        let time = clock.write_all_at(b"t", 0).and_then(|()| clock.metadata());
-        time.map_or(i64::MIN, |meta| hash::plain(&meta).mtime_ns)
+        let clock = self.clock.get_or_init(clock).as_ref()?;
+        clock.write_all_at(b"t", 0).ok()?;
+        Some(hash::plain(&clock.metadata().ok()?).mtime_ns)
     }
 
-    fn learn(&self, path: &RepoPath, stat: &FileStat, digest: Digest, began: i64) {
+    fn learn(&self, path: &RepoPath, stat: &FileStat, digest: Digest, began: Option<i64>) {
         let row = Row { stat: *stat, holds: Holds::Raw, digest, racy: is_racy(stat, began) };
         self.fresh().rows.insert(path.clone(), row);
     }

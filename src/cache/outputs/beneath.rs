@@ -86,7 +86,7 @@ impl Beneath {
         stat_in(&folder, path.file_name())
     }
 
-    /// What is there, in one call: folders on the way may be symlinks. Only for asking whether what is there is right.
+    /// What is there, in one call that is led anywhere: only to find out that a known file looks as it did.
     pub(super) fn glance(&self, path: &RepoPath) -> io::Result<Option<Stat>> {
         stat_in(&self.folder, path.as_bytes())
     }
@@ -143,14 +143,13 @@ pub fn file_stat(stat: &Stat) -> FileStat {
     // The types differ between systems.
     #[expect(clippy::allow_attributes, reason = "it warns on some systems only")]
     #[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
-    let ns = |seconds, ns| (seconds as i64).saturating_mul(1_000_000_000).saturating_add((ns as u64).cast_signed());
-    FileStat {
-        size: u64::try_from(stat.st_size).unwrap_or(0),
-        mtime_ns: ns(stat.st_mtime, stat.st_mtime_nsec),
-        ctime_ns: ns(stat.st_ctime, stat.st_ctime_nsec),
-        inode: stat.st_ino,
-        mode: stat.st_mode,
-    }
+    FileStat::new(
+        u64::try_from(stat.st_size).unwrap_or(0),
+        (stat.st_mtime as i64, i64::try_from(stat.st_mtime_nsec).unwrap_or(0)),
+        (stat.st_ctime as i64, i64::try_from(stat.st_ctime_nsec).unwrap_or(0)),
+        stat.st_ino,
+        u32::from(stat.st_mode),
+    )
 }
 
 /// May its owner execute it?

@@ -92,7 +92,7 @@ fn kind(
     listed: &Listed,
     known: &dyn Known,
     store: Option<&dyn Store>,
-    began: i64,
+    began: Option<i64>,
 ) -> Result<OutputKind, CollectError> {
     let path = &listed.path;
     let read = |source| CollectError::Read { path: path.clone(), source };
@@ -120,7 +120,7 @@ fn file(
     blob: Option<BlobRef>,
     known: &dyn Known,
     store: Option<&dyn Store>,
-    began: i64,
+    began: Option<i64>,
 ) -> Result<BlobRef, CollectError> {
     let read = |source| CollectError::Read { path: path.clone(), source };
     let put = |blob: &BlobRef, bytes: &mut dyn io::Read| match store {

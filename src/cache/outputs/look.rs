@@ -14,10 +14,11 @@ use std::io;
 pub trait Known: Sync {
     /// The digest of the file here, if a file that looked exactly like this was read before.
     fn known(&self, path: &RepoPath, stat: &FileStat) -> Option<Digest>;
-    /// The time that files written now get, in nanoseconds since 1970: asked for before a file is read.
-    fn now(&self) -> i64;
+    /// The time that files written now get, in nanoseconds since 1970: asked for before a file is read. None: nobody can tell,
+    /// and no file is to be believed by its looks.
+    fn now(&self) -> Option<i64>;
     /// A file was read, not before `began`, and looked like this before and after.
-    fn learn(&self, path: &RepoPath, stat: &FileStat, digest: Digest, began: i64);
+    fn learn(&self, path: &RepoPath, stat: &FileStat, digest: Digest, began: Option<i64>);
 }
 
 /// Knows nothing and remembers nothing: every file is read.
@@ -29,11 +30,11 @@ impl Known for Nothing {
         None
     }
 
-    fn now(&self) -> i64 {
-        0
+    fn now(&self) -> Option<i64> {
+        None
     }
 
-    fn learn(&self, _: &RepoPath, _: &FileStat, _: Digest, _: i64) {}
+    fn learn(&self, _: &RepoPath, _: &FileStat, _: Digest, _: Option<i64>) {}
 }
 
 /// So few files are looked at faster than they are handed to other threads.
@@ -51,8 +52,11 @@ pub fn wrong<'a>(beneath: &Beneath, outputs: &'a [Output], known: &dyn Known) ->
 
 /// A place that cannot be looked at is wrong: restoring says why.
 fn is_there(beneath: &Beneath, output: &Output, known: &dyn Known) -> bool {
-    // Steps read through a folder that became a symlink as well: the right bytes are right there. Nothing else is done to them.
-    let Ok(Some(stat)) = beneath.glance(&output.path) else { return false };
+    // For a file one call has to do: a path that leads through a symlink or out of the root is nowhere known, and reading it
+    // is refused.
+    let is_file = matches!(output.kind, OutputKind::File { .. });
+    let stat = if is_file { beneath.glance(&output.path) } else { beneath.stat(&output.path) };
+    let Ok(Some(stat)) = stat else { return false };
     match (&output.kind, thing(&stat)) {
         (OutputKind::File { blob, executable }, Thing::File { executable: now }) => {
             let seen = file_stat(&stat);
@@ -84,7 +88,7 @@ pub fn learn(
     before: &rustix::fs::Stat,
     digest: Digest,
     known: &dyn Known,
-    began: i64,
+    began: Option<i64>,
 ) -> io::Result<bool> {
     let (before, after) = (file_stat(before), file_stat(&rustix::fs::fstat(file)?));
     let steady = before == after;

@@ -175,7 +175,7 @@ fn a_near_store_is_filled_from_the_far_one() {
 }
 
 #[test]
-fn a_full_disk_is_told_and_leaves_nothing() {
+fn a_full_cache_is_told_and_leaves_nothing() {
     struct Endless;
     impl Read for Endless {
         fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {

@@ -44,7 +44,7 @@ enum Command {
     Import(portable::FileArgs),
     /// Take over results from another cache's folder, or from a file
     Warm(portable::FromArgs),
-    /// Bring back files that a restored result replaced, and wf had not made
+    /// Bring back files of yours that a run replaced with stored results
     Undo(undo::UndoArgs),
 }
 

@@ -19,7 +19,7 @@ use std::path::Path;
 #[command(after_help = "Examples:\n  wf cache undo --dry-run\n  wf cache undo\n  wf cache undo 0198c7\n\n\
     Before wf replaces a file whose bytes it did not record itself, it keeps it. What is there now is kept\n\
     as well, so that undoing can be undone.")]
-pub struct UndoArgs {
+pub(super) struct UndoArgs {
     /// The run that replaced them: its id, the start of it, or `latest`
     #[arg(default_value = "latest", value_name = "RUN")]
     run: String,
@@ -57,7 +57,7 @@ pub(super) fn run(args: &UndoArgs, opened: &Opened, cx: &Context) -> Result<Exit
         cx.say(&clean::text(&format!("warning: {} is not brought back: {why}{cause}", shown(version))));
     }
     let again = undone.iter().any(|one| one.kept).then(|| now.clone());
-    let text = words(&undone, run.as_str(), again.as_ref().map(|run| run.as_str()));
+    let text = words(&undone, run.as_str(), again.as_ref().map(crate::base::RunId::as_str));
     tell(args, cx, text, || {
         let files: Vec<Value> = undone.iter().map(document).collect();
         json!({ "format": 1, "run": run, "dry_run": false, "kept_as": again, "files": files })
@@ -67,9 +67,9 @@ pub(super) fn run(args: &UndoArgs, opened: &Opened, cx: &Context) -> Result<Exit
 
 fn tell(args: &UndoArgs, cx: &Context, text: String, json: impl FnOnce() -> Value) -> Result<Exit, Failure> {
     if args.json {
-        cx.print_json(&json())?
+        cx.print_json(&json())?;
     } else {
-        cx.print(&text)?
+        cx.print(&text)?;
     }
     Ok(Exit::Passed)
 }
@@ -143,7 +143,7 @@ fn not_found(error: NotFound) -> Failure {
         NotFound::Nothing => None,
         NotFound::Run(_) => Some("`wf cache undo --dry-run` shows the newest; `wf history` lists runs".to_owned()),
         NotFound::Ambiguous { matches, .. } => {
-            let runs: Vec<&str> = matches.iter().map(|run| run.as_str()).collect();
+            let runs: Vec<&str> = matches.iter().map(crate::base::RunId::as_str).collect();
             Some(format!("one of {}", runs.join(", ")))
         }
     };
