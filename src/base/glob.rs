@@ -5,6 +5,7 @@
 //! only, on every system; a later `!p` subtracts; a set of nothing but `!p` is an error.
 
 use super::RepoPath;
+use super::shape::Shapes;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -35,6 +36,8 @@ struct Pattern {
     body: String,
     /// Its leading segments without wildcards: a cheap first look.
     root: Vec<u8>,
+    /// What it is, if it needs no regular expression.
+    shapes: Option<Shapes>,
     glob: globset::Glob,
     /// Compiled when a path first gets past the look at `root`: a regex is ten kilobytes, and of the patterns of ten
     /// thousand steps one change meets only a few.
@@ -81,8 +84,11 @@ impl GlobSet {
 
     /// The pattern that puts the path in the set.
     pub fn matching(&self, path: &RepoPath) -> Option<&str> {
-        let last = self.patterns.iter().rev().find(|p| p.is_match(path, &self.dir))?;
-        (!last.negated).then_some(&last.text)
+        // Most paths match nothing, and then no subtraction has to be looked at.
+        let matches = |p: &Pattern| p.is_match(path, &self.dir);
+        let last = self.patterns.iter().rposition(|p| !p.negated && matches(p))?;
+        let taken = self.patterns[last + 1..].iter().any(|p| p.negated && matches(p));
+        (!taken).then_some(&self.patterns[last].text)
     }
 
     /// The folder that `./x` patterns are relative to.
@@ -211,7 +217,8 @@ impl Pattern {
         }
         let last = body.rsplit('/').next().unwrap_or(&body);
         // A name without wildcards may be a folder; who watches a folder means what is in it.
-        let source = if is_literal(&unescaped(last)) { format!("{{{body},{body}/**}}") } else { body.clone() };
+        let folder = is_literal(&unescaped(last));
+        let source = if folder { itself_and_below(&body) } else { body.clone() };
         let glob = globset::GlobBuilder::new(&source)
             .literal_separator(true)
             .backslash_escape(true)
@@ -222,7 +229,8 @@ impl Pattern {
                 (format!("`{text}` is not a pattern: {}", error.kind()), Some(hint))
             })?;
         let (matcher, folders, root) = (OnceLock::new(), OnceLock::new(), literal_root(&body).into());
-        Ok(Self { text: text.to_owned(), negated, relative, glob, matcher, folders, root, body })
+        let shapes = Shapes::of(&body, folder);
+        Ok(Self { text: text.to_owned(), negated, relative, shapes, glob, matcher, folders, root, body })
     }
 
     fn is_match(&self, path: &RepoPath, dir: &RepoPath) -> bool {
@@ -230,7 +238,11 @@ impl Pattern {
         let bytes = if self.relative { path.below(dir) } else { Some(path.as_bytes()) };
         bytes.is_some_and(|bytes| {
             let matcher = || self.matcher.get_or_init(|| self.glob.compile_matcher());
-            bytes.starts_with(&self.root) && matcher().is_match(std::ffi::OsStr::from_bytes(bytes))
+            (self.root.is_empty() || bytes.starts_with(&self.root))
+                && match &self.shapes {
+                    Some(shapes) => shapes.is_match(bytes),
+                    None => matcher().is_match(std::ffi::OsStr::from_bytes(bytes)),
+                }
         })
     }
 
@@ -270,6 +282,24 @@ fn whole_segment(body: &str, segment: &str) -> Option<String> {
     let before = if before.is_empty() { String::new() } else { format!("{before}*/") };
     let after = if after.is_empty() { String::new() } else { format!("/*{after}") };
     Some(body.replacen(segment, &format!("{before}**{after}"), 1))
+}
+
+/// The glob of a place and of what is in it. A comma of the pattern itself separates nothing.
+fn itself_and_below(body: &str) -> String {
+    let (mut escaped, mut depth, mut chars) = (String::with_capacity(body.len()), 0usize, body.chars());
+    while let Some(c) = chars.next() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            ',' if depth == 0 => escaped.push('\\'),
+            _ => {}
+        }
+        escaped.push(c);
+        if c == '\\' {
+            escaped.extend(chars.next());
+        }
+    }
+    format!("{{{escaped},{escaped}/**}}")
 }
 
 fn is_literal(segment: &str) -> bool {
@@ -354,6 +384,11 @@ mod tests {
             (&["**", "!docs/**", "docs/code.rs"], &["a", "docs/code.rs"], &["docs/a"]),
             (&["./src/*.ts"], &["svc/api/src/a.ts"], &["src/a.ts", "svc/api/src/x/a.ts", "svc/api2/src/a.ts"]),
             (&["app/\\[id\\]"], &["app/[id]", "app/[id]/p.ts"], &["app/i"]),
+            (
+                &["a,b", "[x]/c,d", "{e,f}/g,h"],
+                &["a,b", "a,b/c", "x/c,d", "x/c,d/e", "f/g,h"],
+                &["a", "b", "x/c", "f/g", "h"],
+            ),
             (&["."], &["svc/api/x/y"], &["svc/x"]),
         ];
         for (patterns, yes, no) in cases {

@@ -7,6 +7,7 @@ pub mod duration;
 pub mod glob;
 pub mod id;
 pub mod path;
+mod shape;
 pub mod span;
 pub mod suggest;
 

@@ -8,7 +8,7 @@ mod watch;
 
 pub use groups::{Watches, groups};
 pub use lint::{lint, risks};
-pub use watch::{Cause, causes, unseen, watched};
+pub use watch::{Cause, causes, ignored, unseen, watched};
 
 use crate::base::RepoPath;
 use crate::change::ChangeSet;

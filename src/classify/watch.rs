@@ -89,7 +89,26 @@ type Compiled = HashMap<String, Option<regex::bytes::Regex>>;
 ///
 /// A thousand instances meet a thousand ignored folders: only what lies at, above or below a pattern's root is looked at.
 pub fn unseen<'a>(step: &Step, unseen: &'a [Unseen]) -> Option<&'a RepoPath> {
-    let meant = |hidden: &&Unseen| match &step.inputs {
+    let meant = |hidden: &&Unseen| is_meant(step, hidden);
+    let found = match &step.inputs {
+        Inputs::Globs(set) => set.roots().find_map(|root| near(unseen, &root).find(meant)),
+        Inputs::Everything | Inputs::Folders { .. } => unseen.iter().filter(|hidden| hidden.assumed).find(meant),
+    };
+    found.map(|hidden| &hidden.path)
+}
+
+/// The ignored places that a step names: no list of files that git gives holds what is in them. `unseen` is sorted.
+pub fn ignored<'a>(step: &Step, unseen: &'a [Unseen]) -> Vec<&'a RepoPath> {
+    let Inputs::Globs(set) = &step.inputs else { return vec![] };
+    let places = set.roots().flat_map(|root| near(unseen, &root).collect::<Vec<_>>());
+    places
+        .filter(|hidden| !hidden.assumed && !hidden.opaque && is_meant(step, hidden))
+        .map(|hidden| &hidden.path)
+        .collect()
+}
+
+fn is_meant(step: &Step, hidden: &Unseen) -> bool {
+    match &step.inputs {
         Inputs::Globs(set) if hidden.opaque => set.may_reach_into(&hidden.path),
         Inputs::Globs(set) if hidden.assumed => set.is_match(&hidden.path),
         Inputs::Globs(set) => set.means_ignored(&hidden.path, hidden.folder),
@@ -97,12 +116,7 @@ pub fn unseen<'a>(step: &Step, unseen: &'a [Unseen]) -> Option<&'a RepoPath> {
         Inputs::Folders { own, .. } => {
             hidden.assumed && (own.iter().any(|folder| hidden.path.is_in(folder)) || step.inputs.shares(&hidden.path))
         }
-    };
-    let found = match &step.inputs {
-        Inputs::Globs(set) => set.roots().find_map(|root| near(unseen, &root).find(meant)),
-        Inputs::Everything | Inputs::Folders { .. } => unseen.iter().filter(|hidden| hidden.assumed).find(meant),
-    };
-    found.map(|hidden| &hidden.path)
+    }
 }
 
 /// Of sorted paths those that hold `root`, that are `root`, and that lie in it.

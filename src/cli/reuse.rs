@@ -117,6 +117,7 @@ pub fn open(
             let repo = here.discover().ok()?;
             Some(repo.changes_and_listing(None, Mode::All).ok()?.1.files)
         }),
+        unseen: ready.prepared.change.unseen.clone(),
         rules: workflow.categories.clone(),
         mode: settings.cache,
         resume: resume(settings.resume, &ready.prepared),

@@ -106,6 +106,11 @@ pub enum NotCached {
         /// Where.
         path: String,
     },
+    /// It watches a place that git ignores and that no step it needs makes: what is there is in no key.
+    Ignored {
+        /// Where.
+        path: String,
+    },
     /// Something it needs has no key.
     Need {
         /// That step.
@@ -190,6 +195,7 @@ impl fmt::Display for NotCached {
             Self::ToolFailed { probe, message } => write!(f, "`{probe}` says no version: {message}"),
             Self::Unreadable { path, message } => write!(f, "{path} cannot be read: {message}"),
             Self::Opaque { path } => write!(f, "{path} is a repository of its own"),
+            Self::Ignored { path } => write!(f, "it watches {path}, which git ignores and no step that it needs makes"),
             Self::Need { step } => write!(f, "it needs {step}, which has no key"),
             Self::NoTree => write!(f, "the files cannot be listed"),
         }

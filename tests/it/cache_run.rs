@@ -316,6 +316,28 @@ steps:
 }
 
 #[test]
+fn what_no_key_can_hold_is_not_cached() {
+    let world = world(
+        "
+steps:
+  - {id: local, run: 'echo local >> ../trace; cat .env', inputs: [.env, src/]}
+  - {id: inner, run: 'echo inner >> ../trace', inputs: ['vendor/lib/**', src/]}
+  - {id: linked, run: 'echo linked >> ../trace', inputs: ['way/x/**', src/]}
+",
+    );
+    world.write(".gitignore", "dist\n.env\n").write(".env", "A=1\n").symlink("docs", "way");
+    let inner = super::git_repo::Scratch::seeded();
+    world.git(&["submodule", "--quiet", "add", inner.root.to_str().unwrap(), "vendor/lib"]);
+    world.commit("more");
+    for _ in 0..2 {
+        let _ = run(&world, &["--jobs", "1"]).passed();
+        assert_eq!(ran(&world), "local inner linked");
+    }
+    assert!(miss(&world, "local").contains("\"why\":\"ignored\""), "{}", miss(&world, "local"));
+    assert!(miss(&world, "inner").contains("opaque") && miss(&world, "linked").contains("opaque"));
+}
+
+#[test]
 fn an_expired_entry_is_not_served() {
     let world = world("steps: [{id: s, run: 'echo s >> ../trace', inputs: [src/], cache: {ttl: 1s}}]");
     let _ = run(&world, &[]).passed();

@@ -1,7 +1,7 @@
 //! What steps make: gathered after a run, put back on a hit, old ones removed before a run.
 //!
-//! An entry is hostile until [`check`] let it pass, and the working tree may change under our hands: every path is opened
-//! below the root without following a symlink ([`beneath`]), files appear whole under their names ([`write`]), and a file
+//! An entry is hostile until [`check()`] let it pass, and the working tree may change under our hands: every path is opened
+//! below the root without following a symlink ([`beneath`]), files appear whole under their names ([`mod@write`]), and a file
 //! that wf did not make is kept before it is replaced ([`crate::cache::kept`]).
 
 pub mod beneath;

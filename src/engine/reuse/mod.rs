@@ -18,16 +18,17 @@ pub use look::Looked;
 pub use seal::Seal;
 pub use tools::Tools;
 
-use crate::base::{GlobSet, RunId};
+use crate::base::{GlobSet, RepoPath, RunId};
 use crate::cache::kept::Kept;
 use crate::cache::outputs::Beneath;
 use crate::cache::{Actions, Digests, Disk, Folder, KeyStart, Place, Verified};
+use crate::change::Unseen;
 use crate::classify::{self, Watches};
 use crate::config::model::{CacheMode, CategoryRule, RunOn};
-use crate::event::{Decision, SkipReason};
-use crate::graph::StepGraph;
+use crate::event::{Decision, NotCached, SkipReason};
+use crate::graph::{Edge, Inputs, StepGraph};
 use crate::schedule::Lookup;
-use crate::tree::Listed;
+use crate::tree::{FileKind, Listed};
 use screen::Screened;
 use stand::Stand;
 use std::collections::HashSet;
@@ -49,6 +50,8 @@ pub struct Setup {
     pub files: Vec<Listed>,
     /// Lists them again.
     pub relist: Relist,
+    /// What git does not list, sorted.
+    pub unseen: Vec<Unseen>,
     /// Which files are in which category.
     pub rules: Vec<CategoryRule>,
     /// What all keys share.
@@ -80,6 +83,8 @@ pub struct Reuse {
     graph: StepGraph,
     decisions: Vec<Decision>,
     rules: Vec<CategoryRule>,
+    /// Why no key of a step can hold all it watches.
+    blind: Vec<Option<NotCached>>,
     world: World,
     changed: Vec<Option<crate::key::ChangedList>>,
     relist: Relist,
@@ -124,6 +129,7 @@ impl Reuse {
         let Setup { root, graph, decisions, files, relist, rules, world, changed, folder, actions, digests, .. } =
             setup;
         let disk = Disk::new(&folder);
+        let blind = (0..graph.len()).map(|at| blind(&graph, at, &files, &setup.unseen)).collect();
         let tree = Tree::of(&graph, files, &rules);
         let state = State {
             actions,
@@ -144,6 +150,7 @@ impl Reuse {
             graph,
             decisions,
             rules,
+            blind,
             world,
             changed,
             relist,
@@ -189,6 +196,27 @@ impl Reuse {
     fn outputs(&self, at: usize) -> Option<&GlobSet> {
         self.graph.step(at).outputs.as_ref()
     }
+}
+
+/// Why no key of a step can hold all that it watches, if so: a place that git ignores and that neither it nor a step it
+/// needs makes, a repository inside, or a way through a symlink.
+fn blind(graph: &StepGraph, at: usize, files: &[Listed], unseen: &[Unseen]) -> Option<NotCached> {
+    let step = graph.step(at);
+    let Inputs::Globs(set) = &step.inputs else { return None };
+    let needs = graph.waits(at).iter().filter(|(_, edge)| *edge == Edge::Needs).map(|(need, _)| graph.step(*need));
+    let makers: Vec<&GlobSet> = needs.chain([step]).filter_map(|step| step.outputs.as_ref()).collect();
+    let is_made = |path: &&RepoPath| {
+        makers.iter().any(|set| set.is_match(path) || set.roots().any(|root| !root.is_root() && path.is_in(&root)))
+    };
+    if let Some(path) = classify::ignored(step, unseen).into_iter().find(|path| !is_made(path)) {
+        return Some(NotCached::Ignored { path: path.to_string() });
+    }
+    let opaque =
+        files.iter().filter(|file| !matches!(file.kind, FileKind::Regular { .. })).find(|file| match file.kind {
+            FileKind::Repository => set.may_reach_into(&file.path),
+            _ => set.roots().any(|root| root != file.path && root.is_in(&file.path)),
+        });
+    opaque.map(|file| NotCached::Opaque { path: file.path.to_string() })
 }
 
 impl Tree {

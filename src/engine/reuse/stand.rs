@@ -98,6 +98,9 @@ impl Reuse {
 
     /// A step's key inputs. What it needs stands, and what it watches has digests.
     pub(super) fn inputs(&self, state: &State, at: usize) -> Result<KeyInputs, NotCached> {
+        if let Some(why) = &self.blind[at] {
+            return Err(why.clone());
+        }
         let mut needs = BTreeMap::new();
         for need in self.needs(at) {
             let id = &self.graph.step(need).id;
