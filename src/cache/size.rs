@@ -55,7 +55,7 @@ impl Ledger {
     }
 
     /// What a folder's file says now, for those who only look.
-    fn peek(folder: &Folder) -> Option<Self> {
+    pub(super) fn peek(folder: &Folder) -> Option<Self> {
         Self::decode(&std::fs::read(folder.path("size")).ok()?)
     }
 }

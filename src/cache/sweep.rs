@@ -22,6 +22,8 @@ pub use super::evict::Why;
 /// What is not a blob and older than this was left by a writer that was killed.
 const LEFT_OVER_MS: Millis = 60 * 60 * 1000;
 
+const DAY_MS: Millis = 24 * 60 * 60 * 1000;
+
 /// What shall go, beside what is past the limits.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
@@ -88,6 +90,19 @@ pub fn sweep(folder: &Arc<Folder>, request: &Request) -> io::Result<Swept> {
     let seen = see(folder, &actions, request)?;
     let chosen = seen.choose(folder, request, target);
     Ok(seen.told(&chosen))
+}
+
+/// Removes what is past the limits of age and number, if nobody has looked for a day: to be called when a run has ended.
+///
+/// # Errors
+/// As [`sweep`].
+pub fn tend(folder: &Arc<Folder>) -> io::Result<Option<Swept>> {
+    match Ledger::peek(folder) {
+        Some(ledger) if ledger.swept_ms.saturating_add(DAY_MS) <= folder.now_ms() => {
+            sweep(folder, &Request::default()).map(Some)
+        }
+        _ => Ok(None),
+    }
 }
 
 /// The index. What another wf wrote, or nobody can read, names blobs that nobody here knows of: then nothing may go.

@@ -326,6 +326,12 @@ impl Reuse {
             // How often results were used only orders what is removed first.
             let _ = state.actions.append(&[uses]);
         }
+        if self.mode.write
+            && let Err(error) = crate::cache::sweep::tend(&self.folder)
+        {
+            let message = format!("old results cannot be removed from {}: {error}", self.folder.dir().display());
+            notes.push(crate::engine::change::fallback(crate::event::FallbackCode::CacheUnwritable, &message, None));
+        }
         if let Err(error) = self.digests.save() {
             let message = format!("digests of files cannot be kept, and will be computed again: {error}");
             notes.push(crate::engine::change::fallback(crate::event::FallbackCode::CacheUnwritable, &message, None));
