@@ -71,6 +71,27 @@ fn paths_that_lead_out() {
 }
 
 #[test]
+fn what_is_elsewhere_is_not_in_its_place() {
+    use wf::cache::outputs::{Nothing, wrong};
+    let rig = Rig::new();
+    rig.link("dist", &rig.outside).link("out", "../outside/dir");
+    let absolute = rig.outside.join("precious").display().to_string();
+    let file = |path: &str, text: &str| rig.output(path, text);
+    let mut hostile = vec![
+        file("../outside/precious", "precious"),
+        file(&absolute, "precious"),
+        file("dist/precious", "precious"),
+        file("out/a", "outside a"),
+    ];
+    for path in ["../outside/dir", "..", "/", "dist/dir", "out"] {
+        hostile.push(Output { path: path.into(), kind: OutputKind::Folder });
+    }
+    for output in &hostile {
+        assert_eq!(wrong(&rig.beneath(), std::slice::from_ref(output), &Nothing), [output]);
+    }
+}
+
+#[test]
 fn places_that_the_step_does_not_declare() {
     let rig = Rig::new();
     rig.write("src/main.rs", "fn main() {}").write("dist/a", "a");

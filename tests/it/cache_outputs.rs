@@ -1,6 +1,7 @@
 //! Outputs of steps: gathered, put back, removed; and whose files are never lost.
 
 use super::outputs_rig::{Rig, globs, picture, tree};
+use super::world::World;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -446,4 +447,77 @@ fn many_files_are_handled_by_many_threads() {
     assert_eq!(rig.restore(DIST, &outputs).unwrap().kept.len(), 600);
     assert_eq!(tree(&rig.root), before);
     assert_eq!(rig.kept_of("dist/3/3"), ["mine 3"]);
+}
+
+/// Says where the bytes of everything are: blocks could be shared with that file.
+struct Sharing<'a>(&'a Rig, std::path::PathBuf);
+
+impl wf::cache::Store for Sharing<'_> {
+    fn get(&self, blob: &BlobRef) -> std::io::Result<Option<Box<dyn std::io::Read + Send>>> {
+        self.0.store.get(blob)
+    }
+    fn put(&self, blob: &BlobRef, bytes: &mut dyn std::io::Read) -> std::io::Result<()> {
+        self.0.store.put(blob, bytes)
+    }
+    fn name(&self) -> &'static str {
+        "sharing"
+    }
+    fn file_of(&self, _: &BlobRef) -> Option<std::path::PathBuf> {
+        Some(self.1.clone())
+    }
+}
+
+#[test]
+fn blocks_are_shared_only_with_the_right_bytes() {
+    let rig = Rig::new();
+    let (right, wrong) = (vec![b'r'; 2 << 20], vec![b'w'; 2 << 20]);
+    rig.write("dist/large", &right);
+    let outputs = rig.collect(DIST);
+    let sources = [("right", Some(&right)), ("wrong", Some(&wrong)), ("missing", None), ("folder", None)];
+    for (name, bytes) in sources {
+        // Beside the tree, so on its file system; where that shares no blocks, the bytes are copied from the store.
+        let source = rig.outside.join(name);
+        match bytes {
+            Some(bytes) => fs::write(&source, bytes).unwrap(),
+            None if name == "folder" => fs::create_dir(&source).unwrap(),
+            None => {}
+        }
+        rig.wipe();
+        let (sharing, run) = (Sharing(&rig, source), super::outputs_rig::run("r"));
+        let restore = wf::cache::outputs::Restore {
+            beneath: &rig.beneath(),
+            globs: &globs(DIST),
+            known: &Nothing,
+            store: &sharing,
+            recorded: &|_: &RepoPath, _: &Digest| false,
+            keep: &wf::cache::kept::Keep { kept: &rig.kept, run: &run, at_ms: 0, worktree: &rig.root },
+        };
+        restore.run(&outputs).unwrap();
+        assert!(fs::read(rig.path("dist/large")).unwrap() == right, "{name}");
+    }
+}
+
+#[test]
+fn a_blob_that_is_damaged_in_the_store_costs_a_run_and_no_more() {
+    let world = World::new(
+        "steps: [{id: build, run: 'mkdir -p dist; cp src/a.rs dist/out; echo ran >> ../trace', inputs: [src/], outputs: [dist/]}]",
+    );
+    world.write(".gitignore", "dist/\n.wf/\n").commit("ignore");
+    let run = || world.wf(&["run", "--all"]).passed();
+    let ran = |times: usize| assert_eq!(world.trace().len(), times);
+    let _ = run();
+    fs::remove_dir_all(world.path("dist")).unwrap();
+    let _ = run();
+    ran(1);
+    let name = BlobRef::of(b"a\n").digest.to_string();
+    let blob = world.path(".wf/cache/cas").join(&name[..2]).join(&name[2..]);
+    fs::write(&blob, "b\n").unwrap();
+    fs::remove_dir_all(world.path("dist")).unwrap();
+    let _ = run().says("damaged");
+    ran(2);
+    assert_eq!(fs::read_to_string(world.path("dist/out")).unwrap(), "a\n");
+    assert_eq!(fs::read_to_string(&blob).unwrap(), "a\n", "the store has the right bytes again");
+    fs::remove_dir_all(world.path("dist")).unwrap();
+    let _ = run();
+    ran(2);
 }

@@ -79,11 +79,17 @@ impl Beneath {
 
     /// What is there, not followed. None: nothing.
     pub fn stat(&self, path: &RepoPath) -> io::Result<Option<Stat>> {
+        no_way_up(path.file_name())?;
         let folder = match self.folder(&path.parent()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             folder => folder?,
         };
         stat_in(&folder, path.file_name())
+    }
+
+    /// What is there, in one call that is led anywhere: only to find out that a known file looks as it did.
+    pub(super) fn glance(&self, path: &RepoPath) -> io::Result<Option<Stat>> {
+        stat_in(&self.folder, path.as_bytes())
     }
 
     fn open_at(&self, path: &RepoPath, flags: OFlags) -> io::Result<OwnedFd> {
@@ -118,10 +124,16 @@ fn walk(from: &OwnedFd, path: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
 
 /// One name in a folder.
 fn step(folder: impl AsFd, name: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
+    no_way_up(name)?;
+    Ok(rustix::fs::openat(folder, name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+/// Refuses what is no name of something in a folder.
+fn no_way_up(name: &[u8]) -> io::Result<()> {
     if name == b".." || name.contains(&b'/') || name.is_empty() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no name in a folder"));
     }
-    Ok(rustix::fs::openat(folder, name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?)
+    Ok(())
 }
 
 /// What is there under a name in a folder, not followed. None: nothing.

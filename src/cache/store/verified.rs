@@ -18,6 +18,16 @@ impl<S: Store> Verified<S> {
     pub fn new(store: S) -> Self {
         Self { store, forget: Box::new(|_| ()) }
     }
+
+    /// The store itself, for those who check what they read while they use it.
+    pub fn bare(&self) -> &S {
+        &self.store
+    }
+
+    /// A blob's bytes are not what its name says: it counts as missing from now on.
+    pub fn forget(&self, blob: &BlobRef) {
+        (self.forget)(blob);
+    }
 }
 
 impl Verified<Disk> {

@@ -4,7 +4,7 @@ use super::stand::Stand;
 use super::{Reuse, State};
 use crate::base::{Digest, RepoPath};
 use crate::cache::kept::Keep;
-use crate::cache::outputs::{Restore, Restored, wrong};
+use crate::cache::outputs::{Restore, Restored, Why, wrong};
 use crate::cache::{self, Entry, KeyStart, Tally};
 use crate::event::{EventKind, Miss, NotCached, Reused, WarningCode};
 use crate::key::{Contribution, FileGroup, Key, KeyInputs, Manifest, WatchedFile, diff};
@@ -166,13 +166,17 @@ impl Reuse {
             beneath: &self.beneath,
             globs,
             known: &self.digests,
-            store: &self.store,
+            // Restoring checks the bytes while it writes them.
+            store: self.store.bare(),
             recorded: &|path: &RepoPath, digest: &Digest| recorded.contains(&(path.clone(), *digest)),
             keep: &keep,
         };
         match restore.run(&entry.outputs) {
             Ok(done) => Ok((done.written + done.removed, self.kept_notes(at, &done))),
             Err(error) => {
+                if let Why::Damaged { blob, .. } = &error.why {
+                    self.store.forget(blob);
+                }
                 let notes = self.kept_notes(at, &error.done);
                 Err((Miss::NotRestored { message: error.to_string() }, notes))
             }
