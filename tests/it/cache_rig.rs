@@ -90,11 +90,17 @@ pub fn keep(disk: &Disk, actions: &mut Actions, step: &str, seed: u64, output: &
     Ok(key)
 }
 
-/// Bytes that a folder takes on the disk, as `du` counts.
+/// Bytes that a cache takes on the disk, as `du` counts. Whoever writes waits meanwhile, because a sum over a tree that
+/// changes is of no moment; what is just renamed is seen in both places and counted once.
 pub fn disk_usage(dir: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt as _;
+    let lock = std::fs::File::open(dir.join("size")).unwrap();
+    lock.lock().unwrap();
     let files = walkdir::WalkDir::new(dir).into_iter().filter_map(Result::ok);
-    files.filter_map(|file| file.metadata().ok()).map(|meta| meta.blocks() * 512).sum()
+    let sizes: std::collections::BTreeMap<u64, u64> =
+        files.filter_map(|file| file.metadata().ok()).map(|meta| (meta.ino(), meta.blocks() * 512)).collect();
+    lock.unlock().unwrap();
+    sizes.values().sum()
 }
 
 const WORK: &str = "WF_TEST_WORK";

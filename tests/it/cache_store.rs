@@ -1,15 +1,16 @@
 //! Several processes in one cache, and processes that are killed in it.
 
-use crate::cache_rig::{Work, disk_usage, keep, noise, open};
+use crate::cache_rig::{Work, disk_usage, keep, noise, now_ms, open};
 use crate::git_repo::Scratch;
+use crate::world::World;
 use std::io::Read as _;
 use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
 use wf::base::StepId;
-use wf::cache::sweep::{Request, Why, sweep};
+use wf::cache::sweep::{Request, Why, sweep, tend};
 use wf::cache::verify::verify;
-use wf::cache::{Limits, Record, used};
+use wf::cache::{CachePlace, Folder, Limits, Record, used};
 
 fn ends(mut child: Child) {
     let status = child.wait().unwrap();
@@ -63,6 +64,8 @@ fn ten_writers_never_pass_the_limit() {
     while children.iter_mut().any(|child| child.try_wait().unwrap().is_none()) {
         largest = largest.max(disk_usage(&dir));
         looks += 1;
+        // They are to write meanwhile.
+        std::thread::sleep(Duration::from_millis(2));
     }
     children.into_iter().for_each(ends);
     largest = largest.max(disk_usage(&dir));
@@ -152,11 +155,40 @@ fn entries_past_their_time_and_too_many_of_them_go() {
         .collect();
     let uses = wf::cache::Uses { saved_ms: 1, keys: vec![wf::cache::KeyStart::of(&keys[0])] };
     actions.append(&[Record::Used(uses)]).unwrap();
-    let done = sweep(&folder, &Request::default()).unwrap();
+    assert!(tend(&folder).unwrap().is_none(), "somebody has looked today");
+    let place = CachePlace { dir: dir.clone(), chosen: true };
+    let tomorrow = Folder::open(&place, *folder.limits(), now_ms() + 25 * 60 * 60 * 1000).0;
+    let done = tend(&tomorrow).unwrap().unwrap();
+    assert!(tend(&tomorrow).unwrap().is_none());
     let gone: Vec<_> = done.entries.iter().map(|gone| (gone.key, gone.why)).collect();
     assert_eq!(
         gone,
         [(keys[3], Why::Expired), (keys[1], Why::TooMany)],
         "the first was used after the second was made"
     );
+}
+
+/// As if nobody had looked through the cache for long.
+fn long_ago(dir: &Path) {
+    let mut size = std::fs::read(dir.join("size")).unwrap();
+    size[16..24].fill(0);
+    let check = crc32fast::hash(&size[..32]).to_le_bytes();
+    size[32..].copy_from_slice(&check);
+    std::fs::write(dir.join("size"), size).unwrap();
+}
+
+#[test]
+fn a_run_looks_through_the_cache_once_a_day() {
+    let world = World::new(
+        "cache: {max_entries: 1}\nsteps:\n  - {id: a, run: \"true\", inputs: [src/]}\n  - {id: b, run: \"true\", inputs: [docs/]}\n",
+    );
+    let entries = || open(&world.path(".wf/cache"), Limits::default()).2.entries().count();
+    let _ = world.wf(&["run", "--all"]).passed();
+    let _ = world.wf(&["run", "--all"]).passed().says("2 cached");
+    assert_eq!(entries(), 2);
+    long_ago(&world.path(".wf/cache"));
+    let _ = world.wf(&["run", "--all"]).passed().says("2 cached");
+    assert_eq!(entries(), 1);
+    let _ = world.wf(&["run", "--all"]).passed().says("1 cached");
+    assert_eq!(entries(), 2);
 }

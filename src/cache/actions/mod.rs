@@ -101,7 +101,9 @@ impl Actions {
 
     /// The results of a step, newest first.
     pub fn entries_of(&self, step: &StepId) -> impl Iterator<Item = Entry> {
-        let steps = self.steps.get_or_init(|| Index::of(self.step_frames(self.index.all())));
+        // In the order of the file, which is much faster than from here to there in it.
+        let all = || frame::scan(&self.bytes, MAGIC.len().min(self.bytes.len())).frames.into_iter();
+        let steps = self.steps.get_or_init(|| Index::of(self.step_frames(all())));
         let mut frames: Vec<u32> = steps.at(step_hash(step.as_str())).filter(|frame| self.is_current(*frame)).collect();
         let at = |frame: &u32| (record::at_ms(frame::body(&self.bytes, *frame)), *frame);
         frames.sort_by_key(|frame| std::cmp::Reverse(at(frame)));
@@ -114,8 +116,8 @@ impl Actions {
     fn step_frames(&self, frames: impl Iterator<Item = u32>) -> impl Iterator<Item = (u64, u32)> {
         frames.filter_map(|frame| {
             let body = frame::body(&self.bytes, frame);
-            let step = record::step(body).filter(|_| Kind::of(body) == Some(Kind::Entry))?;
-            Some((step_hash(step), frame))
+            let is_entry = Kind::of(body) == Some(Kind::Entry);
+            Some((step_hash(is_entry.then(|| record::step(body))??), frame))
         })
     }
 
