@@ -1,13 +1,12 @@
 //! How much a cache takes, kept in one small file under the lock, so that it never takes more than it may.
 //!
-//! What is about to be written is reserved first. A process that is killed in between leaves the number too large, never
-//! too small; the next sweep counts again.
+//! What is about to be written is written down first. A process that is killed in between leaves the number too large,
+//! never too small; the next sweep counts again, what is only half written at its full length.
 
 use super::folder::{Folder, Held};
 use super::{Refused, sweep};
 use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::sync::Arc;
 
 const HEAD: &[u8; 8] = b"wfsize 1";
 const LENGTH: usize = 36;
@@ -96,6 +95,23 @@ impl Held<'_> {
         if self.taken(ledger)?.saturating_add(bytes) <= limit { Ok(ledger) } else { full() }
     }
 
+    /// Writes down what is about to be written, before it is: who is killed in between leaves too much, never too little.
+    ///
+    /// # Errors
+    /// See [`Held::room_for`].
+    pub(super) fn take(&self, bytes: u64) -> io::Result<()> {
+        let ledger = self.room_for(bytes)?;
+        self.set_ledger(Ledger { blobs: ledger.blobs.saturating_add(bytes), ..ledger })
+    }
+
+    /// Gives back what something took that is gone.
+    pub(super) fn give_back(&self, bytes: u64) -> io::Result<()> {
+        match self.ledger()? {
+            Some(ledger) => self.set_ledger(Ledger { blobs: ledger.blobs.saturating_sub(bytes), ..ledger }),
+            None => Ok(()),
+        }
+    }
+
     /// What everything takes. The action index counts twice: while it is rewritten it is there twice.
     pub(super) fn taken(&self, ledger: Ledger) -> io::Result<u64> {
         taken(self.folder, ledger)
@@ -123,48 +139,4 @@ fn taken(folder: &Folder, ledger: Ledger) -> io::Result<u64> {
         Err(error) => return Err(error),
     };
     Ok(ledger.blobs.saturating_add(index.saturating_mul(2)))
-}
-
-/// Room that is reserved. Given back when dropped, unless it was used.
-pub(super) struct Reserved<'a> {
-    folder: &'a Arc<Folder>,
-    bytes: u64,
-}
-
-impl Folder {
-    /// Reserves room for what is about to be written.
-    ///
-    /// # Errors
-    /// See [`Held::room_for`].
-    pub(super) fn reserve(self: &Arc<Self>, bytes: u64) -> io::Result<Reserved<'_>> {
-        let held = self.hold()?;
-        let ledger = held.room_for(bytes)?;
-        held.set_ledger(Ledger { blobs: ledger.blobs.saturating_add(bytes), ..ledger })?;
-        Ok(Reserved { folder: self, bytes })
-    }
-
-    /// Gives back what something took that is gone.
-    pub(super) fn release(self: &Arc<Self>, bytes: u64) -> io::Result<()> {
-        let held = self.hold()?;
-        match held.ledger()? {
-            Some(ledger) => held.set_ledger(Ledger { blobs: ledger.blobs.saturating_sub(bytes), ..ledger }),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Reserved<'_> {
-    /// It is written.
-    pub(super) fn used(mut self) {
-        self.bytes = 0;
-    }
-}
-
-impl Drop for Reserved<'_> {
-    fn drop(&mut self) {
-        if self.bytes > 0 {
-            // If this fails the number stays too large, until it is counted again.
-            let _ = self.folder.release(self.bytes);
-        }
-    }
 }

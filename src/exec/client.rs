@@ -3,7 +3,7 @@
 use super::guard::{self, kin, wire};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
-use rustix::process::{Pid, Signal, WaitOptions, getpid, getsid, kill_process, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
@@ -254,7 +254,8 @@ fn is_guard(kin: &kin::Process) -> bool {
 /// Kills what a killed guard left behind. wf has adopted it all, and knows it from its own helpers by the session: the
 /// guard's steps are never in wf's.
 async fn hunt() {
-    let own = getsid(None).map_or(0, |session| session.as_raw_nonzero().get());
+    // As `/proc` tells it: 0 for a session that began outside of this container.
+    let own = kin::read(getpid().as_raw_nonzero().get()).map_or(0, |own| own.session);
     for _ in 0..200 {
         let mut strays: Vec<kin::Process> =
             kin::children(getpid()).into_iter().filter(|kin| kin.session != own && !is_guard(kin)).collect();

@@ -230,6 +230,31 @@ fn a_killed_guard_is_noticed_and_replaced() {
     assert_eq!(left, [0; 0]);
 }
 
+/// In a container the session of the first process may have begun outside: there it has the number 0.
+#[test]
+#[expect(clippy::disallowed_methods, clippy::print_stderr, reason = "it starts itself, and says what it did not try")]
+fn a_killed_guard_is_replaced_where_the_session_is_of_outside() {
+    let inside = |program: &std::path::Path, args: &[&str]| {
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]).arg(program).args(args);
+        command.output()
+    };
+    if !inside("sh".as_ref(), &["-c", "test $(cut -d' ' -f6 /proc/self/stat) = 0"])
+        .is_ok_and(|done| done.status.success())
+    {
+        eprintln!("not tried: this machine lets nobody make such a container");
+        return;
+    }
+    let me = std::env::current_exe().expect("this test");
+    let done = inside(&me, &["--exact", "exec_guard::a_killed_guard_is_noticed_and_replaced"]).expect("it runs");
+    assert!(
+        done.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&done.stdout),
+        String::from_utf8_lossy(&done.stderr)
+    );
+}
+
 #[test]
 fn the_guard_starts_with_the_first_step_and_ends_with_the_run() {
     block_on(async {

@@ -23,7 +23,7 @@ const TEMP: &str = ".tmp-";
 /// The local store.
 #[derive(Clone, Debug)]
 pub struct Disk {
-    folder: Arc<Folder>,
+    pub(super) folder: Arc<Folder>,
 }
 
 impl Disk {
@@ -49,13 +49,12 @@ impl Disk {
     /// # Errors
     /// As [`Store::put`]; also when there are not exactly so many.
     pub fn add(&self, size: u64, bytes: &mut dyn Read) -> io::Result<BlobRef> {
-        let reserved = self.folder.reserve(size::cost(size))?;
-        let temp = Temp::create(&self.folder)?;
+        let temp = Temp::create(&self.folder, size)?;
         let digest = copy(size, bytes, &mut &temp.file)?;
         let blob = BlobRef { digest, size };
         let (fan, rest) = (self.fan(&digest)?, names(&digest).1);
-        if !Self::is_there(&fan, &rest, size)? && temp.rename(&fan, &rest)? {
-            reserved.used();
+        if !Self::is_there(&fan, &rest, size)? {
+            temp.rename(&fan, &rest)?;
         }
         Ok(blob)
     }
@@ -73,8 +72,9 @@ impl Disk {
         let size = file.metadata()?.len();
         if size != blob.size || copy(size, &mut file, &mut io::sink())? != blob.digest {
             self.fan(&blob.digest)?;
+            let held = self.folder.hold()?;
             std::fs::remove_file(&path)?;
-            self.folder.release(size::cost(size))?;
+            held.give_back(size::cost(size))?;
         }
         Ok(())
     }
@@ -87,11 +87,16 @@ impl Disk {
         let open = || rustix::fs::openat(cas, &fan, flags, Mode::empty());
         match open() {
             Err(Errno::NOENT) => {
-                let reserved = self.folder.reserve(size::FOLDER)?;
+                let held = self.folder.hold()?;
+                held.take(size::FOLDER)?;
                 match rustix::fs::mkdirat(cas, &fan, Mode::RWXU) {
-                    Ok(()) => reserved.used(),
-                    Err(Errno::EXIST) => {}
-                    Err(error) => return Err(error.into()),
+                    Ok(()) => {}
+                    Err(error) => {
+                        held.give_back(size::FOLDER)?;
+                        if error != Errno::EXIST {
+                            return Err(error.into());
+                        }
+                    }
                 }
                 Ok(open()?)
             }
@@ -134,15 +139,11 @@ impl Store for Disk {
         if Self::is_there(&fan, &rest, blob.size)? {
             return Ok(());
         }
-        let reserved = self.folder.reserve(size::cost(blob.size))?;
-        let temp = Temp::create(&self.folder)?;
+        let temp = Temp::create(&self.folder, blob.size)?;
         if copy(blob.size, bytes, &mut &temp.file)? != blob.digest {
             return Err(Refused::NotTheBlob.into());
         }
-        if temp.rename(&fan, &rest)? {
-            reserved.used();
-        }
-        Ok(())
+        temp.rename(&fan, &rest)
     }
 
     fn name(&self) -> &'static str {
@@ -191,42 +192,69 @@ pub(in crate::cache) fn names(digest: &Digest) -> (String, String) {
 }
 
 /// A file that is not yet a blob. Removed when dropped.
+///
+/// It has its full length from the start, and begins and ends under the lock: whoever counts meanwhile counts it whole.
 struct Temp<'a> {
-    folder: &'a Folder,
+    folder: &'a Arc<Folder>,
     name: String,
     file: File,
+    cost: u64,
     renamed: bool,
 }
 
 impl<'a> Temp<'a> {
-    fn create(folder: &'a Folder) -> io::Result<Self> {
+    fn create(folder: &'a Arc<Folder>, size: u64) -> io::Result<Self> {
+        let cost = size::cost(size);
+        let held = folder.hold()?;
+        held.take(cost)?;
+        match Self::sized(folder, size) {
+            Ok((name, file)) => Ok(Self { folder, name, file, cost, renamed: false }),
+            Err(error) => {
+                held.give_back(cost)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// A new file of so many bytes, none of which takes room yet.
+    fn sized(folder: &Folder, size: u64) -> io::Result<(String, File)> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let cas = folder.cas()?;
         loop {
             // Two machines, or two containers, may share a folder and process ids: then the name is taken.
             let name = format!("{TEMP}{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-            match rustix::fs::openat(folder.cas()?, &name, flags, Mode::RUSR | Mode::WUSR) {
-                Ok(file) => return Ok(Self { folder, name, file: file.into(), renamed: false }),
+            match rustix::fs::openat(cas, &name, flags, Mode::RUSR | Mode::WUSR) {
+                Ok(file) => {
+                    let file = File::from(file);
+                    return match file.set_len(size) {
+                        Ok(()) => Ok((name, file)),
+                        Err(error) => {
+                            rustix::fs::unlinkat(cas, &name, AtFlags::empty())?;
+                            Err(error)
+                        }
+                    };
+                }
                 Err(Errno::EXIST) => {}
                 Err(error) => return Err(error.into()),
             }
         }
     }
 
-    /// Makes it the blob. False: somebody else was faster.
-    fn rename(mut self, fan: &OwnedFd, rest: &str) -> io::Result<bool> {
+    /// Makes it the blob, unless somebody else was faster.
+    fn rename(mut self, fan: &OwnedFd, rest: &str) -> io::Result<()> {
         let cas = self.folder.cas()?;
         match rustix::fs::renameat_with(cas, &self.name, fan.as_fd(), rest, RenameFlags::NOREPLACE) {
             Ok(()) => {
                 self.renamed = true;
-                return Ok(true);
+                return Ok(());
             }
             // A file of another size is in the way, or this file system cannot tell; then the last one wins.
             Err(Errno::EXIST) => {
                 let there = rustix::fs::statat(fan, rest, AtFlags::SYMLINK_NOFOLLOW);
                 let ours = rustix::fs::fstat(&self.file)?.st_size;
                 if there.is_ok_and(|stat| stat.st_size == ours) {
-                    return Ok(false);
+                    return Ok(());
                 }
             }
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
@@ -234,14 +262,20 @@ impl<'a> Temp<'a> {
         }
         rustix::fs::renameat(cas, &self.name, fan.as_fd(), rest)?;
         self.renamed = true;
-        Ok(true)
+        Ok(())
     }
 }
 
 impl Drop for Temp<'_> {
     fn drop(&mut self) {
-        if let (false, Ok(cas)) = (self.renamed, self.folder.cas()) {
-            let _ = rustix::fs::unlinkat(cas, &self.name, AtFlags::empty());
+        if self.renamed {
+            return;
+        }
+        // If this fails the number stays too large, and the file there, until somebody sweeps.
+        if let (Ok(held), Ok(cas)) = (self.folder.hold(), self.folder.cas())
+            && rustix::fs::unlinkat(cas, &self.name, AtFlags::empty()).is_ok()
+        {
+            let _ = held.give_back(self.cost);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::fakes::{Broken, Lying, Slow};
 use super::*;
-use crate::cache::{CachePlace, Folder, Limits};
+use crate::cache::{CachePlace, Folder, Limits, sweep, used};
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
@@ -51,6 +51,35 @@ proptest! {
             prop_assert_eq!(&get(&Verified::new(disk.clone()), &BlobRef::of(bytes)).unwrap(), bytes);
         }
     }
+}
+
+/// Its first read is when somebody else counts everything.
+struct Counted<'a>(&'a Disk, Option<u64>);
+
+impl Read for Counted<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.1.is_none() {
+            sweep::sweep(&self.0.folder, &sweep::Request::default())?;
+            self.1 = Some(used(&self.0.folder)?);
+        }
+        into.fill(b'x');
+        Ok(into.len())
+    }
+}
+
+#[test]
+fn what_is_half_written_counts_whole() {
+    let (_dir, disk) = disk();
+    let mut reader = Counted(&disk, None);
+    // One byte too many: it is refused in the end, and takes nothing any more.
+    assert!(disk.add(100_000, &mut reader).is_err());
+    assert!(reader.1.unwrap() > 100_000, "{:?}", reader.1);
+    assert!(used(&disk.folder).unwrap() < 50_000);
+    let mut reader = Counted(&disk, None);
+    disk.add(100_000, &mut io::Read::take(&mut reader, 100_000)).unwrap();
+    assert!(reader.1.unwrap() > 100_000);
+    let all = used(&disk.folder).unwrap();
+    assert!((100_000..150_000).contains(&all), "counted once: {all}");
 }
 
 #[test]
