@@ -126,10 +126,11 @@ impl Actions {
         self.entries_of(step).next()
     }
 
-    /// Every result, when it was recorded, and how many bytes its record takes.
+    /// Every result, when it was recorded, and how many bytes its record takes; in the order in which they were written.
     pub fn entries(&self) -> impl Iterator<Item = (Entry, u64, u64)> {
-        let frames = self.index.all().filter(|frame| self.is_current(*frame));
-        frames.filter_map(|frame| {
+        let mut frames: Vec<u32> = self.index.all().filter(|frame| self.is_current(*frame)).collect();
+        frames.sort_unstable();
+        frames.into_iter().filter_map(|frame| {
             let body = frame::body(&self.bytes, frame);
             Some((record::value(body)?, record::at_ms(body), frame::length(body)))
         })

@@ -20,7 +20,9 @@ pub(super) fn run(args: &LsArgs, opened: &Opened, cx: &Context) -> Result<Exit, 
         args.step.as_ref().is_none_or(|step| entry.step.as_str() == step || entry.step.template() == step)
     };
     let mut entries: Vec<_> = opened.actions.entries().filter(|(entry, ..)| wanted(entry)).collect();
-    entries.sort_by(|(a, a_ms, _), (b, b_ms, _)| b_ms.cmp(a_ms).then_with(|| a.step.cmp(&b.step)));
+    // The newest first; of those of one millisecond the one that was written last.
+    entries.reverse();
+    entries.sort_by_key(|(_, stored_ms, _)| std::cmp::Reverse(*stored_ms));
     let (usage, _) = opened.actions.usage();
     let hits = |entry: &Entry| usage.get(&KeyStart::of(&entry.key)).map_or(0, |usage| usage.hits);
     if args.json.json {
