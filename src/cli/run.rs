@@ -61,6 +61,8 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
         .map_err(|bug| internal(&bug, &run_id, &place))?
         .map_err(|error| Failure::environment(format!("cannot run steps: {error}")))?;
     drop(lock);
+    // The process ends soon: a configuration of thousands of steps is not given back piece by piece.
+    std::mem::forget(ready.config);
     tidy_up(&state, cx);
     match finished.log_lost {
         Some(error) => Err(Failure::environment(format!("the event log of run {run_id} lacks its end: {error}"))

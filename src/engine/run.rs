@@ -19,6 +19,7 @@ use crate::report::{RunView, Sink};
 use crate::schedule::{self, Answer, Capacity, Effect, Input, Lookup, Rules, Scheduler, State};
 use first::{changes, started};
 use std::collections::{HashMap, VecDeque};
+use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -98,11 +99,12 @@ pub fn run<R: RunStep + 'static>(run: Run<'_>, runner: impl FnOnce() -> R) -> st
     }))
 }
 
+/// The process ends when the loop has: what is large is not given back piece by piece.
 struct Loop {
-    scheduler: Scheduler,
+    scheduler: ManuallyDrop<Scheduler>,
     /// For each task, its step's position in the plan's graph.
     steps: Vec<usize>,
-    prepared: Prepared,
+    prepared: ManuallyDrop<Prepared>,
     telling: Telling,
     common: Common,
     clock: Clock,
@@ -189,9 +191,9 @@ impl Loop {
         let this = Self {
             stops: list.iter().map(|_| None).collect(),
             stage_began: vec![0; rules.stages],
-            scheduler: Scheduler::new(list, rules),
+            scheduler: ManuallyDrop::new(Scheduler::new(list, rules)),
             steps,
-            prepared,
+            prepared: ManuallyDrop::new(prepared),
             telling,
             common,
             clock,
@@ -309,9 +311,21 @@ impl Loop {
         let mut report = None;
         loop {
             loop {
+                for effect in &effects {
+                    if let Effect::Start { task, attempt } = effect {
+                        self.start(*task, *attempt, &runner, &mut attempts, &out);
+                    }
+                }
+                // They begin now: a processor that has just become free does not wait until everything is told.
+                if self.ran {
+                    tokio::task::yield_now().await;
+                }
                 for effect in effects.drain(..) {
                     match effect {
-                        Effect::Start { task, attempt } => self.start(task, attempt, &runner, &mut attempts, &out),
+                        Effect::Start { task, attempt } => {
+                            let step = self.prepared.plan.graph.step(self.steps[task]).id.clone();
+                            self.telling.tell(EventKind::StepStarted { step, attempt });
+                        }
                         Effect::Lookup(tasks) => self.ask(tasks, &mut attempts),
                         Effect::WakeAt(at) => drop(alarms.insert(at)),
                         Effect::Finish(status) => return Ok(self.finish(status)),
@@ -381,7 +395,6 @@ impl Loop {
         let (stop, stopped) = watch::channel(None);
         self.stops[task] = Some(stop);
         self.attempts.insert(step.id.clone(), attempt);
-        self.telling.tell(EventKind::StepStarted { step: step.id.clone(), attempt });
         self.ran = true;
         let (runner, out, reuse) = (Rc::clone(runner), out.clone(), self.reuse.clone());
         attempts.spawn_local(async move {

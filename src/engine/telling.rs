@@ -7,13 +7,15 @@ use crate::history::LogWriter;
 use crate::report::{RunView, Sink};
 use serde_json::Value;
 use std::io;
+use std::mem::ManuallyDrop;
 
 /// Everything that hears of events.
 pub struct Telling {
     clock: Clock,
     seq: u64,
     log: LogWriter,
-    view: RunView,
+    /// As large as the run, and needed until the process ends: never given back.
+    view: ManuallyDrop<RunView>,
     sinks: Vec<Box<dyn Sink>>,
     masker: Masker,
     /// Why the log takes no more events; from then on the run only ends.
@@ -25,6 +27,7 @@ pub struct Telling {
 impl Telling {
     /// Begins with an open log.
     pub fn new(clock: Clock, log: LogWriter, sinks: Vec<Box<dyn Sink>>, view: RunView, masker: Masker) -> Self {
+        let view = ManuallyDrop::new(view);
         Self { clock, seq: 0, log, view, sinks, masker, broken: None, fallbacks: 0 }
     }
 

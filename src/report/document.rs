@@ -9,7 +9,6 @@ pub const FORMAT: u32 = 1;
 
 /// The whole run.
 pub fn document(view: &RunView) -> Value {
-    let metrics = metrics::whole_run(view);
     json!({
         "format": FORMAT,
         "run": view.run,
@@ -24,8 +23,8 @@ pub fn document(view: &RunView) -> Value {
         "finished": view.finished.map(|end| json!({
             "status": end.status, "exit_code": end.exit_code, "wall_ms": end.wall_ms })),
         "interrupted": view.interrupted.as_ref().map(|(signal, times)| json!({ "signal": signal, "times": times })),
-        "metrics": metrics["summary"],
-        "totals": metrics["totals"],
+        "metrics": metrics::current_run(view),
+        "totals": metrics::counts(view),
         "saved": { "ms": view.saved().ms, "unknown_steps": view.saved().unknown },
         "stages": view.stages.iter().map(|stage| json!({
             "name": stage.plan.name,

@@ -1,148 +1,21 @@
 //! A run in numbers: `current_run.json` and `history.jsonl` in the ancestor's shape, and `runs/<id>/metrics.json`.
 
-use super::view::{State, StepView};
+mod shape;
+
+pub use shape::{Counts, CurrentRun, counts, current_run, state};
+
 use super::{RunView, Sink};
 use crate::base::Millis;
-use crate::event::{Event, EventKind, Outcome, RunStatus};
-use serde_json::{Map, Value, json};
+use crate::event::{Event, EventKind};
+use serde::Serialize;
+use shape::whole_run;
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// The format of `metrics.json`.
-pub const FORMAT: u32 = 1;
 /// The shortest time between two versions of `current_run.json`.
 const PAUSE_MS: Millis = 500;
-
-/// The run in the ancestor's shape, finished or not. `ai_stats` are zeros: no step asks a model yet.
-pub fn current_run(view: &RunView) -> Value {
-    let run = view.run.as_ref();
-    let started = run.and_then(|run| run.started_at.parse::<jiff::Timestamp>().ok());
-    let text = |at: jiff::Timestamp, format: &str| at.strftime(format).to_string();
-    let wall_ms = view.wall_ms();
-    let ended = view.finished.and(started).and_then(|at| {
-        let wall = jiff::SignedDuration::try_from(std::time::Duration::from_millis(wall_ms)).ok()?;
-        at.checked_add(wall).ok()
-    });
-    let timings: Map<String, Value> = view
-        .steps
-        .iter()
-        .filter(|step| step.end().is_some())
-        .map(|step| (step.id.to_string(), json!((step.time_ms() / 100) as f64 / 10.0)))
-        .collect();
-    let flag = |of: fn(&crate::event::RunStarted) -> bool| run.is_some_and(of);
-    let totals = &view.totals;
-    json!({
-        "workflow_id": started.map(|at| text(at, "workflow_%Y%m%d_%H%M%S")),
-        "start_time": started.map(|at| text(at, "%Y-%m-%dT%H:%M:%SZ")),
-        "end_time": ended.map(|at| text(at, "%Y-%m-%dT%H:%M:%SZ")),
-        "total_duration": wall_ms / 1_000,
-        "status": status(view),
-        "steps_completed": totals.passed + totals.allowed + totals.reused,
-        "total_steps": totals.steps(),
-        "optimizations": {
-            "smart_execution": flag(|run| run.smart == "on"),
-            "parallel_execution": flag(|run| run.parallel),
-            "ml_optimize": flag(|run| run.ml_optimize),
-            "multi_stage": flag(|run| run.multi_stage),
-        },
-        "step_timings": timings,
-        "ai_stats": { "total_calls": 0, "cache_hits": 0, "cache_misses": 0, "hit_rate": 0.0, "tokens_saved": 0 },
-        "resource_usage": {
-            "peak_memory_mb": totals.peak_memory_bytes >> 20,
-            "disk_io_mb": totals.disk_bytes >> 20,
-            // 100 is one processor, busy from the run's start to its end.
-            "cpu_avg_percent": totals.cpu_ms.saturating_mul(100).checked_div(wall_ms).unwrap_or(0),
-        },
-    })
-}
-
-/// What `metrics.json` says: the whole run, and each step.
-pub fn whole_run(view: &RunView) -> Value {
-    let (totals, saved) = (&view.totals, view.saved());
-    json!({
-        "format": FORMAT,
-        "run": view.run.as_ref().map(|run| run.run.clone()),
-        "summary": current_run(view),
-        "totals": {
-            "passed": totals.passed,
-            "failed": totals.failed,
-            "failed_but_allowed": totals.allowed,
-            "stopped": totals.stopped,
-            "cached": totals.reused,
-            "skipped_witnessed": totals.skipped_witnessed,
-            "skipped_trusted": totals.skipped_trusted,
-            "skipped_other": totals.skipped_other,
-            "cancelled": totals.cancelled,
-            "unfinished": totals.left(),
-        },
-        "wall_ms": view.wall_ms(),
-        "step_ms": totals.step_ms,
-        "cpu_ms": totals.cpu_ms,
-        "saved_ms": saved.ms,
-        "saved_unknown_steps": saved.unknown,
-        "fallbacks": view.fallbacks.iter().map(|fallback| json!(fallback.code)).collect::<Vec<_>>(),
-        "warnings": view.warnings.len(),
-        "steps": view.steps.iter().map(step).collect::<Vec<_>>(),
-    })
-}
-
-fn step(step: &StepView) -> Value {
-    let usage = step.usage();
-    let mut value = json!({ "id": step.id, "status": state(step) });
-    if let State::Reused(reused) = &step.state {
-        value["saved_ms"] = json!(reused.saved_ms);
-    }
-    if let Some(miss) = &step.miss {
-        value["miss"] = json!(miss);
-    }
-    if let Some(why) = &step.not_stored {
-        value["not_stored"] = json!(why);
-    }
-    if step.attempts.is_empty() {
-        return value;
-    }
-    value["attempts"] = json!(step.attempts.len());
-    value["started_ms"] = json!(step.attempts[0].started_ms);
-    value["wall_ms"] = json!(step.time_ms());
-    value["cpu_ms"] = json!(usage.cpu_ms);
-    value["memory_bytes"] = json!(usage.memory_bytes);
-    value["disk_bytes"] = json!(usage.disk_bytes);
-    value["output_bytes"] = json!(step.bytes);
-    if !step.phases.is_empty() {
-        let phases = step.phases.iter().map(|phase| json!({ "name": phase.name, "wall_ms": phase.wall_ms }));
-        value["phases"] = phases.collect();
-    }
-    value
-}
-
-/// A step's state in one word.
-pub fn state(step: &StepView) -> &'static str {
-    match &step.state {
-        State::Waiting => "waiting",
-        State::Running { .. } => "running",
-        State::Retrying { .. } => "retrying",
-        State::Done(end) => match &end.outcome {
-            Outcome::Passed => "passed",
-            Outcome::Stopped => "stopped",
-            _ if end.allowed => "allowed",
-            _ => "failed",
-        },
-        State::Reused(_) => "cached",
-        State::Skipped(_) => "skipped",
-        State::Cancelled(_) => "cancelled",
-    }
-}
-
-fn status(view: &RunView) -> &'static str {
-    match view.finished.map(|end| end.status) {
-        None => "running",
-        Some(RunStatus::Passed) => "completed",
-        Some(RunStatus::Failed | RunStatus::Broken) => "failed",
-        Some(RunStatus::Interrupted) => "interrupted",
-    }
-}
 
 /// Keeps the files up to date while a run goes on.
 pub struct Metrics {
@@ -194,25 +67,31 @@ impl Sink for Metrics {
 }
 
 /// Writes beside and renames: a reader sees the old version or the new one, whole.
-fn replace(path: &Path, value: &Value, view: &RunView) -> io::Result<()> {
+fn replace(path: &Path, value: &impl Serialize, view: &RunView) -> io::Result<()> {
     let run = view.run.as_ref().map_or("run", |run| run.run.0.as_str());
     let run: String = run.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
     let beside = path.with_extension(format!("{run}.tmp"));
-    let mut text = serde_json::to_string_pretty(value)?;
-    text.push('\n');
-    fs::write(&beside, text).and_then(|()| fs::rename(&beside, path)).map_err(|error| {
+    let write = || {
+        let mut file = BufWriter::new(fs::File::create(&beside)?);
+        serde_json::to_writer_pretty(&mut file, value)?;
+        file.write_all(b"\n")?;
+        file.flush()?;
+        fs::rename(&beside, path)
+    };
+    write().map_err(|error| {
         let _ = fs::remove_file(&beside);
         io::Error::new(error.kind(), format!("{}: {error}", path.display()))
     })
 }
 
 /// One line in one write, so that two runs that end together do not mix theirs.
-fn append(path: &Path, value: &Value) -> io::Result<()> {
-    let line = format!("{value}\n");
+fn append(path: &Path, value: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
     // A link planted in a cloned repository must not lead to a file outside.
     let no_link = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
     let open = OpenOptions::new().create(true).append(true).custom_flags(no_link).open(path);
-    open.and_then(|mut file| file.write_all(line.as_bytes()))
+    open.and_then(|mut file| file.write_all(&line))
         .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
@@ -220,6 +99,11 @@ fn append(path: &Path, value: &Value) -> io::Result<()> {
 mod tests {
     use super::super::story::{self, Story, eventful};
     use super::*;
+    use serde_json::{Value, json};
+
+    fn current(view: &RunView) -> Value {
+        serde_json::to_value(current_run(view)).unwrap()
+    }
 
     #[test]
     fn the_shape_is_the_ancestors() {
@@ -232,7 +116,7 @@ mod tests {
               "resource_usage": { "peak_memory_mb": 842, "disk_io_mb": 156, "cpu_avg_percent": 65 } }"#,
         )
         .unwrap();
-        let ours = current_run(&eventful().view());
+        let ours = current(&eventful().view());
         assert_same_shape(&ancestor, &ours, "");
         assert_eq!(ours["workflow_id"], "workflow_20260209_184523");
         assert_eq!(
@@ -281,9 +165,9 @@ mod tests {
         let history = read("history.jsonl");
         assert_eq!(history.lines().count(), 2);
         for line in history.lines() {
-            assert_eq!(serde_json::from_str::<Value>(line).unwrap(), current_run(&view));
+            assert_eq!(serde_json::from_str::<Value>(line).unwrap(), current(&view));
         }
-        assert_eq!(serde_json::from_str::<Value>(&read("current_run.json")).unwrap(), current_run(&view));
+        assert_eq!(serde_json::from_str::<Value>(&read("current_run.json")).unwrap(), current(&view));
         let metrics: Value = serde_json::from_str(&read("metrics.json")).unwrap();
         assert_eq!((&metrics["format"], &metrics["totals"]["failed"]), (&1.into(), &2.into()));
         assert_eq!(metrics["steps"][3]["attempts"], 2);
