@@ -51,8 +51,10 @@ class Wf(Tool):
         return [self.program, "plan", "--json"]
 
     def affected_packages(self, said: str) -> set[str]:
-        runs = (step["id"] for step in json.loads(said)["steps"] if "run" in step["decision"])
-        return {name.rpartition("/")[2] for name in runs}
+        """Those with a step that the change reaches. Others run only because somebody wants their outputs."""
+        decisions = ((step["id"], step["decision"].get("run")) for step in json.loads(said)["steps"])
+        reached = (name for name, why in decisions if why and why["because"] != "outputs-needed")
+        return {name.rpartition("/")[2] for name in reached}
 
 
 class WfSmart(Wf):

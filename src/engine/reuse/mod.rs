@@ -129,7 +129,10 @@ impl Reuse {
         let Setup { root, graph, decisions, files, relist, rules, world, changed, folder, actions, digests, .. } =
             setup;
         let disk = Disk::new(&folder);
-        let blind = (0..graph.len()).map(|at| blind(&graph, at, &files, &setup.unseen)).collect();
+        // Few of tens of thousands, and each is asked about for each step.
+        let opaque: Vec<&Listed> =
+            files.iter().filter(|file| !matches!(file.kind, FileKind::Regular { .. })).collect();
+        let blind = (0..graph.len()).map(|at| blind(&graph, at, &opaque, &setup.unseen)).collect();
         let tree = Tree::of(&graph, files, &rules);
         let state = State {
             actions,
@@ -199,8 +202,8 @@ impl Reuse {
 }
 
 /// Why no key of a step can hold all that it watches, if so: a place that git ignores and that neither it nor a step it
-/// needs makes, a repository inside, or a way through a symlink.
-fn blind(graph: &StepGraph, at: usize, files: &[Listed], unseen: &[Unseen]) -> Option<NotCached> {
+/// needs makes, a repository inside, or a way through a symlink. `opaque`: whatever is no regular file.
+fn blind(graph: &StepGraph, at: usize, opaque: &[&Listed], unseen: &[Unseen]) -> Option<NotCached> {
     let step = graph.step(at);
     let Inputs::Globs(set) = &step.inputs else { return None };
     let needs = graph.waits(at).iter().filter(|(_, edge)| *edge == Edge::Needs).map(|(need, _)| graph.step(*need));
@@ -211,12 +214,11 @@ fn blind(graph: &StepGraph, at: usize, files: &[Listed], unseen: &[Unseen]) -> O
     if let Some(path) = classify::ignored(step, unseen).into_iter().find(|path| !is_made(path)) {
         return Some(NotCached::Ignored { path: path.to_string() });
     }
-    let opaque =
-        files.iter().filter(|file| !matches!(file.kind, FileKind::Regular { .. })).find(|file| match file.kind {
-            FileKind::Repository => set.may_reach_into(&file.path),
-            _ => set.roots().any(|root| root != file.path && root.is_in(&file.path)),
-        });
-    opaque.map(|file| NotCached::Opaque { path: file.path.to_string() })
+    let hides = opaque.iter().find(|file| match file.kind {
+        FileKind::Repository => set.may_reach_into(&file.path),
+        _ => set.roots().any(|root| root != file.path && root.is_in(&file.path)),
+    });
+    hides.map(|file| NotCached::Opaque { path: file.path.to_string() })
 }
 
 impl Tree {
