@@ -134,6 +134,11 @@ pub enum NotStored {
         /// The file.
         path: String,
     },
+    /// A file that it watches was made while it ran, by a person or by a step that does not declare it.
+    InputAppeared {
+        /// The file.
+        path: String,
+    },
     /// It edited what it watches, as it declares: it passed on something else than it began with.
     Edited,
     /// It passed only after a retry.
@@ -207,6 +212,7 @@ impl fmt::Display for NotStored {
         match self {
             Self::Missing { patterns } => write!(f, "it did not make what it declares: {}", patterns.join(", ")),
             Self::InputChanged { path } => write!(f, "{path}, which it watches, changed while it ran"),
+            Self::InputAppeared { path } => write!(f, "{path}, which it watches, appeared while it ran"),
             Self::Edited => write!(f, "it edited what it watches, so it passed on something else than it began with"),
             Self::FlakyPass => write!(f, "it passed only after a retry"),
             Self::AllowedFailure { step } => write!(f, "{step} failed, which it is allowed to"),

@@ -159,7 +159,7 @@ impl Fold {
                 self.reused.extend(steps.iter().filter_map(|step| self.at.get(&step.step)));
             }
             // What it ran on is not what its key says.
-            EventKind::NotStored { step, why: NotStored::InputChanged { .. } } => {
+            EventKind::NotStored { step, why: NotStored::InputChanged { .. } | NotStored::InputAppeared { .. } } => {
                 self.attempts.iter_mut().filter(|attempt| attempt.step == *step).for_each(|attempt| attempt.key = None);
             }
             EventKind::StepFinished(end) => self.finished(event.at_ms, end),

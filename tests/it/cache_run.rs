@@ -175,6 +175,32 @@ steps:
 }
 
 #[test]
+fn a_file_that_appears_in_a_watch_withholds_the_entry_and_is_named() {
+    let world = world(
+        "
+steps:
+  - {id: maker, run: 'mkdir -p src/new dist; : > dist/made; echo fn > src/new/b.rs', inputs: [docs/], outputs: [dist/]}
+  - {id: reader, run: 'echo reader >> ../trace', inputs: [src/], after: [maker]}
+  - {id: empty, run: 'echo empty >> ../trace', inputs: [src/new/], after: [maker]}
+  - {id: other, run: 'echo other >> ../trace; : > src/a.log', inputs: [docs/], after: [maker]}
+",
+    );
+    world.write(".gitignore", "*.log\ndist/\n");
+    world.commit("ignore");
+    let _ = run(&world, &["--jobs", "2"]).passed().says("src/new/b.rs, which it watches, appeared while it ran");
+    let withheld: Vec<_> = world.events_of("not-stored").iter().map(|event| event["step"].clone()).collect();
+    assert_eq!(withheld, ["reader", "empty"]);
+    ran(&world);
+    // The file is there now, and part of what they are keyed by.
+    let _ = run(&world, &[]).passed().says("2 cached");
+    assert_eq!(ran(&world), "reader empty");
+    let _ = run(&world, &[]).passed().says("4 cached");
+    world.write("src/c.log", "");
+    world.write("src/new/d.rs", "");
+    let _ = run(&world, &[]).passed().says("2 cached");
+}
+
+#[test]
 fn what_a_formatter_writes_is_what_comes_after_it_is_keyed_by() {
     let world = world(
         "

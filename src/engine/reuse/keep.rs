@@ -181,6 +181,8 @@ impl Reuse {
         let began = Instant::now();
         let pending = std::mem::take(&mut state.pending);
         let changed = self.changed_since(state, &pending);
+        let steps: Vec<usize> = pending.iter().map(|one| one.at).collect();
+        let appeared = self.appeared(state, &steps);
         let mut notes = Vec::new();
         let mut records = Vec::new();
         for one in pending {
@@ -189,12 +191,15 @@ impl Reuse {
                 groups.iter().any(|group| state.tree.watches.groups[*group as usize].binary_search(position).is_ok())
             });
             let id = self.graph.step(one.at).id.clone();
-            if let Some(position) = hit {
-                let path = state.tree.files[*position as usize].path.to_string();
+            let changed = hit.map(|position| &state.tree.files[*position as usize].path);
+            let changed = changed.map(|path| NotStored::InputChanged { path: path.to_string() });
+            let new = || appeared.as_ref()?.watched_by(one.at);
+            let new = || new().map(|path| NotStored::InputAppeared { path: path.to_string() });
+            if let Some(why) = changed.or_else(new) {
                 if let Some(stand) = &mut state.stands[one.at] {
                     stand.proven = false;
                 }
-                notes.push(EventKind::NotStored { step: id, why: NotStored::InputChanged { path } });
+                notes.push(EventKind::NotStored { step: id, why });
                 continue;
             }
             if one.verdict.passed && state.actions.tally(&one.key).failed > 0

@@ -4,6 +4,7 @@
 //! Does not know: when steps run (the scheduler says), how results are stored (the cache knows). Every answer is typed:
 //! used again, or why not; kept, or why not.
 
+mod appeared;
 mod keep;
 mod keys;
 mod look;
@@ -29,6 +30,7 @@ use crate::event::{Decision, NotCached, SkipReason};
 use crate::graph::{Edge, Inputs, StepGraph};
 use crate::schedule::Lookup;
 use crate::tree::{FileKind, Listed};
+use appeared::Expected;
 use screen::Screened;
 use stand::Stand;
 use std::collections::HashSet;
@@ -111,6 +113,7 @@ struct State {
     used: Vec<KeyStart>,
     saved_ms: u64,
     flushed: Option<(std::time::Instant, std::time::Duration)>,
+    expected: Expected,
 }
 
 /// The files as they were listed, and which step watches which.
@@ -130,8 +133,7 @@ impl Reuse {
             setup;
         let disk = Disk::new(&folder);
         // Few of tens of thousands, and each is asked about for each step.
-        let opaque: Vec<&Listed> =
-            files.iter().filter(|file| !matches!(file.kind, FileKind::Regular { .. })).collect();
+        let opaque: Vec<&Listed> = files.iter().filter(|file| !matches!(file.kind, FileKind::Regular { .. })).collect();
         let blind = (0..graph.len()).map(|at| blind(&graph, at, &opaque, &setup.unseen)).collect();
         let tree = Tree::of(&graph, files, &rules);
         let state = State {
@@ -143,6 +145,7 @@ impl Reuse {
             used: vec![],
             saved_ms: 0,
             flushed: None,
+            expected: Expected::new(setup.unseen, folder.now_ms()),
         };
         let this = Self {
             beneath: Beneath::open(&root)?,
