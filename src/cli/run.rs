@@ -40,6 +40,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
     let run_id = id.clone();
     let env = engine::inherited(&cx.env.0, in_hook);
     let reuse = super::reuse::open(&mut ready, &id, &env, cx)?;
+    let learned = ready.prepared.learned.take();
     let run = Run {
         request: &ready.request,
         root: ready.config.root.clone(),
@@ -63,6 +64,8 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
     drop(lock);
     // The process ends soon: a configuration of thousands of steps is not given back piece by piece.
     std::mem::forget(ready.config);
+    // Without it manifests are read again, which only costs time.
+    let _ = learned.map(|learned| learned.keep(&state));
     tidy_up(&state, cx);
     match finished.log_lost {
         Some(error) => Err(Failure::environment(format!("the event log of run {run_id} lacks its end: {error}"))

@@ -6,9 +6,8 @@ use crate::base::RepoPath;
 use crate::change::{Base, ChangeSet, Status};
 use crate::git::Repo;
 use crate::plan::BaseDefinitions;
-use crate::workspace::{self, Tree};
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use crate::workspace::{self, Manifests, Texts, Tree};
+use std::collections::BTreeSet;
 
 /// Compares by content first: an unchanged configuration defines unchanged steps.
 ///
@@ -42,11 +41,12 @@ pub fn definitions(inputs: &Inputs<'_>, repo: &Repo, change: &ChangeSet, tree: &
         Ok(workflow) => workflow,
         Err(message) => return BaseDefinitions::Unknown(format!("{path} at the base has errors: {message}")),
     };
-    let Some((files, texts)) = as_it_was(repo, commit, change, tree, &manifests) else {
+    let files = files_then(change, tree);
+    let wanted = workspace::manifests_wanted(&workflow, &files);
+    let Some(texts) = texts_then(inputs, repo, commit, &wanted, &manifests) else {
         return unknown("a manifest at the base cannot be read");
     };
-    // Its manifests may be fewer than it would ask for; then it does not expand, and every step runs.
-    match workspace::expand(&workflow, &Tree { files: &files, texts }) {
+    match workspace::expand(&workflow, &Tree { files: &files, manifests: Manifests::read(&wanted, &texts) }) {
         Ok(expansion) => {
             BaseDefinitions::Of(expansion.steps.iter().map(|step| (step.id.clone(), step.definition())).collect())
         }
@@ -62,11 +62,8 @@ fn changed_manifests<'a>(inputs: &Inputs<'_>, change: &'a ChangeSet) -> Vec<&'a 
     change.paths().filter(|path| workspace::is_manifest(path)).collect()
 }
 
-type Files = (Vec<RepoPath>, BTreeMap<RepoPath, Arc<str>>);
-
-/// The files and manifests of the base: those of now, with what the change did to them taken back. A package that took
-/// another name since was a dependency then, though no manifest of its dependents changed.
-fn as_it_was(repo: &Repo, commit: &str, change: &ChangeSet, tree: &Tree<'_>, manifests: &[&RepoPath]) -> Option<Files> {
+/// The files of the base: those of now, with what the change did to them taken back.
+fn files_then(change: &ChangeSet, tree: &Tree<'_>) -> Vec<RepoPath> {
     let mut files: BTreeSet<RepoPath> = tree.files.iter().cloned().collect();
     for file in &change.files {
         if matches!(file.status, Status::Added | Status::Renamed) {
@@ -75,14 +72,26 @@ fn as_it_was(repo: &Repo, commit: &str, change: &ChangeSet, tree: &Tree<'_>, man
         files.extend((file.status == Status::Deleted).then(|| file.path.clone()));
         files.extend(file.from.clone());
     }
-    let mut texts = tree.texts.clone();
-    for path in manifests {
+    files.into_iter().collect()
+}
+
+/// The manifests of the base: those that changed as they were, others as they are. A package that took another name since
+/// was a dependency then, though no manifest of its dependents changed.
+fn texts_then(
+    inputs: &Inputs<'_>,
+    repo: &Repo,
+    commit: &str,
+    wanted: &[RepoPath],
+    changed: &[&RepoPath],
+) -> Option<Texts> {
+    let mut texts = super::manifests::texts(inputs.root, wanted);
+    for path in changed {
         texts.remove(*path);
         if let Some(bytes) = repo.read_at(commit, path).ok()? {
             texts.insert((*path).clone(), String::from_utf8(bytes).ok()?.into());
         }
     }
-    Some((files.into_iter().collect(), texts))
+    Some(texts)
 }
 
 fn config_path(inputs: &Inputs<'_>, repo: &Repo) -> Option<RepoPath> {

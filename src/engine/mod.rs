@@ -7,6 +7,7 @@ mod base;
 mod change;
 mod clock;
 mod job;
+mod manifests;
 mod prepare;
 pub mod reuse;
 mod run;

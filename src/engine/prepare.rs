@@ -1,6 +1,7 @@
 //! Everything before the first event: git, folders, what is recorded; then the plan. Writes nothing, executes nothing.
 
 use super::change;
+use super::manifests::{Learned, manifests};
 use crate::base::{Digest, RepoPath};
 use crate::change::{Base, ChangeSet};
 use crate::classify::{self, Classification};
@@ -19,7 +20,6 @@ use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
-use std::sync::Arc;
 
 /// What preparing starts from.
 pub struct Inputs<'a> {
@@ -62,6 +62,8 @@ pub struct Prepared {
     pub notes: Vec<EventKind>,
     /// Every file as the file system sees it, if keys are wanted and git could list them.
     pub listing: Option<Listing>,
+    /// What manifests said, if it was not remembered.
+    pub learned: Option<Learned>,
 }
 
 /// Why no plan could be made.
@@ -103,10 +105,10 @@ pub fn prepare(inputs: &Inputs<'_>) -> Result<Prepared, PrepareError> {
     let base = base_commit(&change).filter(|_| inputs.request.settings.smart_execution != Smart::Off);
     let (steps, (known, unreadable)) = std::thread::scope(|scope| {
         let known = scope.spawn(|| state.map(|state| history::known(state, base.as_deref())).unwrap_or_default());
-        let steps = Steps::make(inputs, &change, &files, &mut notes);
+        let steps = Steps::make(inputs, &change, &files, listing.as_ref(), state, &mut notes);
         (steps, known.join().unwrap_or_else(|bug| std::panic::resume_unwind(bug)))
     });
-    let Steps { graph, definitions, class, at_base } = steps?;
+    let Steps { graph, definitions, class, at_base, learned } = steps?;
     for message in unreadable {
         notes.push(change::fallback(FallbackCode::HistoryUnreadable, &message, None));
     }
@@ -124,7 +126,7 @@ pub fn prepare(inputs: &Inputs<'_>) -> Result<Prepared, PrepareError> {
         request: inputs.request,
     })?;
     let listing = listing.filter(|_| inputs.keys);
-    Ok(Prepared { change, class, plan, at_base, known, notes, listing })
+    Ok(Prepared { change, class, plan, at_base, known, notes, listing, learned })
 }
 
 /// The steps, and what they were at the base.
@@ -133,6 +135,7 @@ struct Steps {
     definitions: Vec<Digest>,
     class: Option<Classification>,
     at_base: BaseDefinitions,
+    learned: Option<Learned>,
 }
 
 impl Steps {
@@ -140,10 +143,13 @@ impl Steps {
         inputs: &Inputs<'_>,
         change: &ChangeSet,
         files: &[RepoPath],
+        listing: Option<&Listing>,
+        state: Option<&StateDir>,
         notes: &mut Vec<EventKind>,
     ) -> Result<Self, PrepareError> {
         let workflow = inputs.workflow;
-        let tree = Tree { files, texts: read_texts(inputs.root, workflow, files) };
+        let (manifests, learned) = manifests(inputs, files, listing, state);
+        let tree = Tree { files, manifests };
         let expansion = workspace::expand(workflow, &tree).map_err(PrepareError::Expand)?;
         for warning in &expansion.warnings {
             let message = warning.to_string();
@@ -157,7 +163,7 @@ impl Steps {
             (Ok(repo), Some(_)) => super::base::definitions(inputs, repo, change, &tree),
             _ => BaseDefinitions::Unknown("there is no base".into()),
         };
-        Ok(Self { graph, definitions, class, at_base })
+        Ok(Self { graph, definitions, class, at_base, learned })
     }
 }
 
@@ -215,19 +221,6 @@ pub fn walk(root: &Path, depth: usize) -> Vec<RepoPath> {
         .collect();
     files.sort_unstable();
     files
-}
-
-/// The largest manifest that is read.
-const MANIFEST_BYTES: u64 = 4 << 20;
-
-fn read_texts(root: &Path, workflow: &Workflow, files: &[RepoPath]) -> BTreeMap<RepoPath, Arc<str>> {
-    let read = |path: RepoPath| {
-        let full = path.under(root);
-        let small = full.metadata().ok().filter(|meta| meta.is_file() && meta.len() <= MANIFEST_BYTES);
-        let text = small.and_then(|_| std::fs::read_to_string(full).ok())?;
-        Some((path, Arc::from(text)))
-    };
-    workspace::manifests_wanted(workflow, files).into_par_iter().with_min_len(32).filter_map(read).collect()
 }
 
 /// Digest of what surrounds a step: platform and declared variables. Secrets are no part of it, as they are no part of a

@@ -8,6 +8,7 @@ mod facts;
 mod known;
 pub mod lock;
 mod log;
+pub mod memo;
 mod open;
 mod prune;
 mod read;

@@ -135,7 +135,7 @@ fn links(
         }
         return Links::declared(map, all);
     }
-    let (links, broken, others) = Links::read(tree, all);
+    let (links, broken, others) = Links::read(&tree.manifests, all);
     errors.extend(broken.into_iter().map(|error| ExpandError {
         at: asking.at,
         message: format!("cannot read what depends on what: {error}"),

@@ -1,6 +1,6 @@
 //! Which folder depends on which: what manifests say, lifted to the folders of instances, or a declared map. Pure.
 
-use super::{ManifestError, Tree, manifest};
+use super::{ManifestError, Manifests};
 use crate::base::RepoPath;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -36,30 +36,24 @@ impl Links {
     /// The edges that manifests give. Of the manifests that could not be read, those that matter come back as errors
     /// (at an instance's top, above one, or what an edge leads to), others apart: those may be fixtures of tests.
     pub(super) fn read(
-        tree: &Tree<'_>,
+        manifests: &Manifests,
         instances: &BTreeSet<RepoPath>,
     ) -> (Self, Vec<ManifestError>, Vec<ManifestError>) {
         let mut links = Self::default();
         let (mut failed, mut targets) = (Vec::new(), HashSet::new());
-        for reading in manifest::read(tree) {
-            for (folder, manifests) in reading.packages {
-                let node = links.node(&owner(&folder, instances));
+        for reading in &manifests.readings {
+            for (folder, manifests) in &reading.packages {
+                let node = links.node(&owner(folder, instances));
                 links.known[node] = true;
-                links.manifests[node].extend(manifests);
+                links.manifests[node].extend(manifests.iter().cloned());
             }
-            for (from, to) in reading.edges {
-                let (from, node) = (links.node(&owner(&from, instances)), links.node(&owner(&to, instances)));
+            for (from, to) in &reading.edges {
+                let (from, node) = (links.node(&owner(from, instances)), links.node(&owner(to, instances)));
                 links.depends[from].push(node);
                 targets.insert(to);
             }
-            failed.extend(reading.errors);
+            failed.extend(reading.errors.iter().cloned());
         }
-        let wanted = tree.files.iter().filter(|path| manifest::is_wanted(path));
-        failed.extend(
-            wanted
-                .filter(|path| !tree.texts.contains_key(*path))
-                .map(|path| ManifestError { path: path.clone(), message: "it is not readable as UTF-8 text".into() }),
-        );
         let above: HashSet<RepoPath> = instances.iter().flat_map(ancestors).collect();
         let matters = |error: &ManifestError| {
             let folder = error.path.parent();

@@ -1,8 +1,8 @@
 //! From written steps to resolved ones: instances per folder, and which folder depends on which. Pure.
 //!
 //! Does not know: the file system, git, clocks. Paths and manifest texts are handed in, in two phases: the caller asks
-//! [`manifests_wanted`] which texts it needs, reads those, and hands them to [`expand()`]. A workflow without
-//! `for_each` needs neither ([`needs_tree`]).
+//! [`manifests_wanted`] which texts it needs, has them read by [`Manifests::read`] or remembers what they said, and hands
+//! that to [`expand()`]. A workflow without `for_each` needs neither ([`needs_tree`]).
 
 pub mod detect;
 mod expand;
@@ -15,21 +15,19 @@ mod problem;
 mod tests;
 
 pub use expand::{Expansion, expand};
-pub use manifest::ManifestError;
+pub use manifest::{ManifestError, Manifests, READING, Texts};
 pub use problem::{ExpandError, Warning};
 
 use crate::base::RepoPath;
 use crate::config::Workflow;
-use std::collections::BTreeMap;
-use std::sync::Arc;
 
-/// What of a repository `for_each` has to know: its paths, and the texts of its manifests.
+/// What of a repository `for_each` has to know: its paths, and what its manifests say.
 #[derive(Clone, Debug, Default)]
 pub struct Tree<'a> {
     /// Every file git tracks or would track, sorted.
     pub files: &'a [RepoPath],
-    /// The texts of [`manifests_wanted`] that could be read as UTF-8.
-    pub texts: BTreeMap<RepoPath, Arc<str>>,
+    /// What [`manifests_wanted`] say.
+    pub manifests: Manifests,
 }
 
 /// Does expanding this workflow take a file list at all?

@@ -1,6 +1,6 @@
 //! Expansion, from specs and a tree to steps.
 
-use super::{ExpandError, Expansion, Tree, Warning, expand, manifests_wanted, needs_tree};
+use super::{ExpandError, Expansion, Manifests, Tree, Warning, expand, manifests_wanted, needs_tree};
 use crate::base::{GlobSet, RepoPath, Span, StepId};
 use crate::config::Workflow;
 use crate::config::model::{
@@ -79,8 +79,9 @@ fn workflow(steps: Vec<StepSpec>) -> Workflow {
 fn over(workflow: &Workflow, files: &[(&str, &str)]) -> Result<Expansion, Vec<ExpandError>> {
     let all: BTreeMap<RepoPath, &str> = files.iter().map(|(path, text)| (RepoPath::from(*path), *text)).collect();
     let paths: Vec<RepoPath> = all.keys().cloned().collect();
-    let texts = manifests_wanted(workflow, &paths).into_iter().map(|path| (path.clone(), all[&path].into())).collect();
-    expand(workflow, &Tree { files: &paths, texts })
+    let wanted = manifests_wanted(workflow, &paths);
+    let texts = wanted.iter().map(|path| (path.clone(), all[path].into())).collect();
+    expand(workflow, &Tree { files: &paths, manifests: Manifests::read(&wanted, &texts) })
 }
 
 fn get<'a>(expansion: &'a Expansion, id: &str) -> &'a Step {

@@ -131,3 +131,39 @@ fn a_package_that_took_another_name_reaches_those_that_depended_on_it() {
     scratch.write("packages/b/package.json", r#"{"name": "renamed"}"#);
     assert_eq!(runs(&scratch), ["test@packages/a", "test@packages/b"]);
 }
+
+/// What manifests said is remembered, and forgotten as soon as git sees that one of them differs.
+#[test]
+fn manifests_are_remembered_until_one_of_them_changes() {
+    let scratch = monorepo(BUILD);
+    green(&scratch);
+    let memo = scratch.root.join(".wf/manifests.memo");
+    let kept = std::fs::read(&memo).expect("it was kept");
+    let order = |args: &[&str]| {
+        let (code, out, err) = wf(&scratch, args);
+        assert_eq!(code, 0, "{out}{err}");
+        out
+    };
+    let same = order(&["plan", "--all", "--json"]);
+    let mut lie = kept.clone();
+    let at = lie.len() - 1;
+    lie[at] ^= 1;
+    std::fs::write(&memo, &lie).expect("it is written");
+    assert_eq!(order(&["plan", "--all", "--json"]), same, "damage is noticed, and manifests are read");
+    std::fs::write(&memo, &kept).expect("it is written");
+    scratch.write("services/web/Cargo.toml", "[dependencies]\ncore = { path = \"../../libs/core\" }\n");
+    let changed = order(&["plan", "--all", "--json"]);
+    let waits = |text: &str| {
+        let plan: serde_json::Value = serde_json::from_str(text).expect("JSON");
+        let steps = plan["steps"].as_array().expect("steps").clone();
+        let web = steps.into_iter().find(|step| step["id"] == "build@services/web").expect("web");
+        web["waits_for"].to_string()
+    };
+    assert_eq!((waits(&same).as_str(), waits(&changed).as_str()), ("null", "[\"build@libs/core\"]"));
+    assert_eq!(std::fs::read(&memo).expect("it is there"), kept, "a plan writes nothing");
+    let _ = order(&["run", "--all"]);
+    scratch.commit("another edge");
+    let _ = order(&["run", "--all"]);
+    assert_ne!(std::fs::read(&memo).expect("it is there"), kept);
+    assert_eq!(waits(&order(&["plan", "--all", "--json"])), "[\"build@libs/core\"]");
+}

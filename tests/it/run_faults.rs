@@ -52,7 +52,9 @@ fn one_interrupt_stops_gently_and_cleans_up() {
 
 #[test]
 fn a_second_interrupt_stops_at_once() {
-    let config = SLEEPER.replace("exec sleep 60", "trap \"\" TERM; while :; do sleep 0.1; done").replace("2s", "60s");
+    // Deaf before it says that it has begun.
+    let deaf = "trap \"\" TERM; touch ../began; while :; do sleep 0.1; done";
+    let config = SLEEPER.replace("touch ../began; exec sleep 60", deaf).replace("2s", "60s");
     let world = World::topic(&config);
     let child = world.command(&["run"]).spawn().unwrap();
     wait_for("the step", || world.outside("began").exists());

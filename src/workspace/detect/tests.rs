@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::{self, Layer, Source};
-use crate::workspace::{Tree, expand};
+use crate::workspace::{Manifests, Tree, expand};
 
 fn found(files: &[(&str, &str)]) -> Detected {
     let mut paths: Vec<RepoPath> = files.iter().map(|(path, _)| RepoPath::from(*path)).collect();
@@ -19,9 +19,10 @@ fn expanded(files: &[(&str, &str)]) -> Vec<String> {
     let source = Source { name: "detected".into(), text: text.clone(), layer: Layer::Project };
     let loaded = config::load(&[source], &[]).unwrap_or_else(|e| panic!("{}\n{text}", config::render(&e, false)));
     let texts = files.iter().map(|(path, text)| (RepoPath::from(*path), (*text).into())).collect();
+    let manifests = Manifests::read(&[], &texts);
     let mut paths: Vec<RepoPath> = files.iter().map(|(path, _)| RepoPath::from(*path)).collect();
     paths.sort();
-    let expansion = expand(&loaded.workflow, &Tree { files: &paths, texts }).unwrap();
+    let expansion = expand(&loaded.workflow, &Tree { files: &paths, manifests }).unwrap();
     assert!(!expansion.warnings.iter().any(|w| matches!(w, crate::workspace::Warning::NoFolders { .. })), "{text}");
     let graph = crate::graph::StepGraph::build(expansion.steps).unwrap();
     graph.steps().iter().map(|step| step.id.to_string()).collect()

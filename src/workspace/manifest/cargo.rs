@@ -1,18 +1,17 @@
 //! Cargo: path dependencies, also inherited from the workspace and patched in. Pure.
 
-use super::{ManifestError, Reading, nearest, texts};
+use super::{ManifestError, Reading, Texts, nearest, texts};
 use crate::base::RepoPath;
-use crate::workspace::Tree;
 use std::collections::BTreeMap;
 use toml::{Table, Value};
 
 const TABLES: [&str; 5] =
     ["dependencies", "dev-dependencies", "build-dependencies", "dev_dependencies", "build_dependencies"];
 
-pub(super) fn read(tree: &Tree<'_>) -> Reading {
+pub(super) fn read(all: &Texts) -> Reading {
     let mut reading = Reading::default();
     let mut parsed: BTreeMap<RepoPath, (&RepoPath, Table)> = BTreeMap::new();
-    for (folder, path, text) in texts(tree, "Cargo.toml") {
+    for (folder, path, text) in texts(all, "Cargo.toml") {
         match text.parse::<Table>() {
             Ok(table) => _ = parsed.insert(folder, (path, table)),
             Err(error) => {

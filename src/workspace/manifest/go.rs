@@ -1,14 +1,13 @@
 //! Go: modules that require each other, by `go.work` or `replace`. Pure.
 
-use super::{Reading, texts};
+use super::{Reading, Texts, texts};
 use crate::base::RepoPath;
-use crate::workspace::Tree;
 use std::collections::HashMap;
 
-pub(super) fn read(tree: &Tree<'_>) -> Reading {
+pub(super) fn read(all: &Texts) -> Reading {
     let mut reading = Reading::default();
     let modules: Vec<(RepoPath, &RepoPath, Directives<'_>)> =
-        texts(tree, "go.mod").map(|(folder, path, text)| (folder, path, directives(text))).collect();
+        texts(all, "go.mod").map(|(folder, path, text)| (folder, path, directives(text))).collect();
     let mut by_name: HashMap<&str, &RepoPath> = HashMap::new();
     for (folder, _, directives) in &modules {
         let names =
@@ -16,7 +15,7 @@ pub(super) fn read(tree: &Tree<'_>) -> Reading {
         by_name.extend(names.map(|name| (name, folder)));
     }
     let works: Vec<(RepoPath, &RepoPath, Directives<'_>)> =
-        texts(tree, "go.work").map(|(folder, path, text)| (folder, path, directives(text))).collect();
+        texts(all, "go.work").map(|(folder, path, text)| (folder, path, directives(text))).collect();
     for (folder, path, directives) in &modules {
         let work = works.iter().find(|(root, _, lines)| {
             let used = lines.iter().filter(|(word, _)| *word == "use").filter_map(|(_, args)| args.first());

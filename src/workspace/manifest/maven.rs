@@ -1,8 +1,7 @@
 //! Maven: dependencies on modules of the same repository, by groupId and artifactId. Pure.
 
-use super::{ManifestError, Reading, texts};
+use super::{ManifestError, Reading, Texts, texts};
 use crate::base::RepoPath;
-use crate::workspace::Tree;
 use roxmltree::{Document, Node};
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,10 +10,10 @@ struct Pom<'a> {
     project: Node<'a, 'a>,
 }
 
-pub(super) fn read(tree: &Tree<'_>) -> Reading {
+pub(super) fn read(all: &Texts) -> Reading {
     let mut reading = Reading::default();
     let mut documents = Vec::new();
-    for (folder, path, text) in texts(tree, "pom.xml") {
+    for (folder, path, text) in texts(all, "pom.xml") {
         // DTDs stay off: entities are how XML attacks work, and Maven has no use for them.
         match Document::parse(text) {
             Ok(document) => documents.push((folder, path, document)),

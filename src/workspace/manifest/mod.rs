@@ -7,11 +7,20 @@ mod npm;
 mod pnpm;
 mod python;
 
-use super::Tree;
 use crate::base::RepoPath;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The texts of manifests.
+pub type Texts = BTreeMap<RepoPath, Arc<str>>;
+
+/// How manifests are read. Whoever remembers what they said forgets it when this changes: raise it with every change to a
+/// reader that lets it see something else in the same text.
+pub const READING: u32 = 1;
 
 /// A manifest that cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{path}: {message}")]
 pub struct ManifestError {
     /// The manifest.
@@ -21,7 +30,7 @@ pub struct ManifestError {
 }
 
 /// What a reader found.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Reading {
     /// Package folders, each with the manifests that say what it depends on (its own, its workspace's).
     pub(super) packages: Vec<(RepoPath, Vec<RepoPath>)>,
@@ -31,9 +40,23 @@ pub(super) struct Reading {
     pub(super) errors: Vec<ManifestError>,
 }
 
-/// Reads every manifest of every kind.
-pub(super) fn read(tree: &Tree<'_>) -> Vec<Reading> {
-    vec![cargo::read(tree), npm::read(tree), go::read(tree), maven::read(tree), python::read(tree)]
+/// What all manifests of a repository say: the same texts always say the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifests {
+    pub(super) readings: Vec<Reading>,
+}
+
+impl Manifests {
+    /// Reads every manifest of every kind. One of `wanted` without a text could not be read as UTF-8.
+    pub fn read(wanted: &[RepoPath], texts: &Texts) -> Self {
+        let mut readings =
+            vec![cargo::read(texts), npm::read(texts), go::read(texts), maven::read(texts), python::read(texts)];
+        let unread = wanted.iter().filter(|path| !texts.contains_key(*path));
+        let message = || "it is not readable as UTF-8 text".into();
+        let errors = unread.map(|path| ManifestError { path: path.clone(), message: message() }).collect();
+        readings.push(Reading { errors, ..Reading::default() });
+        Self { readings }
+    }
 }
 
 /// Files whose texts some reader wants.
@@ -57,8 +80,8 @@ fn is_vendored(path: &RepoPath) -> bool {
 }
 
 /// The texts of all files of one name, by folder.
-fn texts<'a>(tree: &'a Tree<'_>, name: &'static str) -> impl Iterator<Item = (RepoPath, &'a RepoPath, &'a str)> {
-    let named = tree.texts.iter().filter(move |(path, _)| path.file_name() == name.as_bytes());
+fn texts<'a>(all: &'a Texts, name: &'static str) -> impl Iterator<Item = (RepoPath, &'a RepoPath, &'a str)> {
+    let named = all.iter().filter(move |(path, _)| path.file_name() == name.as_bytes());
     named.map(|(path, text)| (path.parent(), path, &**text))
 }
 
@@ -78,17 +101,15 @@ fn nearest(folder: &RepoPath, is: impl Fn(&RepoPath) -> bool) -> Option<RepoPath
 
 #[cfg(test)]
 mod testing {
-    use super::{Reading, Tree};
+    use super::{Reading, Texts};
     use crate::base::RepoPath;
 
-    fn reading(read: fn(&Tree<'_>) -> Reading, files: &[(&str, &str)]) -> Reading {
-        let paths: Vec<RepoPath> = files.iter().map(|(path, _)| RepoPath::from(*path)).collect();
-        let texts = files.iter().map(|(path, text)| (RepoPath::from(*path), (*text).into())).collect();
-        read(&Tree { files: &paths, texts })
+    fn reading(read: fn(&Texts) -> Reading, files: &[(&str, &str)]) -> Reading {
+        read(&files.iter().map(|(path, text)| (RepoPath::from(*path), (*text).into())).collect())
     }
 
     /// `from → to`, sorted, of a readable tree.
-    pub(super) fn edges(read: fn(&Tree<'_>) -> Reading, files: &[(&str, &str)]) -> Vec<String> {
+    pub(super) fn edges(read: fn(&Texts) -> Reading, files: &[(&str, &str)]) -> Vec<String> {
         let reading = reading(read, files);
         assert_eq!(reading.errors, []);
         let mut edges: Vec<String> = reading.edges.iter().map(|(from, to)| format!("{from} → {to}")).collect();
@@ -98,7 +119,7 @@ mod testing {
     }
 
     /// What could not be read.
-    pub(super) fn errors(read: fn(&Tree<'_>) -> Reading, files: &[(&str, &str)]) -> Vec<String> {
+    pub(super) fn errors(read: fn(&Texts) -> Reading, files: &[(&str, &str)]) -> Vec<String> {
         reading(read, files).errors.iter().map(ToString::to_string).collect()
     }
 }

@@ -1,8 +1,7 @@
 //! npm, yarn, bun and pnpm workspaces: dependencies on other members by name, and by path. Pure.
 
-use super::{ManifestError, Reading, pnpm, texts};
+use super::{ManifestError, Reading, Texts, pnpm, texts};
 use crate::base::RepoPath;
-use crate::workspace::Tree;
 use crate::workspace::folders::FolderGlobs;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -17,10 +16,10 @@ struct Workspace<'a> {
     by_name: HashMap<&'a str, RepoPath>,
 }
 
-pub(super) fn read(tree: &Tree<'_>) -> Reading {
+pub(super) fn read(all: &Texts) -> Reading {
     let mut reading = Reading::default();
     let mut parsed: BTreeMap<RepoPath, (&RepoPath, Value)> = BTreeMap::new();
-    for (folder, path, text) in texts(tree, "package.json") {
+    for (folder, path, text) in texts(all, "package.json") {
         match serde_json::from_str(text.trim_start_matches('\u{feff}')) {
             Ok(value) => _ = parsed.insert(folder, (path, value)),
             Err(error) => reading.errors.push(ManifestError { path: path.clone(), message: error.to_string() }),
@@ -28,7 +27,7 @@ pub(super) fn read(tree: &Tree<'_>) -> Reading {
     }
     let mut workspaces: Vec<Workspace<'_>> = Vec::new();
     let mut found: Vec<(RepoPath, &RepoPath, Vec<String>)> = Vec::new();
-    for (folder, path, text) in texts(tree, "pnpm-workspace.yaml") {
+    for (folder, path, text) in texts(all, "pnpm-workspace.yaml") {
         match pnpm::members(text) {
             Ok(members) => found.push((folder, path, members)),
             Err(message) => reading.errors.push(ManifestError { path: path.clone(), message }),

@@ -1,22 +1,21 @@
 //! Python: uv workspaces, and path dependencies of uv, poetry, pdm and pip. Pure.
 
-use super::{ManifestError, Reading, nearest, texts};
+use super::{ManifestError, Reading, Texts, nearest, texts};
 use crate::base::RepoPath;
-use crate::workspace::Tree;
 use crate::workspace::folders::FolderGlobs;
 use std::collections::{BTreeMap, HashMap};
 use toml::{Table, Value};
 
-pub(super) fn read(tree: &Tree<'_>) -> Reading {
+pub(super) fn read(all: &Texts) -> Reading {
     let mut reading = Reading::default();
-    for (folder, path, text) in texts(tree, "requirements.txt") {
+    for (folder, path, text) in texts(all, "requirements.txt") {
         reading
             .edges
             .extend(text.lines().filter_map(|line| required_path(&folder, line)).map(|to| (folder.clone(), to)));
         reading.packages.push((folder, vec![path.clone()]));
     }
     let mut parsed: BTreeMap<RepoPath, (&RepoPath, Table)> = BTreeMap::new();
-    for (folder, path, text) in texts(tree, "pyproject.toml") {
+    for (folder, path, text) in texts(all, "pyproject.toml") {
         match text.parse::<Table>() {
             Ok(table) => _ = parsed.insert(folder, (path, table)),
             Err(error) => {
