@@ -1,5 +1,6 @@
 """Interleaved rounds: every row of the comparison, every tool in turn, and proof that the right tasks ran."""
 
+import multiprocessing
 import pathlib
 import shutil
 import statistics
@@ -51,10 +52,15 @@ class Rounds:
         self.edits = 0
 
     def measure(self, rows: list[str]) -> "Rounds":
+        # Linux counts what a process took before it became a command as that command's: this one has to stay small.
+        with multiprocessing.get_context("spawn").Pool(1) as self.apart:
+            return self.all(rows)
+
+    def all(self, rows: list[str]) -> "Rounds":
         for tool in self.tools:
             print(f"{self.count} packages: the repository of {tool.name} …", file=sys.stderr)
             folder = self.folder(tool)
-            mono.make(folder, self.mono, tool.files(self.mono), self.log(tool))
+            self.apart.apply(make, (tool, folder, self.mono, self.log(tool)))
             tool.prepare(folder)
         try:
             for row in rows:
@@ -144,7 +150,8 @@ class Rounds:
             edited = self.mono.middle()
             if (found := tool.affected_packages(said)) != (right := self.mono.above(edited) | {edited}):
                 self.complain(tool, row, f"named {len(found)} packages as affected, which are {len(right)}")
-        elif row != "warm" and (outputs := mono.wrong_outputs(folder := self.folder(tool), self.mono)):
+        elif row != "warm" and (outputs := self.apart.apply(mono.wrong_outputs, (self.folder(tool), self.mono))):
+            folder = self.folder(tool)
             self.complain(tool, row, f"{len(outputs)} outputs are wrong, such as that of {outputs[0]} in {folder}")
 
     def wanted(self, row: str) -> int:
@@ -173,6 +180,10 @@ class Rounds:
             runs = [took._asdict() for took in cell.runs.values()]
             cells.setdefault(tool, {})[row] = {"runs": runs, "ran": cell.ran, "once": cell.once}
         return {"tools": cells, "wrong": self.wrong}
+
+
+def make(tool: Tool, folder: pathlib.Path, shape: mono.Mono, log: pathlib.Path) -> None:
+    mono.make(folder, shape, tool.files(shape), log)
 
 
 def delete(folder: pathlib.Path, patterns: list[str]) -> None:
