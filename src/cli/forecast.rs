@@ -89,5 +89,5 @@ pub fn lines(told: Option<&Foretold>, runs: bool) -> Vec<String> {
         lines[0] = format!("if it ran: {}", lines[0]);
     }
     lines.extend(key.map(|key| format!("its key is {key}")));
-    lines.iter().map(|line| clean::text(line).into()).collect()
+    lines.iter().map(|line| clean::text(line)).collect()
 }

@@ -230,7 +230,7 @@ fn explain_names_every_difference() {
     let run = world.events_of("run-started")[0]["run"].as_str().unwrap().to_owned();
     let _ = world.wf(&["explain", "build", "--all"]).passed().says("predicted: would be reused, saves 0.").says(&run);
     for name in ["b", "c", "d", "e"] {
-        world.write(&format!("src/{name}.rs"), "x\n");
+        world.write(format!("src/{name}.rs"), "x\n");
     }
     world.write("src/a.rs", "b\n");
     let said = world.wf_env(&[("LEVEL", "1")], &["explain", "build", "--all"]).passed();

@@ -41,6 +41,9 @@ pub struct Foretold {
 /// # Errors
 /// The root cannot be opened.
 pub fn predict(setup: Setup, only: Option<usize>) -> std::io::Result<Vec<Option<Foretold>>> {
+    if only.is_none() && !setup.decisions.iter().any(Decision::runs) {
+        return Ok(vec![None; setup.graph.len()]);
+    }
     let (asking, mut ledger) = Asking::begin(setup, Verified::new, Some(READS_AT_MOST))?;
     let named = if only.is_some() { usize::MAX } else { CHANGES_NAMED };
     let mut oracle = Oracle { named, only, asking, open: BTreeSet::new(), editors: BTreeMap::new() };
@@ -232,7 +235,8 @@ impl Oracle {
                 let Some(editor) = self.editor_of(*at).filter(|_| has_key) else { continue };
                 *stand = None;
                 foretold.key = None;
-                if self.asking.refused(*at).is_none() {
+                let is_hit = matches!(foretold.predicted, Predicted::Hit { .. });
+                if is_hit || self.asking.refused(*at).is_none() {
                     let by = self.asking.graph.step(editor).id.clone();
                     let predicted = Predicted::Unknown(Unforeseen::Edited { by });
                     *foretold = Foretold { key: None, predicted, against: None };
