@@ -33,6 +33,12 @@ impl Context {
         set.or_else(|| Some(PathBuf::from(self.env.get("HOME")?).join(".config")))
     }
 
+    /// What steps inherit of the environment, unless they say otherwise.
+    pub fn inherited(&self) -> Environment {
+        let in_hook = ["GIT_DIR", "GIT_INDEX_FILE"].iter().any(|name| self.env.get(name).is_some());
+        engine::inherited(&self.env.0, in_hook)
+    }
+
     fn made_by(&self) -> Place {
         if self.env.flag("CI") {
             Place::Ci
@@ -124,8 +130,7 @@ pub fn predict(ready: &mut Ready, only: Option<usize>, cx: &Context) -> Result<F
         return Ok(if ready.config.repo.is_ok() { Forecast::Empty(told) } else { Forecast::NotAsked });
     }
     let Some((opened, listing)) = opened(ready) else { return Ok(Forecast::NotAsked) };
-    let in_hook = ["GIT_DIR", "GIT_INDEX_FILE"].iter().any(|name| cx.env.get(name).is_some());
-    let env = engine::inherited(&cx.env.0, in_hook);
+    let env = cx.inherited();
     let tools = Tools::recorded(cache::tools::recorded(&opened.folder, &ready.config.root));
     let world = world(ready, &env, tools, Seal::new(cx.config_home()).looking());
     let mut setup = setup(ready, opened, listing, world, cx);

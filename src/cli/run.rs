@@ -36,9 +36,8 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
     let options = options(args, &ready, cx);
     let state_root = state.root().to_owned();
     let here = cx.clone();
-    let in_hook = ["GIT_DIR", "GIT_INDEX_FILE"].iter().any(|name| cx.env.get(name).is_some());
     let run_id = id.clone();
-    let env = engine::inherited(&cx.env.0, in_hook);
+    let env = cx.inherited();
     let reuse = super::reuse::open(&mut ready, &id, &env, cx)?;
     let run = Run {
         request: &ready.request,

@@ -161,6 +161,24 @@ steps:
     }
     world.write("src/a.rs", "newer\n");
     look();
+    std::fs::write(world.path(".wf/cache/actions"), "nonsense").unwrap();
+    look();
+    let _ = world.wf(&["plan", "--all"]).passed().says("note    ");
+}
+
+#[test]
+fn what_is_too_much_to_be_read_for_a_plan_is_unknown() {
+    let world = world(STEPS);
+    let _ = world.wf(&["run", "--all"]).passed();
+    let big = std::fs::File::create(world.path("src/big")).unwrap();
+    big.set_len(65 << 20).unwrap();
+    let told = predicted(&world, &[], &[]);
+    assert_eq!((word(&told["build"]), &told["build"]["why"]), ("unknown", &"not-read".into()));
+    assert_eq!(told["test"]["why"], "need");
+    world.write("docs/guide.md", "more\n");
+    let _ = world.wf(&["plan", "--all"]).passed().says("[not predictable: the files it watches were not read yet");
+    big.set_len(1 << 20).unwrap();
+    let _ = world.wf(&["plan", "--all"]).passed().says("[predicted: miss: src/big is new]");
 }
 
 #[test]

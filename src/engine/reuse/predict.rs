@@ -72,10 +72,10 @@ pub fn nothing_stored(facts: Nothing<'_>) -> Vec<Option<Foretold>> {
         let step = facts.graph.step(at);
         let predicted = if !Asking::asks_about(step) {
             Predicted::NotCached(NotCached::Kind)
-        } else if let Some(why) = blind(facts.graph, at, &[], facts.unseen) {
-            Predicted::NotCached(why)
         } else if !step.cache.is_on() {
             Predicted::NotCached(NotCached::NotAsked)
+        } else if let Some(why) = blind(facts.graph, at, &[], facts.unseen) {
+            Predicted::NotCached(why)
         } else if !(step.cache.read && facts.mode.read) || matches!(because, Because::Observed { .. }) {
             Predicted::Miss(Miss::Off)
         } else {
