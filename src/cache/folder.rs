@@ -34,6 +34,13 @@ pub fn cache_place(state_root: &Path, chosen: Option<&Path>) -> CachePlace {
     }
 }
 
+impl CachePlace {
+    /// Is anything recorded there at all? Costs one look, so that plans without a cache cost nothing more.
+    pub fn holds_anything(&self) -> bool {
+        self.dir.join("actions").symlink_metadata().is_ok_and(|meta| meta.len() > 0)
+    }
+}
+
 /// One cache folder, shared by everything that works in it.
 #[derive(Debug)]
 pub struct Folder {
@@ -67,6 +74,12 @@ impl Folder {
     pub fn digests_of(&self, root: &Path) -> PathBuf {
         let name = crate::base::Digest::of_bytes(root.as_os_str().as_encoded_bytes()).short();
         self.path("digests").join(name)
+    }
+
+    /// What tools said in one working tree.
+    pub(super) fn tools_of(&self, root: &Path) -> PathBuf {
+        let name = crate::base::Digest::of_bytes(root.as_os_str().as_encoded_bytes()).short();
+        self.path("tools").join(name)
     }
 
     /// What it may keep.

@@ -17,6 +17,7 @@ mod problem;
 mod size;
 pub mod store;
 pub mod sweep;
+pub mod tools;
 pub mod undo;
 pub mod verify;
 

@@ -3,7 +3,7 @@
 use super::args::ChangesArgs;
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::prepared;
+use super::prepared::{self, Keys};
 use crate::change::{Base, BaseHow, ChangedFile, Status, Where};
 use crate::classify;
 use crate::config::Workflow;
@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 
 /// Runs the command.
 pub fn run(args: &ChangesArgs, cx: &Context) -> Result<Exit, Failure> {
-    let ready = prepared::prepare(&args.decide, false, cx)?;
+    let ready = prepared::prepare(&args.decide, Keys::No, cx)?;
     let (change, class) = (&ready.prepared.change, &ready.prepared.class);
     let workflow = ready.config.workflow();
     if args.json {

@@ -4,11 +4,14 @@ use super::args::ExplainArgs;
 use super::changes::base_words;
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::prepared::{self, Ready};
+use super::forecast;
+use super::prepared::{self, Keys, Ready};
+use super::reuse;
 use crate::base::{StepId, suggest};
 use crate::change::ChangeSet;
 use crate::classify;
 use crate::config::model::Command;
+use crate::engine::reuse::Foretold;
 use crate::event::{Because, Decision, RunRule, SkipReason};
 use crate::graph::{Inputs, Step};
 use crate::plan;
@@ -20,8 +23,9 @@ const NAMED: usize = 10;
 
 /// Runs the command.
 pub fn run(args: &ExplainArgs, cx: &Context) -> Result<Exit, Failure> {
-    let ready = prepared::prepare(&args.decide, false, cx)?;
+    let mut ready = prepared::prepare(&args.decide, Keys::Yes, cx)?;
     let at = find(&ready, &args.step)?;
+    let forecast = reuse::predict(&mut ready, Some(at), cx)?;
     let explained = Explained::of(&ready, at);
     if args.json {
         let step = ready.prepared.plan.graph.step(at);
@@ -31,13 +35,14 @@ pub fn run(args: &ExplainArgs, cx: &Context) -> Result<Exit, Failure> {
             "decision": ready.prepared.plan.decisions[at],
             "chain": explained.chain,
             "flip": explained.flip,
+            "cache": forecast.of(at),
             "watches": step.inputs,
             "ignores": step.ignore,
             "definition": ready.prepared.plan.definitions[at],
             "reproduce": explained.reproduce,
         }))?;
     } else {
-        cx.print(&explained.text(&ready, at))?;
+        cx.print(&explained.text(&ready, at, forecast.of(at)))?;
     }
     Ok(Exit::Passed)
 }
@@ -87,7 +92,7 @@ impl Explained {
         }
     }
 
-    fn text(&self, ready: &Ready, at: usize) -> String {
+    fn text(&self, ready: &Ready, at: usize, told: Option<&Foretold>) -> String {
         let step = ready.prepared.plan.graph.step(at);
         let decision = match &ready.prepared.plan.decisions[at] {
             Decision::Run(because) => format!("runs: {because}"),
@@ -103,6 +108,10 @@ impl Explained {
             let _ = writeln!(text, "  {:indent$}{arrow}{link}", "", indent = 2 * depth);
         }
         let _ = writeln!(text, "\nwhat would turn it round\n  {}", self.flip);
+        let _ = writeln!(text, "\nthe cache");
+        for line in forecast::lines(told, ready.prepared.plan.decisions[at].runs()) {
+            let _ = writeln!(text, "  {line}");
+        }
         let _ = writeln!(text, "\nto run it alone\n  {}", self.reproduce);
         text
     }

@@ -11,6 +11,7 @@ pub mod config;
 pub mod context;
 pub mod explain;
 pub mod failure;
+mod forecast;
 pub mod graph;
 pub mod history;
 pub mod init;

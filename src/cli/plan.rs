@@ -4,8 +4,12 @@ use super::args::PlanArgs;
 use super::changes::base_words;
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::prepared::{self, Ready};
+use super::forecast::Forecast;
+use super::prepared::{self, Keys, Ready};
+use super::reuse;
+use crate::engine::reuse::Foretold;
 use crate::event::{Decision, EventKind, PlannedStep};
+use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,7 +19,8 @@ const NAMED: usize = 12;
 
 /// Runs the command.
 pub fn run(args: &PlanArgs, cx: &Context) -> Result<Exit, Failure> {
-    let ready = prepared::prepare(&args.decide, false, cx)?;
+    let mut ready = prepared::prepare(&args.decide, Keys::IfStored, cx)?;
+    let forecast = reuse::predict(&mut ready, None, cx)?;
     let steps = ready.prepared.plan.steps();
     if args.json {
         let class = ready.prepared.class.as_ref();
@@ -30,15 +35,32 @@ pub fn run(args: &PlanArgs, cx: &Context) -> Result<Exit, Failure> {
             },
             "notes": ready.prepared.notes,
             "stages": ready.prepared.plan.stages,
-            "steps": steps,
+            "cache": forecast.json(),
+            "steps": steps.iter().map(|step| Told::of(step, &ready, &forecast)).collect::<Vec<_>>(),
         }))?;
         return Ok(Exit::Passed);
     }
-    cx.print(&text(&ready, &steps, args.verbose))?;
+    cx.print(&text(&ready, &steps, &forecast, args.verbose))?;
     Ok(Exit::Passed)
 }
 
-fn text(ready: &Ready, steps: &[PlannedStep], verbose: bool) -> String {
+/// A step in the document: as the log of a run has it, and what the cache is expected to say of it if it runs.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    step: &'a PlannedStep,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache: Option<&'a Foretold>,
+}
+
+impl<'a> Told<'a> {
+    fn of(step: &'a PlannedStep, ready: &Ready, forecast: &'a Forecast) -> Self {
+        let at = ready.prepared.plan.graph.find(&step.id);
+        Self { step, cache: at.and_then(|at| forecast.of(at)) }
+    }
+}
+
+fn text(ready: &Ready, steps: &[PlannedStep], forecast: &Forecast, verbose: bool) -> String {
     let prepared = &ready.prepared;
     let mut text = format!("base    {}\n", base_words(&prepared.change.base));
     if let Some(class) = &prepared.class {
@@ -52,6 +74,9 @@ fn text(ready: &Ready, steps: &[PlannedStep], verbose: bool) -> String {
             class.impact_because.join("; ")
         );
     }
+    if matches!(forecast, Forecast::Empty(_)) && steps.iter().any(|step| step.decision.runs()) {
+        let _ = writeln!(text, "cache   nothing is stored yet");
+    }
     notes(&mut text, &prepared.notes);
     let running: Vec<&PlannedStep> = steps.iter().filter(|step| step.decision.runs()).collect();
     let width = running.iter().map(|step| step.id.as_str().chars().count()).max().unwrap_or(0).min(40);
@@ -60,7 +85,8 @@ fn text(ready: &Ready, steps: &[PlannedStep], verbose: bool) -> String {
         let shown = if verbose { usize::MAX } else { 200 };
         for step in steps.iter().take(shown) {
             if let Decision::Run(because) = &step.decision {
-                let _ = writeln!(text, "  run   {:<width$}  {because}", step.id);
+                let mark = prepared.plan.graph.find(&step.id).map(|at| forecast.mark(at, verbose)).unwrap_or_default();
+                let _ = writeln!(text, "  run   {:<width$}  {because}{mark}", step.id);
             }
         }
         if steps.len() > shown {
@@ -68,7 +94,8 @@ fn text(ready: &Ready, steps: &[PlannedStep], verbose: bool) -> String {
         }
     }
     skipped(&mut text, steps, verbose);
-    let _ = writeln!(text, "\n{} to run, {} skipped", running.len(), steps.len() - running.len());
+    let (run, skipped) = (running.len(), steps.len() - running.len());
+    let _ = writeln!(text, "\n{run} to run, {skipped} skipped{}", forecast.sum());
     text
 }
 

@@ -27,8 +27,19 @@ pub struct Ready {
     pub cache: Option<reuse::Opening>,
 }
 
-/// Reads everything and decides; writes nothing, executes nothing. `keys`: will keys of steps be asked for?
-pub fn prepare(args: &DecideArgs, keys: bool, cx: &Context) -> Result<Ready, Failure> {
+/// Whether keys of steps will be asked for. They cost a look at every file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// They will not.
+    No,
+    /// Only if anything is stored that a key could find.
+    IfStored,
+    /// They will, if the cache is on.
+    Yes,
+}
+
+/// Reads everything and decides; writes nothing, executes nothing.
+pub fn prepare(args: &DecideArgs, keys: Keys, cx: &Context) -> Result<Ready, Failure> {
     let config = cx.load_config(request::overrides(args))?;
     let mut request = request::resolve(args, &config, cx)?;
     let (state, trouble) = match cx.state_for_reading(&config) {
@@ -38,8 +49,12 @@ pub fn prepare(args: &DecideArgs, keys: bool, cx: &Context) -> Result<Ready, Fai
     if args.failed {
         request.filter.failed = Some(failed_before(state.as_ref())?);
     }
-    // A step that runs alone leaves neither entry nor verdict.
-    let keys = keys && request.settings.cache.is_on() && !request.filter.alone;
+    let keys = reuse::asks(&request)
+        && match keys {
+            Keys::No => false,
+            Keys::IfStored => cx.cache_place(&config).holds_anything(),
+            Keys::Yes => true,
+        };
     let cache = keys.then(|| reuse::begin(&config, cx));
     let mut prepared = decide(&config, &request, state.as_ref(), keys, cx)?;
     prepared.notes.extend(trouble.map(|message| EventKind::Warning { code: WarningCode::State, step: None, message }));

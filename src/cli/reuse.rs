@@ -1,16 +1,18 @@
-//! What a run needs to use results again: the cache's place, the tools' versions, the secrets, the run before.
+//! What a run and a plan need to ask for results: the cache's place, the tools' versions, the secrets, the run before.
 
 use super::context::Context;
 use super::failure::Failure;
+use super::forecast::Forecast;
 use super::load::LoadedConfig;
 use super::prepared::Ready;
 use crate::base::RunId;
 use crate::cache::{self, Actions, CachePlace, Digests, Folder, Place, Policy};
 use crate::config::model::{CacheLimits, Eviction, Resume};
-use crate::engine::reuse::{Reuse, Seal, Setup, Tools, World};
-use crate::engine::{Prepared, changed_lists, fallback};
+use crate::engine::reuse::{self, Keeping, Nothing, Reuse, Seal, Setup, Tools, World};
+use crate::engine::{self, Prepared, changed_lists, fallback};
 use crate::event::{EventKind, FallbackCode, RunStatus};
 use crate::git::{Listing, Mode, Repo};
+use crate::plan::RunRequest;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -29,6 +31,12 @@ impl Context {
     pub fn config_home(&self) -> Option<PathBuf> {
         let set = self.env.get("XDG_CONFIG_HOME").map(PathBuf::from);
         set.or_else(|| Some(PathBuf::from(self.env.get("HOME")?).join(".config")))
+    }
+
+    /// What steps inherit of the environment, unless they say otherwise.
+    pub fn inherited(&self) -> Environment {
+        let in_hook = ["GIT_DIR", "GIT_INDEX_FILE"].iter().any(|name| self.env.get(name).is_some());
+        engine::inherited(&self.env.0, in_hook)
     }
 
     fn made_by(&self) -> Place {
@@ -86,56 +94,95 @@ pub fn begin(config: &LoadedConfig, cx: &Context) -> Opening {
 ///
 /// # Errors
 /// The root of the tree cannot be opened.
-pub fn open(
-    ready: &mut Ready,
-    run: &RunId,
-    env: &std::collections::BTreeMap<std::ffi::OsString, std::ffi::OsString>,
-    cx: &Context,
-) -> Result<Option<Arc<Reuse>>, Failure> {
-    let (Some(Opening(opening)), Some(listing)) = (ready.cache.take(), ready.prepared.listing.take()) else {
-        return Ok(None);
-    };
-    let Opened { folder, actions, digests, problems } =
-        opening.join().unwrap_or_else(|bug| std::panic::resume_unwind(bug));
-    let workflow = ready.config.workflow();
-    let settings = &ready.request.settings;
-    let root = ready.config.root.clone();
-    let Listing { files, attributes } = listing;
-    let masker = cx.masker(None).clone();
-    let digests =
-        digests.with(Box::new(move |path| attributes.form(path)), Box::new(move |path| masker.finds(path.as_bytes())));
-    let graph = ready.prepared.plan.graph.clone();
-    let probes = graph.steps().iter().flat_map(|step| &step.tools);
-    let tools = Tools::ask(probes, &root, env);
-    let seal = Seal::new(cx.config_home());
-    let world = World::new(env.clone(), settings.secrets.clone(), tools, seal);
+pub fn open(ready: &mut Ready, run: &RunId, env: &Environment, cx: &Context) -> Result<Option<Arc<Reuse>>, Failure> {
+    let Some((opened, listing)) = opened(ready) else { return Ok(None) };
+    let root = &ready.config.root;
+    let tools = Tools::ask(ready.prepared.plan.graph.steps().iter().flat_map(|step| &step.tools), root, env);
+    let world = world(ready, env, tools, Seal::new(cx.config_home()));
     let here = cx.clone();
-    let setup = Setup {
-        changed: changed_lists(&ready.prepared),
-        decisions: ready.prepared.plan.decisions.clone(),
+    let keeping = Keeping {
         relist: Box::new(move || {
             let repo = here.discover().ok()?;
             Some(repo.changes_and_listing(None, Mode::All).ok()?.1.files)
         }),
-        unseen: ready.prepared.change.unseen.clone(),
-        rules: workflow.categories.clone(),
-        mode: settings.cache,
-        resume: resume(settings.resume, &ready.prepared),
         run: run.clone(),
         place: cx.made_by(),
         masker: cx.masker(None).clone(),
-        root,
-        graph,
+    };
+    let reuse =
+        Reuse::new(setup(ready, opened, listing, world, cx), keeping).map_err(|error| no_root(ready, &error))?;
+    Ok(Some(Arc::new(reuse)))
+}
+
+/// What a run like this would be told by the cache; of one step alone, every difference. Executes, makes and writes
+/// nothing: tools are taken to be what they were when a run last asked them.
+///
+/// # Errors
+/// The root of the tree cannot be opened.
+pub fn predict(ready: &mut Ready, only: Option<usize>, cx: &Context) -> Result<Forecast, Failure> {
+    if !asks(&ready.request) {
+        return Ok(Forecast::NotAsked);
+    }
+    if ready.cache.is_none() {
+        let (plan, unseen) = (&ready.prepared.plan, &ready.prepared.change.unseen);
+        let (graph, decisions, mode) = (&plan.graph, &plan.decisions, ready.request.settings.cache);
+        let told = reuse::nothing_stored(Nothing { graph, decisions, unseen, mode });
+        return Ok(if ready.config.repo.is_ok() { Forecast::Empty(told) } else { Forecast::NotAsked });
+    }
+    let Some((opened, listing)) = opened(ready) else { return Ok(Forecast::NotAsked) };
+    let env = cx.inherited();
+    let tools = Tools::recorded(cache::tools::recorded(&opened.folder, &ready.config.root));
+    let world = world(ready, &env, tools, Seal::new(cx.config_home()).looking());
+    let mut setup = setup(ready, opened, listing, world, cx);
+    setup.digests = setup.digests.looking();
+    reuse::predict(setup, only).map(Forecast::Of).map_err(|error| no_root(ready, &error))
+}
+
+/// Does a run like this ask the cache at all? A step that runs alone leaves neither entry nor verdict.
+pub fn asks(request: &RunRequest) -> bool {
+    request.settings.cache.is_on() && !request.filter.alone
+}
+
+type Environment = std::collections::BTreeMap<std::ffi::OsString, std::ffi::OsString>;
+
+/// The cache, open, and the files; what cannot be used is a note. None: it is not asked.
+fn opened(ready: &mut Ready) -> Option<(Opened, Listing)> {
+    let (Opening(opening), listing) = (ready.cache.take()?, ready.prepared.listing.take()?);
+    let opened = opening.join().unwrap_or_else(|bug| std::panic::resume_unwind(bug));
+    ready.prepared.notes.extend(opened.problems.iter().map(unreadable));
+    Some((opened, listing))
+}
+
+fn world(ready: &Ready, env: &Environment, tools: Tools, seal: Seal) -> World {
+    World::new(env.clone(), ready.request.settings.secrets.clone(), tools, seal)
+}
+
+/// What asking takes, one and the same for a run and for a plan.
+fn setup(ready: &Ready, opened: Opened, listing: Listing, world: World, cx: &Context) -> Setup {
+    let Opened { folder, actions, digests, .. } = opened;
+    let Listing { files, attributes } = listing;
+    let masker = cx.masker(None).clone();
+    let settings = &ready.request.settings;
+    Setup {
+        root: ready.config.root.clone(),
+        graph: ready.prepared.plan.graph.clone(),
+        decisions: ready.prepared.plan.decisions.clone(),
         files,
+        unseen: ready.prepared.change.unseen.clone(),
+        rules: ready.config.workflow().categories.clone(),
         world,
+        changed: changed_lists(&ready.prepared),
         folder,
         actions,
-        digests,
-    };
-    let reuse = Reuse::new(setup)
-        .map_err(|error| Failure::environment(format!("cannot open {}: {error}", ready.config.root.display())))?;
-    ready.prepared.notes.extend(problems.iter().map(unreadable));
-    Ok(Some(Arc::new(reuse)))
+        digests: digests
+            .with(Box::new(move |path| attributes.form(path)), Box::new(move |path| masker.finds(path.as_bytes()))),
+        mode: settings.cache,
+        resume: resume(settings.resume, &ready.prepared),
+    }
+}
+
+fn no_root(ready: &Ready, error: &std::io::Error) -> Failure {
+    Failure::environment(format!("cannot open {}: {error}", ready.config.root.display()))
 }
 
 fn unreadable(problem: &cache::Problem) -> EventKind {

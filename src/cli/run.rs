@@ -4,7 +4,7 @@ use super::args::RunArgs;
 use super::context::Context;
 use super::failure::{Exit, Failure, Kind};
 use super::look;
-use super::prepared::{self, Ready};
+use super::prepared::{self, Keys, Ready};
 use crate::engine::{self, Clock, Finished, Run};
 use crate::exec::{self, Executor, Setup};
 use crate::git::Mode;
@@ -15,14 +15,14 @@ use std::path::{Path, PathBuf};
 
 /// Runs the command.
 pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
-    let first = prepared::prepare(&args.decide, true, cx)?;
+    let first = prepared::prepare(&args.decide, Keys::Yes, cx)?;
     let (place, by) = cx.state_place(&first.config);
     let state = StateDir::open(&place, by)?;
     // A step of a run in this very worktree calls us: waiting for that run would be waiting for ourselves.
     let nested = cx.env.get("WF_RUN").is_some() && cx.env.get("WF_ROOT") == Some(first.config.root.as_os_str());
     let (lock, waited) = hold(&state, &first, nested, args.no_wait, cx)?;
     // Another run may have changed files and recorded evidence while this one waited.
-    let mut ready = if waited { prepared::prepare(&args.decide, true, cx)? } else { first };
+    let mut ready = if waited { prepared::prepare(&args.decide, Keys::Yes, cx)? } else { first };
     // Named only now: runs that waited are in the order in which they ran.
     let clock = Clock::start();
     let id = history::next_run_id(&state);
@@ -36,9 +36,8 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
     let options = options(args, &ready, cx);
     let state_root = state.root().to_owned();
     let here = cx.clone();
-    let in_hook = ["GIT_DIR", "GIT_INDEX_FILE"].iter().any(|name| cx.env.get(name).is_some());
     let run_id = id.clone();
-    let env = engine::inherited(&cx.env.0, in_hook);
+    let env = cx.inherited();
     let reuse = super::reuse::open(&mut ready, &id, &env, cx)?;
     let learned = ready.prepared.learned.take();
     let run = Run {

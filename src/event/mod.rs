@@ -7,10 +7,12 @@
 pub(crate) mod arbitrary;
 pub mod frame;
 mod outcome;
+mod predicted;
 mod reason;
 mod reuse;
 
 pub use outcome::{Outcome, OutcomeKind, RunStatus, StopHow, Usage};
+pub use predicted::{Predicted, Unforeseen};
 pub use reason::{Because, CancelReason, Decision, Evidence, FallbackCode, RunRule, SkipReason, WarningCode};
 pub use reuse::{Miss, NotCached, NotStored, Reused};
 

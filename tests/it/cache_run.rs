@@ -218,6 +218,21 @@ steps:
 }
 
 #[test]
+fn what_ends_beside_a_formatter_is_stored_too() {
+    let world = world(
+        "
+steps:
+  - {id: format, run: 'echo tidy > src/a.rs', writes: [src/], inputs: [src/]}
+  - {id: other, run: 'sleep 0.1; echo other >> ../trace', inputs: [docs/]}
+",
+    );
+    for _ in 0..2 {
+        let _ = run(&world, &["--jobs", "2"]).passed();
+    }
+    assert_eq!(ran(&world), "other");
+}
+
+#[test]
 fn declared_outputs_that_are_not_made_are_told_and_nothing_is_stored() {
     let world =
         world("steps: [{id: s, run: 'mkdir -p dist; touch dist/a', inputs: [src/], outputs: [dist/a, dist/b]}]");

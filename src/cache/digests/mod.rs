@@ -95,6 +95,12 @@ impl Digests {
         Self { forms, unnamed, ..self }
     }
 
+    /// To look only: nothing is written, not even the file that tells what time it is. What is read is not remembered.
+    #[must_use]
+    pub fn looking(self) -> Self {
+        Self { clock: OnceLock::from(None), ..self }
+    }
+
     fn fresh(&self) -> MutexGuard<'_, New> {
         self.new.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -115,6 +121,18 @@ impl Digests {
     /// The same without reading any file: what is not known is none.
     pub fn known_of(&self, files: &[Listed], positions: &[u32]) -> Vec<Option<Digest>> {
         positions.par_iter().with_min_len(256).map(|position| self.look_up(&files[*position as usize])).collect()
+    }
+
+    /// The digests of all of them, unless more than so many bytes have to be read for that: then what is not known is none.
+    pub fn within(&self, files: &[Listed], positions: &[u32], bytes: Option<u64>) -> Vec<Option<io::Result<Digest>>> {
+        let Some(bytes) = bytes else { return self.of(files, positions).into_iter().map(Some).collect() };
+        let known = self.known_of(files, positions);
+        let unknown =
+            || positions.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(position, _)| *position);
+        let wanted = unknown().fold(0u64, |sum, position| sum.saturating_add(files[position as usize].stat.size));
+        let open: Vec<u32> = if wanted <= bytes { unknown().collect() } else { vec![] };
+        let mut read = self.of(files, &open).into_iter();
+        known.into_iter().map(|known| known.map(Ok).or_else(|| read.next())).collect()
     }
 
     /// Which of these files are not any more what they were when they were listed. One that is so young that a change might

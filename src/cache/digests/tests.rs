@@ -238,3 +238,26 @@ proptest! {
         prop_assert_eq!(pack.row(&RepoPath::from("zz")), None);
     }
 }
+
+#[test]
+fn who_only_looks_reads_no_more_than_allowed_and_leaves_nothing() {
+    let world = World::new();
+    world.write("a", b"one");
+    world.write("b", b"two");
+    std::fs::create_dir(world.path("state")).unwrap();
+    tick();
+    let within = |bytes: Option<u64>| -> Vec<Option<Digest>> {
+        let files = [world.listed("a"), world.listed("b")];
+        let found = world.digests().looking().within(&files, &[0, 1], bytes);
+        found.into_iter().map(|digest| digest.map(Result::unwrap)).collect()
+    };
+    let both = [Some(Digest::of_bytes(b"one")), Some(Digest::of_bytes(b"two"))];
+    assert_eq!((within(None), within(Some(6))), (both.to_vec(), both.to_vec()));
+    assert_eq!(within(Some(5)), [None, None]);
+    assert_eq!(world.path("state").read_dir().unwrap().count(), 0);
+    let digests = world.digests();
+    world.digest(&digests, "a");
+    digests.save().unwrap();
+    assert_eq!(within(Some(2)), [both[0], None], "what is known is not read");
+    assert_eq!(within(Some(3)), both);
+}

@@ -3,7 +3,8 @@
 //! A folder shows by its own time that something was added to it, so only folders that changed since the run began are
 //! read, and git is asked only about names that nobody declares. Does not know files that came and went between two looks.
 
-use super::{Reuse, State, Tree};
+use super::asking::Tree;
+use super::{Reuse, State};
 use crate::base::{GlobSet, RepoPath};
 use crate::change::Unseen;
 use crate::graph::{Inputs, StepGraph};
@@ -113,7 +114,7 @@ impl Reuse {
                 let Some(path) = folder.join(entry.file_name().as_bytes()) else { continue };
                 let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
                 let known = entry.file_name() == ".git" || is_listed(state, &path) || state.expected.is_unseen(&path);
-                if !known && !state.expected.is_declared(&path, is_folder, &self.graph) {
+                if !known && !state.expected.is_declared(&path, is_folder, &self.asking.graph) {
                     strange.push(path);
                 }
             }
@@ -122,7 +123,7 @@ impl Reuse {
             return None;
         }
         let files = (self.relist)()?;
-        let tree = Tree::of(&self.graph, files, &self.rules);
+        let tree = Tree::of(&self.asking.graph, files, &self.rules);
         let mut positions = Vec::new();
         for path in strange {
             let now = within(&tree.files, &path);
@@ -131,7 +132,7 @@ impl Reuse {
             }
             let new = now.filter(|at| {
                 let path = &tree.files[*at].path;
-                !is_listed(state, path) && !state.expected.is_declared(path, false, &self.graph)
+                !is_listed(state, path) && !state.expected.is_declared(path, false, &self.asking.graph)
             });
             positions.extend(new.filter_map(|at| u32::try_from(at).ok()));
         }
@@ -148,14 +149,14 @@ impl Reuse {
                 folder = folder.parent();
             }
         };
-        let watches = &state.tree.watches;
+        let watches = &state.ledger.tree.watches;
         let mut groups: Vec<u32> = steps.iter().flat_map(|at| watches.of[*at].iter().copied()).collect();
         groups.sort_unstable();
         groups.dedup();
         for group in groups {
             let mut last = None;
             for position in &watches.groups[group as usize] {
-                let folder = state.tree.files[*position as usize].path.parent();
+                let folder = state.ledger.tree.files[*position as usize].path.parent();
                 if last.as_ref() != Some(&folder) {
                     add(folder.clone());
                     last = Some(folder);
@@ -163,7 +164,7 @@ impl Reuse {
             }
         }
         for at in steps {
-            if let Inputs::Globs(set) = &self.graph.step(*at).inputs {
+            if let Inputs::Globs(set) = &self.asking.graph.step(*at).inputs {
                 set.roots().for_each(&mut add);
             }
         }
@@ -173,7 +174,7 @@ impl Reuse {
 
 /// Was this there, as a file or a folder with files in it?
 fn is_listed(state: &State, path: &RepoPath) -> bool {
-    !within(&state.tree.files, path).is_empty()
+    !within(&state.ledger.tree.files, path).is_empty()
 }
 
 /// Where among sorted files this one is, or those in this folder.

@@ -1,7 +1,8 @@
 //! Keeping what a step made, once it is sure that it belongs to the key.
 
+use super::asking::Tree;
 use super::stand::Stand;
-use super::{Reuse, State, Tree};
+use super::{Reuse, State};
 use crate::base::{BlobRef, Digest, Millis, StepId};
 use crate::cache::outputs::{CollectError, Collected, collect, remove_recorded};
 use crate::cache::{Entry, Pass, Record, Refused, Store as _, Uses, VerdictRecord, outputs_digest};
@@ -50,8 +51,7 @@ pub struct End<'a> {
 impl Reuse {
     /// Before a step runs: what earlier runs of it made goes, so that nothing old is gathered as if it were new.
     pub fn clear(&self, at: usize) -> Result<(), String> {
-        let step = self.graph.step(at);
-        let Some(globs) = self.outputs(at).filter(|_| step.cache.write && self.mode.write && !step.incremental) else {
+        let Some(globs) = self.outputs(at).filter(|_| self.stores(at)) else {
             return Ok(());
         };
         let recorded = self.recorded(&self.state(), at);
@@ -59,7 +59,7 @@ impl Reuse {
             return Ok(());
         }
         let was = |path: &crate::base::RepoPath, digest: &Digest| recorded.contains(&(path.clone(), *digest));
-        match remove_recorded(&self.beneath, globs, &was, &self.digests) {
+        match remove_recorded(&self.asking.beneath, globs, &was, &self.asking.digests) {
             Ok(_) => Ok(()),
             Err((path, error)) => Err(format!("{path}, which it made before, cannot be removed: {error}")),
         }
@@ -67,17 +67,15 @@ impl Reuse {
 
     /// After a step passed: what it made. Whoever needs it has a key only when this is done.
     pub fn made(&self, at: usize) -> Made {
-        let step = self.graph.step(at);
-        let stores = step.cache.write && self.mode.write && !step.incremental;
-        let store: Option<&dyn crate::cache::Store> = if stores { Some(&self.screened) } else { None };
-        Made(self.outputs(at).map(|globs| collect(&self.beneath, globs, &self.digests, store)))
+        let store: Option<&dyn crate::cache::Store> = if self.stores(at) { Some(&self.screened) } else { None };
+        Made(self.outputs(at).map(|globs| collect(&self.asking.beneath, globs, &self.asking.digests, store)))
     }
 
     /// A step's last attempt has ended. Says the key it is a verdict on, and why its result is not kept, if so.
     pub fn ended(&self, at: usize, end: &End<'_>, made: Made) -> (Option<Key>, Vec<EventKind>) {
-        let step = Arc::clone(self.graph.step(at));
+        let step = Arc::clone(self.asking.graph.step(at));
         let mut state = self.state();
-        let before = state.stands[at].clone().unwrap_or_default();
+        let before = state.ledger.stands[at].clone().unwrap_or_default();
         let passed = end.outcome.passed();
         let tainted = if end.allowed { Some(step.id.clone()) } else { before.tainted.clone() };
         let digest = match &made.0 {
@@ -92,40 +90,45 @@ impl Reuse {
         if step.writes.is_some() {
             notes.extend(self.flush_state(&mut state, true));
             self.look_again(&mut state, at);
-            self.prepare(&mut state, &[at]);
-            edited = before.key.is_some() && self.inputs(&state, at).ok().map(|inputs| inputs.key()) != before.key;
+            self.asking.prepare(&mut state.ledger, &[at]);
+            edited = before.key.is_some()
+                && self.asking.inputs(&state.ledger, at).ok().map(|inputs| inputs.key()) != before.key;
         }
-        let unproven = self.needs(at).find(|need| !state.stands[*need].as_ref().is_some_and(|stand| stand.proven));
-        let unproven = unproven.map(|need| self.graph.step(need).id.clone());
+        let unproven =
+            self.asking.needs(at).find(|need| !state.ledger.stands[*need].as_ref().is_some_and(|stand| stand.proven));
+        let unproven = unproven.map(|need| self.asking.graph.step(need).id.clone());
         let is_verdict =
             end.outcome.is_verdict() && before.key.is_some() && unproven.is_none() && tainted.is_none() && !edited;
         let flaky = passed && end.attempt > 1 && !step.cache.flaky;
-        state.stands[at] = Some(Stand {
+        state.ledger.stands[at] = Some(Stand {
             key: before.key,
             contribution,
             proven: is_verdict && passed && !flaky,
             tainted: tainted.clone(),
         });
         let mut outputs = None;
-        if passed && step.cache.write && self.mode.write && before.key.is_some() {
+        if passed && step.cache.write && self.asking.mode.write && before.key.is_some() {
             match Self::may_keep(&step, &made, flaky, edited, unproven, tainted) {
                 Ok(()) => outputs = Some(made.0.and_then(Result::ok).map(|made| made.outputs).unwrap_or_default()),
                 Err(why) => notes.push(EventKind::NotStored { step: step.id.clone(), why }),
             }
         }
         let key = before.key.filter(|_| is_verdict);
-        if let Some(key) = key.filter(|_| self.mode.write) {
+        if let Some(key) = key.filter(|_| self.asking.mode.write) {
             let verdict = VerdictRecord {
                 key,
                 step: step.id.clone(),
                 passed,
                 flaky: passed && end.attempt > 1,
                 run: self.run.clone(),
-                at_ms: self.folder.now_ms(),
+                at_ms: self.asking.folder.now_ms(),
                 wall_ms: end.wall_ms,
                 place: self.place,
             };
-            let inputs = outputs.is_some().then(|| self.inputs(&state, at).ok().map(Arc::new)).flatten();
+            // A step that edited other files meanwhile had the tree listed anew, and nothing of it hashed.
+            self.asking.prepare(&mut state.ledger, &[at]);
+            let inputs = outputs.as_ref().and_then(|_| self.asking.inputs(&state.ledger, at).ok());
+            let inputs = inputs.filter(|inputs| inputs.key() == key).map(Arc::new);
             state.pending.push(Pending { at, key, inputs, outputs, log: end.log.clone(), verdict });
         }
         (key, notes)
@@ -164,8 +167,8 @@ impl Reuse {
 
     /// Who of those a step comes after failed and was allowed to.
     pub(super) fn taint(&self, state: &State, at: usize) -> Option<StepId> {
-        let mut waits = self.graph.waits(at).iter().map(|(other, _)| *other);
-        waits.find_map(|other| state.stands[other].as_ref().and_then(|stand| stand.tainted.clone()))
+        let mut waits = self.asking.graph.waits(at).iter().map(|(other, _)| *other);
+        waits.find_map(|other| state.ledger.stands[other].as_ref().and_then(|stand| stand.tainted.clone()))
     }
 
     /// Records what waits to be, if it is time. `now`: it is.
@@ -186,24 +189,26 @@ impl Reuse {
         let mut notes = Vec::new();
         let mut records = Vec::new();
         for one in pending {
-            let groups = &state.tree.watches.of[one.at];
+            let groups = &state.ledger.tree.watches.of[one.at];
             let hit = changed.iter().find(|position| {
-                groups.iter().any(|group| state.tree.watches.groups[*group as usize].binary_search(position).is_ok())
+                groups
+                    .iter()
+                    .any(|group| state.ledger.tree.watches.groups[*group as usize].binary_search(position).is_ok())
             });
-            let id = self.graph.step(one.at).id.clone();
-            let changed = hit.map(|position| &state.tree.files[*position as usize].path);
+            let id = self.asking.graph.step(one.at).id.clone();
+            let changed = hit.map(|position| &state.ledger.tree.files[*position as usize].path);
             let changed = changed.map(|path| NotStored::InputChanged { path: path.to_string() });
             let new = || appeared.as_ref()?.watched_by(one.at);
             let new = || new().map(|path| NotStored::InputAppeared { path: path.to_string() });
             if let Some(why) = changed.or_else(new) {
-                if let Some(stand) = &mut state.stands[one.at] {
+                if let Some(stand) = &mut state.ledger.stands[one.at] {
                     stand.proven = false;
                 }
                 notes.push(EventKind::NotStored { step: id, why });
                 continue;
             }
-            if one.verdict.passed && state.actions.tally(&one.key).failed > 0
-                || !one.verdict.passed && state.actions.tally(&one.key).passed > 0
+            if one.verdict.passed && state.ledger.actions.tally(&one.key).failed > 0
+                || !one.verdict.passed && state.ledger.actions.tally(&one.key).passed > 0
             {
                 let message =
                     "passed and failed with the very same inputs: flaky, so it is not taken from the cache".to_owned();
@@ -226,11 +231,11 @@ impl Reuse {
             records.push(Record::Verdict(one.verdict));
         }
         if !records.is_empty()
-            && let Err(error) = state.actions.append(&records)
+            && let Err(error) = state.ledger.actions.append(&records)
         {
             notes.push(crate::engine::change::fallback(
                 crate::event::FallbackCode::CacheUnwritable,
-                &format!("results cannot be recorded in {}: {error}", self.folder.dir().display()),
+                &format!("results cannot be recorded in {}: {error}", self.asking.folder.dir().display()),
                 None,
             ));
         }
@@ -240,18 +245,18 @@ impl Reuse {
 
     /// Positions of files that do not look any more as they did when keys were made of them.
     fn changed_since(&self, state: &State, pending: &[Pending]) -> Vec<u32> {
-        let watches = &state.tree.watches;
+        let watches = &state.ledger.tree.watches;
         let groups = pending.iter().flat_map(|one| &watches.of[one.at]);
         let mut positions: Vec<u32> = groups.flat_map(|group| &watches.groups[*group as usize]).copied().collect();
         positions.sort_unstable();
         positions.dedup();
-        self.digests.changed(&state.tree.files, &positions)
+        self.asking.digests.changed(&state.ledger.tree.files, &positions)
     }
 
     /// The entry, with everything it names stored. None: only the verdict counts.
     fn entry(&self, state: &mut State, one: &Pending) -> io::Result<Option<Entry>> {
         let (Some(outputs), Some(inputs)) = (&one.outputs, &one.inputs) else { return Ok(None) };
-        let step = self.graph.step(one.at);
+        let step = self.asking.graph.step(one.at);
         let log = match &one.log {
             Some(path) => {
                 let bytes = std::fs::read(path)?;
@@ -299,7 +304,7 @@ impl Reuse {
 
     /// Did the same key make something else before?
     fn differs(state: &State, entry: &Entry) -> Option<EventKind> {
-        let before = state.actions.entry(&entry.key)?;
+        let before = state.ledger.actions.entry(&entry.key)?;
         let new = entry.outputs.iter().find(|output| !before.outputs.contains(output));
         let gone = || before.outputs.iter().find(|output| !entry.outputs.contains(output));
         let first = new.or_else(gone)?;
@@ -313,12 +318,13 @@ impl Reuse {
     /// A step that edits files in place has run: what it declares to write is looked at again, and nothing else. What else
     /// changed was declared by nobody, and withholds the results of those that watch it.
     fn look_again(&self, state: &mut State, at: usize) {
-        let Some(writes) = &self.graph.step(at).writes else { return };
+        let Some(writes) = &self.asking.graph.step(at).writes else { return };
         let Some(now) = (self.relist)() else { return };
-        let mut files: Vec<_> = state.tree.files.iter().filter(|file| !writes.is_match(&file.path)).cloned().collect();
+        let mut files: Vec<_> =
+            state.ledger.tree.files.iter().filter(|file| !writes.is_match(&file.path)).cloned().collect();
         files.extend(now.into_iter().filter(|file| writes.is_match(&file.path)));
         files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        state.tree = Tree::of(&self.graph, files, &self.rules);
+        state.ledger.tree = Tree::of(&self.asking.graph, files, &self.rules);
     }
 
     /// The run is over.
@@ -326,22 +332,42 @@ impl Reuse {
         let mut state = self.state();
         let mut notes = self.flush_state(&mut state, true);
         let keys = std::mem::take(&mut state.used);
-        if !keys.is_empty() && self.mode.write {
+        if !keys.is_empty() && self.asking.mode.write {
             let uses = Record::Used(Uses { saved_ms: std::mem::take(&mut state.saved_ms), keys });
             // How often results were used only orders what is removed first.
-            let _ = state.actions.append(&[uses]);
+            let _ = state.ledger.actions.append(&[uses]);
         }
-        if self.mode.write
-            && let Err(error) = crate::cache::sweep::tend(&self.folder)
+        if self.asking.mode.write
+            && let Err(error) = crate::cache::sweep::tend(&self.asking.folder)
         {
-            let message = format!("old results cannot be removed from {}: {error}", self.folder.dir().display());
+            let message = format!("old results cannot be removed from {}: {error}", self.asking.folder.dir().display());
             notes.push(crate::engine::change::fallback(crate::event::FallbackCode::CacheUnwritable, &message, None));
         }
-        if let Err(error) = self.digests.save() {
+        if let Err(error) = self.record_tools() {
+            let message = format!("what tools said cannot be kept for plans: {error}");
+            notes.push(crate::engine::change::fallback(crate::event::FallbackCode::CacheUnwritable, &message, None));
+        }
+        if let Err(error) = self.asking.digests.save() {
             let message = format!("digests of files cannot be kept, and will be computed again: {error}");
             notes.push(crate::engine::change::fallback(crate::event::FallbackCode::CacheUnwritable, &message, None));
         }
         notes
+    }
+}
+
+impl Reuse {
+    /// Keeps what tools said for plans, which ask nobody. Nothing that holds a secret is written down.
+    fn record_tools(&self) -> io::Result<()> {
+        if !self.asking.mode.write || self.asking.folder.problem().is_some() {
+            return Ok(());
+        }
+        let is_clean = |text: &String| self.screened.is_clean(text.as_bytes());
+        let said = self.asking.world.tools().all().iter().filter(|(probe, said)| {
+            let (Ok(text) | Err(text)) = said;
+            probe.iter().all(is_clean) && is_clean(text)
+        });
+        let said = said.map(|(probe, said)| (probe.clone(), said.clone())).collect();
+        crate::cache::tools::record(&self.asking.folder, &self.root, &said)
     }
 }
 

@@ -4,7 +4,7 @@ use super::seal::Seal;
 use super::tools::Tools;
 use crate::base::StepId;
 use crate::engine::job;
-use crate::event::NotCached;
+use crate::event::{NotCached, Unforeseen};
 use crate::graph::Step;
 use crate::key::{ChangedList, Contribution, EnvValue, FileGroup, KeyInputs};
 use std::collections::BTreeMap;
@@ -51,10 +51,7 @@ impl World {
         }
         let mut env = BTreeMap::new();
         for (name, declared) in &step.env {
-            let now = match declared {
-                Some(text) => EnvValue::Set(text.clone()),
-                None => value(&self.env, name),
-            };
+            let now = self.declared(name, declared.as_ref());
             if !self.is_secret(name, &now) {
                 env.insert(name.clone(), now);
             } else if step.sealed.contains(name) {
@@ -79,6 +76,28 @@ impl World {
             needs,
             changed,
         })
+    }
+
+    /// Why nobody can say before a run what of the world goes into a step's key, if so.
+    pub fn unforeseen(&self, step: &Step) -> Option<Unforeseen> {
+        if let Some(probe) = step.tools.iter().find(|probe| !self.tools.is_asked(probe)) {
+            return Some(Unforeseen::ToolNotAsked { probe: super::tools::words(probe) });
+        }
+        let is_sealed = |name: &String| {
+            let now = step.env.get(name).map(|declared| self.declared(name, declared.as_ref()));
+            now.is_some_and(|now| matches!(now, EnvValue::Set(_)) && self.is_secret(name, &now))
+        };
+        (step.sealed.iter().any(is_sealed) && !self.seal.is_made()).then_some(Unforeseen::NoSeal)
+    }
+
+    /// What the tools said.
+    pub fn tools(&self) -> &Tools {
+        &self.tools
+    }
+
+    /// A declared variable as the step sees it: its own value, or the caller's.
+    fn declared(&self, name: &str, own: Option<&String>) -> EnvValue {
+        own.map_or_else(|| value(&self.env, name), |text| EnvValue::Set(text.clone()))
     }
 
     fn is_secret(&self, name: &str, value: &EnvValue) -> bool {

@@ -19,13 +19,26 @@ const LEN: usize = 32;
 #[derive(Debug)]
 pub struct Seal {
     file: Option<PathBuf>,
+    /// May the secret be made?
+    makes: bool,
     secret: OnceLock<Result<[u8; LEN], String>>,
 }
 
 impl Seal {
     /// `config`: the person's configuration folder (`$XDG_CONFIG_HOME` or `~/.config`), if there is one.
     pub fn new(config: Option<PathBuf>) -> Self {
-        Self { file: config.map(|folder| folder.join("wf").join("seal")), secret: OnceLock::new() }
+        Self { file: config.map(|folder| folder.join("wf").join("seal")), makes: true, secret: OnceLock::new() }
+    }
+
+    /// To look only: where there is no secret, none is made.
+    #[must_use]
+    pub fn looking(self) -> Self {
+        Self { makes: false, ..self }
+    }
+
+    /// Can it be had without making it?
+    pub fn is_made(&self) -> bool {
+        self.file.as_ref().is_some_and(|file| file.is_file())
     }
 
     /// The seal of a variable's value.
@@ -51,7 +64,7 @@ impl Seal {
         };
         match std::fs::read(file) {
             Ok(bytes) => return whole(bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.makes => {}
             Err(error) => return Err(error),
         }
         let folder = file.parent().unwrap_or(file);
@@ -94,6 +107,9 @@ mod tests {
     fn without_a_secret_there_is_no_seal() {
         assert!(Seal::new(None).of("A", "b").is_err());
         let dir = tempfile::tempdir().unwrap();
+        let looking = Seal::new(Some(dir.path().to_owned())).looking();
+        assert!(looking.of("A", "b").is_err() && !looking.is_made());
+        assert_eq!(dir.path().read_dir().unwrap().count(), 0, "looking makes none");
         std::fs::create_dir(dir.path().join("wf")).unwrap();
         std::fs::write(dir.path().join("wf/seal"), "short").unwrap();
         assert!(Seal::new(Some(dir.path().to_owned())).of("A", "b").is_err());

@@ -1,10 +1,9 @@
 //! Where each step stands: its key, and what it contributes to the keys of those that need it.
 
-use super::{Reuse, State};
+use super::asking::{Asking, Ledger};
 use crate::base::Digest;
 use crate::cache::outputs::collect;
 use crate::event::{Decision, Evidence, NotCached, SkipReason};
-use crate::graph::Edge;
 use crate::key::{Contribution, FileGroup, Key, KeyInputs, WatchedFile};
 use crate::tree::FileKind;
 use rayon::prelude::*;
@@ -27,37 +26,33 @@ pub struct Stand {
     pub tainted: Option<crate::base::StepId>,
 }
 
-impl Reuse {
+impl Asking {
     /// Makes sure that everything these steps need stands, and that the files they watch have digests.
-    pub(super) fn prepare(&self, state: &mut State, steps: &[usize]) {
+    pub(super) fn prepare(&self, ledger: &mut Ledger, steps: &[usize]) {
         let (mut skipped, mut open) = (BTreeSet::new(), Vec::new());
         for &at in steps {
-            open.extend(self.needs(at).filter(|need| state.stands[*need].is_none()));
+            open.extend(self.needs(at).filter(|need| ledger.stands[*need].is_none()));
         }
         // What these need and nobody looked up was skipped: its key comes from the files as they are.
         while let Some(at) = open.pop() {
             if skipped.insert(at) {
-                open.extend(self.needs(at).filter(|need| state.stands[*need].is_none()));
+                open.extend(self.needs(at).filter(|need| ledger.stands[*need].is_none()));
             }
         }
         let wanted: Vec<usize> = steps.iter().chain(&skipped).copied().collect();
-        self.hash_groups(state, &wanted);
+        self.hash_groups(ledger, &wanted);
         if !skipped.is_empty() {
             let order = self.graph.order().iter().copied().filter(|at| skipped.contains(at));
             for at in order {
-                let stand = self.stand_of_skipped(state, at);
-                state.stands[at] = Some(stand);
+                let stand = self.stand_of_skipped(ledger, at);
+                ledger.stands[at] = Some(stand);
             }
         }
     }
 
-    /// The steps whose outputs it uses.
-    pub(super) fn needs(&self, at: usize) -> impl Iterator<Item = usize> {
-        self.graph.waits(at).iter().filter(|(_, edge)| *edge == Edge::Needs).map(|(need, _)| *need)
-    }
-
-    fn hash_groups(&self, state: &mut State, steps: &[usize]) {
-        let tree = &mut state.tree;
+    /// Computes the digests of the groups that these steps watch, as far as it may read for that.
+    pub(super) fn hash_groups(&self, ledger: &mut Ledger, steps: &[usize]) {
+        let tree = &mut ledger.tree;
         let mut missing: Vec<u32> = steps.iter().flat_map(|at| tree.watches.of[*at].iter().copied()).collect();
         missing.sort_unstable();
         missing.dedup();
@@ -69,50 +64,50 @@ impl Reuse {
             missing.iter().flat_map(|group| tree.watches.groups[*group as usize].iter().copied()).collect();
         positions.sort_unstable();
         positions.dedup();
-        let digests = self.digests.of(&tree.files, &positions);
-        let group = |number: &u32| -> Group {
+        let digests = self.digests.within(&tree.files, &positions, self.reads_at_most);
+        let group = |number: &u32| -> Option<Group> {
             let members = &tree.watches.groups[*number as usize];
             let mut files = Vec::with_capacity(members.len());
             for position in members {
                 let file = &tree.files[*position as usize];
                 if file.kind == FileKind::Repository {
-                    return Err(NotCached::Opaque { path: file.path.to_string() });
+                    return Some(Err(NotCached::Opaque { path: file.path.to_string() }));
                 }
-                let found = positions.binary_search(position).ok().and_then(|at| digests.get(at));
-                let digest = match found {
-                    Some(Ok(digest)) => *digest,
-                    Some(Err(error)) => {
-                        return Err(NotCached::Unreadable { path: file.path.to_string(), message: error.to_string() });
+                let found = positions.binary_search(position).ok().and_then(|at| digests.get(at)?.as_ref());
+                let digest = match found? {
+                    Ok(digest) => *digest,
+                    Err(error) => {
+                        let (path, message) = (file.path.to_string(), error.to_string());
+                        return Some(Err(NotCached::Unreadable { path, message }));
                     }
-                    None => return Err(NotCached::NoTree),
                 };
                 files.push(WatchedFile { path: file.path.clone(), mode: file.kind.mode(), digest });
             }
-            Ok(Arc::new(FileGroup::new(files)))
+            Some(Ok(Arc::new(FileGroup::new(files))))
         };
-        let made: Vec<Group> = missing.par_iter().map(group).collect();
+        let made: Vec<Option<Group>> = missing.par_iter().map(group).collect();
         for (number, made) in missing.iter().zip(made) {
-            tree.groups[*number as usize] = Some(made);
+            tree.groups[*number as usize] = made;
         }
     }
 
     /// A step's key inputs. What it needs stands, and what it watches has digests.
-    pub(super) fn inputs(&self, state: &State, at: usize) -> Result<KeyInputs, NotCached> {
+    pub(super) fn inputs(&self, ledger: &Ledger, at: usize) -> Result<KeyInputs, NotCached> {
         if let Some(why) = &self.blind[at] {
             return Err(why.clone());
         }
         let mut needs = BTreeMap::new();
         for need in self.needs(at) {
             let id = &self.graph.step(need).id;
-            let stand = state.stands[need].as_ref();
+            let stand = ledger.stands[need].as_ref();
             let Some(contribution) = stand.and_then(|stand| stand.contribution) else {
                 return Err(NotCached::Need { step: id.clone() });
             };
             needs.insert(id.clone(), contribution);
         }
         let mut watched = Vec::new();
-        for group in &state.tree.watches.of[at] {
-            match &state.tree.groups[*group as usize] {
+        for group in &ledger.tree.watches.of[at] {
+            match &ledger.tree.groups[*group as usize] {
                 Some(Ok(group)) => watched.push(Arc::clone(group)),
                 Some(Err(why)) => return Err(why.clone()),
                 None => return Err(NotCached::NoTree),
@@ -122,19 +117,19 @@ impl Reuse {
     }
 
     /// A step that the plan skips: its outputs are those of the entry for its key, or what is there.
-    fn stand_of_skipped(&self, state: &State, at: usize) -> Stand {
-        let Ok(inputs) = self.inputs(state, at) else { return Stand::default() };
+    pub(super) fn stand_of_skipped(&self, ledger: &Ledger, at: usize) -> Stand {
+        let Ok(inputs) = self.inputs(ledger, at) else { return Stand::default() };
         let key = inputs.key();
         let witnessed = matches!(
             self.decisions[at],
             Decision::Skip(SkipReason::Unaffected { evidence: Evidence::Witnessed { .. }, .. })
         );
-        let tally = state.actions.tally(&key);
+        let tally = ledger.actions.tally(&key);
         let proven = (witnessed || tally.passed > 0) && tally.failed == 0;
         let contribution = match self.outputs(at) {
             None => Some(Contribution::Key(key)),
             Some(globs) => {
-                let stored = state.actions.entry(&key).map(|entry| entry.outputs_digest());
+                let stored = ledger.actions.entry(&key).map(|entry| entry.outputs_digest());
                 let there = || -> Option<Digest> {
                     let made = collect(&self.beneath, globs, &self.digests, None).ok()?;
                     Some(crate::cache::outputs_digest(&made.outputs))

@@ -1,6 +1,7 @@
 //! Versions of declared tools: each probe is run once in a run, and what it printed is remembered for plans, which run
 //! nothing.
 
+use crate::cache::tools::Said;
 use crate::event::NotCached;
 use crate::exec::probe;
 use rayon::prelude::*;
@@ -15,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// What each probe said, or why it said nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Tools {
-    said: BTreeMap<Vec<String>, Result<String, String>>,
+    said: Said,
 }
 
 impl Tools {
@@ -33,9 +34,9 @@ impl Tools {
         Self { said: said.collect() }
     }
 
-    /// What earlier runs were told.
-    pub fn recorded(said: BTreeMap<Vec<String>, String>) -> Self {
-        Self { said: said.into_iter().map(|(probe, said)| (probe, Ok(said))).collect() }
+    /// What an earlier run was told.
+    pub fn recorded(said: Said) -> Self {
+        Self { said }
     }
 
     /// What a probe said.
@@ -51,14 +52,14 @@ impl Tools {
         }
     }
 
-    /// What was said, for plans to come.
-    pub fn record(&self) -> BTreeMap<&Vec<String>, &String> {
-        self.said.iter().filter_map(|(probe, said)| Some((probe, said.as_ref().ok()?))).collect()
+    /// Was it asked?
+    pub fn is_asked(&self, probe: &[String]) -> bool {
+        self.said.contains_key(probe)
     }
 
-    /// Was nothing asked?
-    pub fn is_empty(&self) -> bool {
-        self.said.is_empty()
+    /// What was said, for plans to come.
+    pub fn all(&self) -> &Said {
+        &self.said
     }
 }
 
