@@ -5,11 +5,11 @@ use super::failure::Failure;
 use super::load::LoadedConfig;
 use super::prepared::Ready;
 use crate::base::RunId;
-use crate::cache::{self, Actions, CachePlace, Digests, Folder, Place, Policy};
+use crate::cache::{self, Actions, CachePlace, Digests, Folder, Policy};
 use crate::config::model::{CacheLimits, Eviction, Resume};
-use crate::engine::reuse::{Reuse, Seal, Setup, Tools, World};
+use crate::engine::reuse::{self, Reuse, Seal, Setup, Tools, World};
 use crate::engine::{Prepared, changed_lists, fallback};
-use crate::event::{EventKind, FallbackCode, RunStatus};
+use crate::event::{EventKind, FallbackCode, Place, RunStatus};
 use crate::git::{Listing, Mode, Repo};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,7 +31,8 @@ impl Context {
         set.or_else(|| Some(PathBuf::from(self.env.get("HOME")?).join(".config")))
     }
 
-    fn made_by(&self) -> Place {
+    /// Where a run is made: by a CI service, in a git hook, or by somebody here.
+    pub fn made_by(&self) -> Place {
         if self.env.flag("CI") {
             Place::Ci
         } else if self.env.get("GIT_INDEX_FILE").is_some() {
@@ -95,10 +96,18 @@ pub fn open(
     let (Some(Opening(opening)), Some(listing)) = (ready.cache.take(), ready.prepared.listing.take()) else {
         return Ok(None);
     };
-    let Opened { folder, actions, digests, problems } =
+    let Opened { folder, mut actions, digests, problems } =
         opening.join().unwrap_or_else(|bug| std::panic::resume_unwind(bug));
+    let mut notes: Vec<EventKind> = problems.iter().map(unreadable).collect();
     let workflow = ready.config.workflow();
     let settings = &ready.request.settings;
+    // Only then is anything read for it: a start that lost nothing pays nothing.
+    if actions.has_lost()
+        && ready.prepared.past
+        && let Ok(state) = cx.state_for_reading(&ready.config)
+    {
+        notes.extend(reuse::recall(&mut actions, &state, settings.cache.write));
+    }
     let root = ready.config.root.clone();
     let Listing { files, attributes } = listing;
     let masker = cx.masker(None).clone();
@@ -134,7 +143,7 @@ pub fn open(
     };
     let reuse = Reuse::new(setup)
         .map_err(|error| Failure::environment(format!("cannot open {}: {error}", ready.config.root.display())))?;
-    ready.prepared.notes.extend(problems.iter().map(unreadable));
+    ready.prepared.notes.extend(notes);
     Ok(Some(Arc::new(reuse)))
 }
 

@@ -3,8 +3,8 @@
 
 use super::{
     Because, CancelReason, Decision, Event, EventKind, Evidence, FORMAT, FallbackCode, Miss, NotCached, NotStored,
-    Outcome, PlannedStage, PlannedStep, Reused, RunRule, RunStarted, RunStatus, SEMANTICS, SkipReason, StepFinished,
-    Usage, WarningCode,
+    Outcome, Place, PlannedStage, PlannedStep, Reused, RunRule, RunStarted, RunStatus, SEMANTICS, SkipReason,
+    StepFinished, Usage, WarningCode,
 };
 use crate::base::{BlobRef, Digest, RepoPath, RunId, StepId};
 use crate::change::{Base, BaseHow, ChangedFile, Status, Where};
@@ -211,6 +211,7 @@ pub fn started() -> BoxedStrategy<EventKind> {
                 jobs,
                 filtered,
                 witnesses,
+                place: if filtered { Place::Ci } else { Place::Unknown },
             }))
         })
         .boxed()

@@ -9,6 +9,7 @@ mod cache_rig;
 mod cache_run;
 mod cache_store;
 mod cache_undo;
+mod cache_verdicts;
 mod config;
 mod config_cache;
 mod exec_guard;

@@ -6,6 +6,7 @@ mod prune;
 mod show;
 mod stats;
 mod undo;
+mod verdicts;
 mod verify;
 
 use super::context::Context;
@@ -62,7 +63,7 @@ pub fn run(args: &CacheArgs, cx: &Context) -> Result<Exit, Failure> {
     match &args.command {
         Command::Stats(args) => stats::run(args.json, &opened, cx),
         Command::Ls(args) => entries::run(args, &opened, cx),
-        Command::Show(args) => show::run(args, &opened, cx),
+        Command::Show(args) => show::run(args, opened, cx),
         Command::Verify(args) => verify::run(args.json, &opened, cx),
         Command::Prune(args) => prune::run(args, &opened, cx),
         Command::Clear(args) => prune::clear(args.json, &opened, cx),

@@ -7,6 +7,7 @@
 mod keep;
 mod keys;
 mod look;
+mod recall;
 mod screen;
 mod seal;
 mod stand;
@@ -15,17 +16,18 @@ mod tools;
 pub use keep::{End, Made};
 pub use keys::World;
 pub use look::Looked;
+pub use recall::recall;
 pub use seal::Seal;
 pub use tools::Tools;
 
 use crate::base::{GlobSet, RepoPath, RunId};
 use crate::cache::kept::Kept;
 use crate::cache::outputs::Beneath;
-use crate::cache::{Actions, Digests, Disk, Folder, KeyStart, Place, Verified};
+use crate::cache::{Actions, Digests, Disk, Folder, KeyStart, Verified};
 use crate::change::Unseen;
 use crate::classify::{self, Watches};
 use crate::config::model::{CacheMode, CategoryRule, RunOn};
-use crate::event::{Decision, NotCached, SkipReason};
+use crate::event::{Decision, NotCached, Place, SkipReason};
 use crate::graph::{Edge, Inputs, StepGraph};
 use crate::schedule::Lookup;
 use crate::tree::{FileKind, Listed};
