@@ -25,6 +25,19 @@ impl Context {
         cache::cache_place(&self.state_place(config).0, chosen.as_deref())
     }
 
+    /// Where the cache of this repository is, and its limits. A configuration with mistakes must not stand between people and
+    /// their cache: then it is in the state folder.
+    ///
+    /// # Errors
+    /// When nobody can say where the state is.
+    pub fn cache_here(&self) -> Result<(CachePlace, cache::Limits), Failure> {
+        if let Ok(config) = self.load_config(vec![]) {
+            return Ok((self.cache_place(&config), limits(&config.workflow().settings.cache_limits)));
+        }
+        let chosen = self.env.get("WF_CACHE_DIR").map(|dir| self.cwd.join(dir));
+        Ok((cache::cache_place(&self.state_place_here()?.0, chosen.as_deref()), cache::Limits::default()))
+    }
+
     /// The folder of a person's own configuration.
     pub fn config_home(&self) -> Option<PathBuf> {
         let set = self.env.get("XDG_CONFIG_HOME").map(PathBuf::from);

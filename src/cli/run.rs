@@ -5,6 +5,7 @@ use super::context::Context;
 use super::failure::{Exit, Failure, Kind};
 use super::look;
 use super::prepared::{self, Ready};
+use super::replay::Replay;
 use crate::engine::{self, Clock, Finished, Run};
 use crate::exec::{self, Executor, Setup};
 use crate::git::Mode;
@@ -144,6 +145,8 @@ fn options(args: &RunArgs, ready: &Ready, cx: &Context) -> SinkOptions {
     SinkOptions {
         json: args.json,
         junit: args.junit.as_ref().map(|path| cx.cwd.join(path)),
+        replay: args.verbose || look::is_output_asked_for(&ready.config.loaded),
+        stored: Replay::new(cx.cache_place(&ready.config), cx).stored(),
         ..look::sink_options(cx, look::mode(cx, &ready.config.loaded), Path::new(""), args.verbose)
     }
 }

@@ -277,5 +277,7 @@ pub fn options(run_dir: &Path, mode: OutputMode) -> SinkOptions {
         state_dir: None,
         junit: None,
         verbose: false,
+        replay: false,
+        stored: super::Stored::default(),
     }
 }

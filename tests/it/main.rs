@@ -5,6 +5,7 @@ mod cache_cli;
 mod cache_faults;
 mod cache_import;
 mod cache_outputs;
+mod cache_replay;
 mod cache_rig;
 mod cache_run;
 mod cache_store;
