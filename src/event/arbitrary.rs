@@ -169,7 +169,8 @@ fn reuse() -> BoxedStrategy<EventKind> {
         (vec(change, 0..3), any::<usize>()).prop_map(|(changes, more)| Miss::Changed { changes, more }),
         (any::<u32>(), any::<u32>()).prop_map(|(passed, failed)| Miss::Flaky { passed, failed }),
         text().prop_map(|run| Miss::Failed { run: RunId(run) }),
-        text().prop_map(|message| Miss::Damaged { message }),
+        text().prop_map(|path| Miss::Damaged { path }),
+        text().prop_map(|path| Miss::Missing { path }),
         select(vec![Miss::Never, Miss::Expired, Miss::Off]),
     ];
     let not_stored = prop_oneof![

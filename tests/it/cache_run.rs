@@ -355,8 +355,22 @@ fn damage_in_the_store_is_a_miss() {
         std::fs::write(world.path(&blob), "broken").unwrap();
     }
     ran(&world);
-    let _ = run(&world, &[]).passed().says("cannot be restored");
+    let _ = run(&world, &[]).passed().says("what is stored of dist/out is damaged");
+    assert_eq!(miss(&world, "build"), r#"{"miss":"damaged","path":"dist/out"}"#);
     assert_eq!((ran(&world).as_str(), world.read("dist/out").as_str()), ("build", "a\n"));
+    let content = wf::base::Digest::of_bytes(b"a\n").to_string();
+    let blob = world.path(&format!(".wf/cache/cas/{}/{}", &content[..2], &content[2..]));
+    // Of the right length: only its digest tells.
+    for (damage, miss_is) in [(Some("b\n"), "damaged"), (None, "missing")] {
+        std::fs::remove_dir_all(world.path("dist")).unwrap();
+        match damage {
+            Some(bytes) => std::fs::write(&blob, bytes).unwrap(),
+            None => std::fs::remove_file(&blob).unwrap(),
+        }
+        let _ = run(&world, &[]).passed();
+        assert_eq!(miss(&world, "build"), format!(r#"{{"miss":"{miss_is}","path":"dist/out"}}"#));
+        assert_eq!((ran(&world).as_str(), std::fs::read(&blob).unwrap().as_slice()), ("build", &b"a\n"[..]));
+    }
     std::fs::write(world.path(".wf/cache/actions"), "nonsense").unwrap();
     let _ = run(&world, &[]).passed().says("fallback");
     assert_eq!(ran(&world), "build test");
