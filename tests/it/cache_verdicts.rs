@@ -82,7 +82,12 @@ fn verdicts_are_told_with_when_how_long_where_and_which_run() {
     // In CI another key was judged, because CI is in the key: the newest result is what passed here.
     let run = world.events_of("run-started")[0]["run"].as_str().unwrap().to_owned();
     let said = world.wf(&["cache", "show", "s"]).passed().says("verdicts passed 1 time, failed 0");
-    let _ = said.says(", took ").says(", local, run ");
+    let said = said.says(", took ").says(", local, run ");
+    assert!(
+        said.out.contains("other keys of this step\n") && said.out.contains(&format!(", in CI, run {run}")),
+        "{}",
+        said.out
+    );
     let keys: Vec<String> =
         world.events_of("step-finished").iter().map(|e| e["key"].as_str().unwrap().into()).collect();
     let said = world.wf(&["cache", "show", &keys[0][..16]]).passed();
@@ -90,6 +95,7 @@ fn verdicts_are_told_with_when_how_long_where_and_which_run() {
     let _ = said.says(&format!(", in CI, run {run}"));
     let shown = shown(&world, &keys[0]);
     assert_eq!((&shown["entry"], &shown["verdicts"]["failed"]), (&Value::Null, &1.into()));
+    assert_eq!(shown["verdicts"]["other_keys"][0]["place"], "local");
     assert_eq!(world.events_of("run-started")[0]["place"], "ci");
 }
 

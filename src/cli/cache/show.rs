@@ -47,7 +47,7 @@ pub(super) fn run(args: &ShowArgs, mut opened: Opened, cx: &Context) -> Result<E
     let fields = manifest.map_or_else(Vec::new, |manifest| fields(&manifest));
     if args.json.json {
         let mut document = document(&entry, &fields, &files, !forgotten);
-        document["verdicts"] = verdicts::document(&entry.key, &opened);
+        document["verdicts"] = verdicts::document(&entry.step, &entry.key, &opened);
         cx.print_json(&document)?;
         return Ok(Exit::Passed);
     }
@@ -67,7 +67,7 @@ pub(super) fn run(args: &ShowArgs, mut opened: Opened, cx: &Context) -> Result<E
     if let Some(until) = entry.expires_ms {
         line("until", &look.time(&utc(until)));
     }
-    text += &verdicts::told(&entry.key, &opened, &look);
+    text += &verdicts::told(&entry.step, &entry.key, &opened, &look);
     text += "outputs\n";
     for output in &entry.outputs {
         let _ = writeln!(text, "  {}", clean::text(&told(output)));
