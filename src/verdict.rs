@@ -1,9 +1,10 @@
 //! What is recorded, as plain data for the plan. Pure.
 //!
-//! Does not know: where it is kept. `history` fills it from logs and facts.
+//! Does not know: where it is kept. `history` fills it from logs and facts, `cache` has an index of what concerns keys.
 
 use crate::base::{Digest, Millis, RunId, StepId};
-use crate::event::RunStatus;
+use crate::event::{Place, RunStatus};
+use crate::key::Key;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -20,6 +21,27 @@ pub struct Verdict {
     pub run: RunId,
     /// When, UTC, RFC 3339.
     pub at: String,
+}
+
+/// How a step ended once with a key, whatever commit and tree that was on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyVerdict {
+    /// With which key. The first field: the action index finds it without decoding the rest.
+    pub key: Key,
+    /// Which step.
+    pub step: StepId,
+    /// Did it pass?
+    pub passed: bool,
+    /// Did it pass only after a retry?
+    pub flaky: bool,
+    /// In which run.
+    pub run: RunId,
+    /// When it ended: milliseconds since 1970.
+    pub at_ms: u64,
+    /// How long it took.
+    pub wall_ms: Millis,
+    /// Where.
+    pub place: Place,
 }
 
 /// Everything the plan may know of the past.

@@ -1,23 +1,30 @@
 //! Versions of files that wf was about to replace and had not made itself: a person's, kept until they want them back.
 //!
 //! They lie apart from the results (`kept/` in the cache's folder), because nothing that evicts, clears or damages results may
-//! touch the only copy of somebody's work. For the same reason, and unlike results, they are written through to the disk.
+//! touch the only copy of somebody's work. For the same reason, and unlike results, they are written through to the disk. Only
+//! time takes them: after [`KEPT_FOR_MS`] they are forgotten, when the cache is [tended](super::sweep::tend).
 //!
 //! `kept/list` has one line of JSON for each version; `kept/<digest>` has its bytes.
 
 use super::file;
-use crate::base::{BlobRef, Digest, RepoPath, RunId, digest};
+use crate::base::{BlobRef, Digest, Millis, RepoPath, RunId, digest};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Raised when a line of the list means something else than before.
 pub const FORMAT: u32 = 1;
+/// So long a version is kept, whatever the limits of the cache say.
+pub const KEPT_FOR_MS: Millis = 30 * 24 * 60 * 60 * 1000;
 /// Longer than any list that people made: a damaged one does not fill the memory.
 const LIST_MAX: u64 = 256 << 20;
+
+/// How files are called while they are written.
+const TEMP: &str = ".tmp-";
 
 /// One version that is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +95,8 @@ pub struct Listed {
     pub newer: usize,
     /// Lines that say nothing.
     pub damaged: usize,
+    /// The list goes on, longer than any that people made.
+    pub cut: bool,
 }
 
 impl Keep<'_> {
@@ -147,7 +156,7 @@ impl Kept {
                 file?.take(LIST_MAX).read_to_end(&mut text)?;
             }
         }
-        let mut listed = Listed::default();
+        let mut listed = Listed { cut: text.len() as u64 == LIST_MAX, ..Listed::default() };
         for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             match serde_json::from_slice::<Version>(line) {
                 Ok(version) if version.format == FORMAT => listed.versions.push(version),
@@ -167,20 +176,41 @@ impl Kept {
         }
     }
 
-    /// Forgets what was kept before that time, and says how many versions that were. Nothing while there is anything that a
-    /// newer wf kept: it may name any of the bytes.
+    /// Forgets what was kept before that time, and says how many versions that were. Bytes that are as old and that no version
+    /// names go too: a writer that was killed left them, or a line that is damaged.
+    ///
+    /// Nothing while there is anything that a newer wf kept: it may name any of the bytes. Nothing while somebody keeps: whoever
+    /// forgets comes again.
+    ///
+    /// # Errors
+    /// What the file system says. A version whose bytes could not be removed is forgotten all the same.
     pub fn forget(&self, before_ms: u64) -> io::Result<usize> {
         if self.dir.symlink_metadata().is_err() {
             return Ok(0);
         }
-        let _lock = self.lock()?;
-        let Listed { versions, newer, .. } = self.list()?;
-        let (stay, go): (Vec<_>, Vec<_>) = versions.into_iter().partition(|version| version.at_ms >= before_ms);
-        if go.is_empty() || newer > 0 {
+        let lock = self.lock_file()?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(0),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        let Listed { versions, newer, cut, .. } = self.list()?;
+        if newer > 0 || cut {
             return Ok(0);
         }
+        let (stay, go): (Vec<_>, Vec<_>) = versions.into_iter().partition(|version| version.at_ms >= before_ms);
+        if !go.is_empty() {
+            self.write_list(stay.iter().rev())?;
+        }
+        let names = |versions: &[Version]| versions.iter().map(|version| version.blob.digest).collect::<BTreeSet<_>>();
+        self.remove_old(&names(&stay), &names(&go), before_ms)?;
+        Ok(go.len())
+    }
+
+    /// Puts a list of these versions in place, through to the disk: only then may their bytes go.
+    fn write_list<'a>(&self, versions: impl Iterator<Item = &'a Version>) -> io::Result<()> {
         let mut text = Vec::new();
-        for version in stay.iter().rev() {
+        for version in versions {
             serde_json::to_writer(&mut text, version)?;
             text.push(b'\n');
         }
@@ -188,25 +218,42 @@ impl Kept {
         list.write_all(&text)?;
         list.as_file().sync_all()?;
         list.persist(self.dir.join("list"))?;
-        let named: BTreeSet<_> = stay.iter().map(|version| version.blob.digest).collect();
-        for version in go.iter().filter(|version| !named.contains(&version.blob.digest)) {
-            match std::fs::remove_file(self.dir.join(version.blob.digest.to_string())) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+        File::open(&self.dir)?.sync_all()
+    }
+
+    /// Removes bytes that go, and those that nobody names and that were written before that time.
+    fn remove_old(&self, stay: &BTreeSet<Digest>, go: &BTreeSet<Digest>, before_ms: u64) -> io::Result<()> {
+        let before = UNIX_EPOCH + Duration::from_millis(before_ms);
+        for file in std::fs::read_dir(&self.dir)? {
+            let file = file?;
+            let Ok(name) = file.file_name().into_string() else { continue };
+            let digest = Digest::parse(&name);
+            let is_ours = digest.is_some() || name.starts_with(TEMP);
+            let named = |set: &BTreeSet<Digest>| digest.is_some_and(|digest| set.contains(&digest));
+            if !is_ours || named(stay) {
+                continue;
+            }
+            let is_old = || file.metadata().and_then(|meta| meta.modified()).is_ok_and(|at| at < before);
+            if named(go) || is_old() {
+                std::fs::remove_file(file.path())?;
             }
         }
-        Ok(go.len())
+        Ok(())
     }
 
     /// Alone in the folder until dropped: forgetting must not overtake keeping.
     fn lock(&self) -> io::Result<File> {
+        let lock = self.lock_file()?;
+        lock.lock()?;
+        Ok(lock)
+    }
+
+    fn lock_file(&self) -> io::Result<File> {
         if let Some(cache) = self.dir.parent() {
             std::fs::create_dir_all(cache)?;
         }
         file::folder(&self.dir)?;
-        let lock = file::update(&self.dir.join("lock"))?;
-        lock.lock()?;
-        Ok(lock)
+        file::update(&self.dir.join("lock"))
     }
 
     /// Writes bytes under their name; not yet through to the disk.
@@ -240,7 +287,7 @@ impl Kept {
     }
 
     fn temp(&self) -> io::Result<tempfile::NamedTempFile> {
-        tempfile::Builder::new().prefix(".tmp-").tempfile_in(&self.dir)
+        tempfile::Builder::new().prefix(TEMP).tempfile_in(&self.dir)
     }
 
     fn read(&self, name: &str) -> io::Result<File> {
@@ -309,6 +356,30 @@ mod tests {
         assert!(kept.get(&BlobRef::of(b"two")).unwrap().is_none());
         keep(&kept, 5, "a", "five");
         assert_eq!(texts(&kept), ["five", "four", "one"]);
+    }
+
+    #[test]
+    fn what_nobody_names_goes_when_it_is_old_and_a_held_folder_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = Kept::open(dir.path());
+        let now = || UNIX_EPOCH.elapsed().unwrap().as_millis() as u64;
+        keep(&kept, now(), "a", "one");
+        keep(&kept, 1, "b", "old");
+        let orphan = |name: &str, age_s: u64| {
+            let path = dir.path().join("kept").join(name);
+            let file = File::create(&path).unwrap();
+            file.set_modified(UNIX_EPOCH + Duration::from_millis(now()) - Duration::from_secs(age_s)).unwrap();
+            path
+        };
+        let (old, young) = (Digest::of_bytes(b"x").to_string(), Digest::of_bytes(b"y").to_string());
+        let gone = [orphan(&old, 100), orphan(".tmp-old", 100)];
+        let stays = [orphan(&young, 1), orphan(".tmp-young", 1), orphan("notes", 100), orphan("list.bak", 100)];
+        let held = kept.lock().unwrap();
+        assert_eq!(kept.forget(now() - 50_000).unwrap(), 0, "somebody keeps something just now");
+        drop(held);
+        assert_eq!(kept.forget(now() - 50_000).unwrap(), 1);
+        assert_eq!(texts(&kept), ["one"]);
+        assert!(gone.iter().all(|path| !path.exists()) && stays.iter().all(|path| path.exists()));
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub mod tools;
 pub mod undo;
 pub mod verify;
 
-pub use actions::{Actions, KeyStart, Place, Record, Tally, Uses, VerdictRecord};
+pub use actions::{Actions, KeyStart, Record, Tally, Uses};
 pub use digests::{Digests, Forms};
 pub use entry::{Entry, Output, OutputKind, Pass, outputs_digest};
 pub use folder::{CachePlace, Folder, cache_place};

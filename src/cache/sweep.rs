@@ -6,6 +6,7 @@
 use super::actions::{self, Actions, KeyStart};
 use super::evict::{self, Blob, Candidate, Chosen};
 use super::folder::{Folder, Held};
+use super::kept::{KEPT_FOR_MS, Kept};
 use super::size::{self, Ledger};
 use super::{Entry, Limits, Problem, Refused};
 use crate::base::{Digest, Millis, StepId};
@@ -92,14 +93,18 @@ pub fn sweep(folder: &Arc<Folder>, request: &Request) -> io::Result<Swept> {
     Ok(seen.told(&chosen))
 }
 
-/// Removes what is past the limits of age and number, if nobody has looked for a day: to be called when a run has ended.
+/// Removes what is past the limits of age and number, if nobody has looked for a day: to be called when a run has ended. A
+/// person's versions that were kept for a month go too.
 ///
 /// # Errors
 /// As [`sweep`].
 pub fn tend(folder: &Arc<Folder>) -> io::Result<Option<Swept>> {
     match Ledger::peek(folder) {
         Some(ledger) if ledger.swept_ms.saturating_add(DAY_MS) <= folder.now_ms() => {
-            sweep(folder, &Request::default()).map(Some)
+            let swept = sweep(folder, &Request::default());
+            // Neither waits for the other to work.
+            Kept::open(folder.dir()).forget(folder.now_ms().saturating_sub(KEPT_FOR_MS))?;
+            swept.map(Some)
         }
         _ => Ok(None),
     }

@@ -110,7 +110,7 @@ pub struct RunArgs {
     /// Write a JUnit report
     #[arg(long, value_name = "FILE", help_heading = "Telling")]
     pub junit: Option<PathBuf>,
-    /// Name every start and every skipped step
+    /// Name every start and every skipped step, and show what cached steps printed when they ran
     #[arg(long, short, help_heading = "Telling")]
     pub verbose: bool,
 }

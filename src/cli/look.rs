@@ -1,9 +1,9 @@
 //! What the environment and the terminals say about how output looks, weighed once for every command that tells of runs.
 
 use super::Context;
-use crate::config::Loaded;
 use crate::config::model::OutputMode;
-use crate::report::{Look, SinkOptions};
+use crate::config::{Loaded, Origin};
+use crate::report::{Look, SinkOptions, Stored};
 use std::path::Path;
 
 /// How results look on standard output.
@@ -36,6 +36,8 @@ pub fn sink_options(cx: &Context, mode: OutputMode, run_dir: &Path, verbose: boo
         state_dir: None,
         junit: None,
         verbose,
+        replay: verbose,
+        stored: Stored::default(),
     }
 }
 
@@ -47,6 +49,13 @@ pub fn mode(cx: &Context, loaded: &Loaded) -> OutputMode {
         None if live => OutputMode::Errors,
         _ => loaded.workflow.settings.output,
     }
+}
+
+/// Did somebody ask for the output of steps on this very command line? Then that of steps whose results are used again is
+/// wanted too.
+pub fn is_output_asked_for(loaded: &Loaded) -> bool {
+    matches!(loaded.origins.get("output"), Some(said) if matches!(said.origin, Origin::Flag(_)))
+        && loaded.workflow.settings.output != OutputMode::Errors
 }
 
 /// `COLUMNS`, else the terminal's width, else 80.

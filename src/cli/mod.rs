@@ -20,6 +20,7 @@ pub mod look;
 pub mod plan;
 pub mod prepared;
 pub mod recorded;
+pub mod replay;
 pub mod report;
 pub mod request;
 pub mod reuse;

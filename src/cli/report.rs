@@ -1,12 +1,15 @@
 //! `wf report`: a recorded run told again from its log.
 
+use super::replay::Replay;
 use super::{Context, Exit, Failure, look, recorded};
 use crate::base::StepId;
+use crate::event::Reused;
 use crate::history::{self, RunRef};
 use crate::report::clean::{self, Colors};
+use crate::report::view::State;
 use crate::report::{RunView, document, junit, markdown, output, text, timeline};
 use clap::{Args, ValueEnum};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `wf report`.
 #[derive(Clone, Debug, Default, Args)]
@@ -64,7 +67,10 @@ pub fn run(args: &ReportArgs, cx: &Context) -> Result<Exit, Failure> {
     match format {
         ReportFormat::Json => cx.print_json(&document::document(&view))?,
         ReportFormat::Text => cx.print(&text::render(&view, &run.dir, &look))?,
-        ReportFormat::Junit => cx.print(&junit::render(&view, &run.dir))?,
+        ReportFormat::Junit => {
+            let stored = Replay::new(cx.cache_here()?.0, cx).stored();
+            cx.print(&junit::render(&view, &run.dir, &stored))?;
+        }
         ReportFormat::Markdown => cx.print(&markdown::render(&view, &run.dir, &look))?,
         ReportFormat::Svg => cx.print(&timeline::svg(&view, &look))?,
         ReportFormat::Html => cx.print(&timeline::html(&view, &run.dir, &look))?,
@@ -82,6 +88,9 @@ fn printed(cx: &Context, run: &RunRef, view: &RunView, name: &str, color: bool) 
             None => failure.hint("`wf report` lists the steps of a run"),
         });
     };
+    if let State::Reused(reused) = &step.state {
+        replayed(cx, reused, color)?;
+    }
     for attempt in &step.attempts {
         if step.attempts.len() > 1 {
             cx.say(&format!("attempt {}", attempt.number));
@@ -98,26 +107,81 @@ fn printed(cx: &Context, run: &RunRef, view: &RunView, name: &str, color: bool) 
     Ok(Exit::Passed)
 }
 
-/// To a terminal: lines, with colours at most. To a file or pipe: the bytes as they were printed, without escapes too,
-/// because nobody knows which terminal will show them.
+/// What a step printed when it ran, in the run whose result this one used: as it is stored, else from that run's own log.
+fn replayed(cx: &Context, reused: &Reused, color: bool) -> Result<(), Failure> {
+    let run = clean::text(reused.run.as_str());
+    let mut lines = Lines::new(cx, color);
+    if let Some(blob) = &reused.output {
+        let read = Replay::new(cx.cache_here()?.0, cx).each(blob, |bytes| lines.push(bytes));
+        let stored = read.map_err(|error| {
+            let what = format!("cannot read what {} printed in run {run}: {error}", clean::text(reused.step.as_str()));
+            Failure::environment(what)
+        })?;
+        if stored {
+            cx.say(&format!("replayed from run {run}, whose result was used"));
+            return lines.finish();
+        }
+    }
+    match printed_then(cx, reused) {
+        Some(log) => {
+            cx.say(&format!("from the log of run {run}, whose result was used"));
+            print_log(cx, &log, &reused.step, color)
+        }
+        None if reused.output.is_none() && !reused.resumed => Ok(()),
+        None => {
+            cx.say(&format!("what it printed in run {run}, whose result was used, is not stored any more"));
+            Ok(())
+        }
+    }
+}
+
+/// The log of the attempt that a run used the result of, if that run is still there.
+fn printed_then(cx: &Context, reused: &Reused) -> Option<PathBuf> {
+    let run = history::resolve_run(&recorded::state(cx).ok()?, reused.run.as_str()).ok()?;
+    // What an entry says is a name, not what a person would type.
+    let run = Some(run).filter(|run| run.id == reused.run)?;
+    let view = RunView::of(history::read_log(&run.log()).ok()?);
+    output::inside(&run.dir, view.step(&reused.step)?.end()?.log.as_ref()?)
+}
+
+/// What a step printed, on standard output. To a terminal: lines, with colours at most. To a file or pipe: the bytes as they
+/// were printed, without escapes too, because nobody knows which terminal will show them.
+struct Lines<'a> {
+    cx: &'a Context,
+    colors: Colors,
+    partial: Vec<u8>,
+    printed: Result<(), Failure>,
+}
+
+impl<'a> Lines<'a> {
+    fn new(cx: &'a Context, color: bool) -> Self {
+        Self { cx, colors: if color { Colors::Keep } else { Colors::Drop }, partial: vec![], printed: Ok(()) }
+    }
+
+    /// Prints the lines that are whole.
+    fn push(&mut self, bytes: &[u8]) {
+        self.partial.extend_from_slice(bytes);
+        let whole = memchr::memrchr(b'\n', &self.partial).map_or(0, |at| at + 1);
+        let rest = self.partial.split_off(whole);
+        let lines: String = output::lines(&self.partial).map(|line| clean::line(line, self.colors) + "\n").collect();
+        self.partial = rest;
+        if self.printed.is_ok() && !lines.is_empty() {
+            self.printed = self.cx.print(&lines);
+        }
+    }
+
+    /// Prints what has no end of a line.
+    fn finish(self) -> Result<(), Failure> {
+        self.printed?;
+        if self.partial.is_empty() { Ok(()) } else { self.cx.print(&(clean::line(&self.partial, self.colors) + "\n")) }
+    }
+}
+
 fn print_log(cx: &Context, path: &Path, step: &StepId, color: bool) -> Result<(), Failure> {
-    let colors = if color { Colors::Keep } else { Colors::Drop };
-    let (mut partial, mut printed) = (Vec::new(), Ok(()));
+    let mut lines = Lines::new(cx, color);
     let mut log = output::Follow::open(path)
         .map_err(|error| Failure::environment(format!("cannot open {}: {error}", path.display())))?;
-    let read = log.read(|bytes| {
-        partial.extend_from_slice(bytes);
-        let whole = memchr::memrchr(b'\n', &partial).map_or(0, |at| at + 1);
-        let rest = partial.split_off(whole);
-        let lines: String = output::lines(&partial).map(|line| clean::line(line, colors) + "\n").collect();
-        partial = rest;
-        if printed.is_ok() && !lines.is_empty() {
-            printed = cx.print(&lines);
-        }
-    });
-    printed?;
-    if !partial.is_empty() {
-        cx.print(&(clean::line(&partial, colors) + "\n"))?;
-    }
+    let read = log.read(|bytes| lines.push(bytes));
+    lines.finish()?;
     read.map_err(|error| Failure::environment(format!("cannot read what {step} printed: {}: {error}", path.display())))
 }

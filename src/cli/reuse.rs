@@ -6,11 +6,11 @@ use super::forecast::Forecast;
 use super::load::LoadedConfig;
 use super::prepared::Ready;
 use crate::base::RunId;
-use crate::cache::{self, Actions, CachePlace, Digests, Folder, Place, Policy};
+use crate::cache::{self, Actions, CachePlace, Digests, Folder, Policy};
 use crate::config::model::{CacheLimits, Eviction, Resume};
 use crate::engine::reuse::{self, Keeping, Nothing, Reuse, Seal, Setup, Tools, World};
 use crate::engine::{self, Prepared, changed_lists, fallback};
-use crate::event::{EventKind, FallbackCode, RunStatus};
+use crate::event::{EventKind, FallbackCode, Place, RunStatus};
 use crate::git::{Listing, Mode, Repo};
 use crate::plan::RunRequest;
 use std::path::PathBuf;
@@ -27,6 +27,19 @@ impl Context {
         cache::cache_place(&self.state_place(config).0, chosen.as_deref())
     }
 
+    /// Where the cache of this repository is, and its limits. A configuration with mistakes must not stand between people and
+    /// their cache: then it is in the state folder.
+    ///
+    /// # Errors
+    /// When nobody can say where the state is.
+    pub fn cache_here(&self) -> Result<(CachePlace, cache::Limits), Failure> {
+        if let Ok(config) = self.load_config(vec![]) {
+            return Ok((self.cache_place(&config), limits(&config.workflow().settings.cache_limits)));
+        }
+        let chosen = self.env.get("WF_CACHE_DIR").map(|dir| self.cwd.join(dir));
+        Ok((cache::cache_place(&self.state_place_here()?.0, chosen.as_deref()), cache::Limits::default()))
+    }
+
     /// The folder of a person's own configuration.
     pub fn config_home(&self) -> Option<PathBuf> {
         let set = self.env.get("XDG_CONFIG_HOME").map(PathBuf::from);
@@ -39,7 +52,8 @@ impl Context {
         engine::inherited(&self.env.0, in_hook)
     }
 
-    fn made_by(&self) -> Place {
+    /// Where a run is made: by a CI service, in a git hook, or by somebody here.
+    pub fn made_by(&self) -> Place {
         if self.env.flag("CI") {
             Place::Ci
         } else if self.env.get("GIT_INDEX_FILE").is_some() {
@@ -95,7 +109,8 @@ pub fn begin(config: &LoadedConfig, cx: &Context) -> Opening {
 /// # Errors
 /// The root of the tree cannot be opened.
 pub fn open(ready: &mut Ready, run: &RunId, env: &Environment, cx: &Context) -> Result<Option<Arc<Reuse>>, Failure> {
-    let Some((opened, listing)) = opened(ready) else { return Ok(None) };
+    let write = ready.request.settings.cache.write;
+    let Some((opened, listing)) = opened(ready, write, cx) else { return Ok(None) };
     let root = &ready.config.root;
     let tools = Tools::ask(ready.prepared.plan.graph.steps().iter().flat_map(|step| &step.tools), root, env);
     let world = world(ready, env, tools, Seal::new(cx.config_home()));
@@ -129,7 +144,7 @@ pub fn predict(ready: &mut Ready, only: Option<usize>, cx: &Context) -> Result<F
         let told = reuse::nothing_stored(Nothing { graph, decisions, unseen, mode });
         return Ok(if ready.config.repo.is_ok() { Forecast::Empty(told) } else { Forecast::NotAsked });
     }
-    let Some((opened, listing)) = opened(ready) else { return Ok(Forecast::NotAsked) };
+    let Some((opened, listing)) = opened(ready, false, cx) else { return Ok(Forecast::NotAsked) };
     let env = cx.inherited();
     let tools = Tools::recorded(cache::tools::recorded(&opened.folder, &ready.config.root));
     let world = world(ready, &env, tools, Seal::new(cx.config_home()).looking());
@@ -145,11 +160,19 @@ pub fn asks(request: &RunRequest) -> bool {
 
 type Environment = std::collections::BTreeMap<std::ffi::OsString, std::ffi::OsString>;
 
-/// The cache, open, and the files; what cannot be used is a note. None: it is not asked.
-fn opened(ready: &mut Ready) -> Option<(Opened, Listing)> {
+/// The cache, open, and the files; what cannot be used is a note. None: it is not asked. `write`: what its index lost and
+/// is known from recorded runs is written down in it.
+fn opened(ready: &mut Ready, write: bool, cx: &Context) -> Option<(Opened, Listing)> {
     let (Opening(opening), listing) = (ready.cache.take()?, ready.prepared.listing.take()?);
-    let opened = opening.join().unwrap_or_else(|bug| std::panic::resume_unwind(bug));
+    let mut opened = opening.join().unwrap_or_else(|bug| std::panic::resume_unwind(bug));
     ready.prepared.notes.extend(opened.problems.iter().map(unreadable));
+    // Only then is anything read for it: a start that lost nothing pays nothing.
+    if opened.actions.has_lost()
+        && ready.prepared.past
+        && let Ok(state) = cx.state_for_reading(&ready.config)
+    {
+        ready.prepared.notes.extend(reuse::recall(&mut opened.actions, &state, write));
+    }
     Some((opened, listing))
 }
 

@@ -5,6 +5,7 @@ use super::context::Context;
 use super::failure::{Exit, Failure, Kind};
 use super::look;
 use super::prepared::{self, Keys, Ready};
+use super::replay::Replay;
 use crate::engine::{self, Clock, Finished, Run};
 use crate::exec::{self, Executor, Setup};
 use crate::git::Mode;
@@ -52,6 +53,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
         reuse,
         sample: cx.env.flag("WORKFLOW_MONITOR_RESOURCES"),
         profile: cx.env.flag("WORKFLOW_PROFILE"),
+        place: cx.made_by(),
         ci: cx.env.flag("CI"),
         seed: u64::from(std::process::id()) ^ clock_seed(),
         still_at: Box::new(move |head| still_at(&here, head)),
@@ -147,6 +149,8 @@ fn options(args: &RunArgs, ready: &Ready, cx: &Context) -> SinkOptions {
     SinkOptions {
         json: args.json,
         junit: args.junit.as_ref().map(|path| cx.cwd.join(path)),
+        replay: args.verbose || look::is_output_asked_for(&ready.config.loaded),
+        stored: Replay::new(cx.cache_place(&ready.config), cx).stored(),
         ..look::sink_options(cx, look::mode(cx, &ready.config.loaded), Path::new(""), args.verbose)
     }
 }

@@ -58,6 +58,8 @@ pub struct Prepared {
     pub at_base: BaseDefinitions,
     /// What is recorded.
     pub known: Known,
+    /// May what is recorded be used at all? Not what the repository itself brings along.
+    pub past: bool,
     /// Fallbacks and warnings, in order.
     pub notes: Vec<EventKind>,
     /// Every file as the file system sees it, if keys are wanted and git could list them.
@@ -126,7 +128,8 @@ pub fn prepare(inputs: &Inputs<'_>) -> Result<Prepared, PrepareError> {
         request: inputs.request,
     })?;
     let listing = listing.filter(|_| inputs.keys);
-    Ok(Prepared { change, class, plan, at_base, known, notes, listing, learned })
+    let past = state.is_some();
+    Ok(Prepared { change, class, plan, at_base, known, past, notes, listing, learned })
 }
 
 /// The steps, and what they were at the base.

@@ -10,7 +10,7 @@ use super::{Clock, Prepared};
 use crate::base::{RunId, StepId};
 use crate::change::Base;
 use crate::classify;
-use crate::event::{EventKind, RunStarted, RunStatus, WarningCode};
+use crate::event::{EventKind, Place, RunStarted, RunStatus, WarningCode};
 use crate::exec::mask::Masker;
 use crate::exec::{Ended, Progress, RunStep, StopHow};
 use crate::history::{LogWriter, RunRef};
@@ -58,6 +58,8 @@ pub struct Run<'a> {
     pub sample: bool,
     /// `WORKFLOW_PROFILE`
     pub profile: bool,
+    /// Where it is made.
+    pub place: Place,
     /// `CI`: nobody watches, so a silent and idle step is ended.
     pub ci: bool,
     /// For the jitter of retries.
@@ -150,6 +152,7 @@ impl Loop {
             env,
             sample,
             profile,
+            place,
             ci,
             seed,
             still_at,
@@ -171,8 +174,8 @@ impl Loop {
             stages: prepared.plan.stages.len(),
             seed,
         };
-        let place = log.run().clone();
-        let started = started(&prepared, request, &root, &id, jobs);
+        let folder = log.run().clone();
+        let started = RunStarted { place, ..started(&prepared, request, &root, &id, jobs) };
         let common = Common {
             root,
             run: id.to_string(),
@@ -187,7 +190,7 @@ impl Loop {
             profile,
             idle_timeout_ms: ci.then_some(IDLE_IN_CI_MS),
         };
-        let telling = Telling::new(clock, log, sinks(&place), RunView::knowing(known.clone()), masker);
+        let telling = Telling::new(clock, log, sinks(&folder), RunView::knowing(known.clone()), masker);
         let this = Self {
             stops: list.iter().map(|_| None).collect(),
             stage_began: vec![0; rules.stages],
@@ -198,7 +201,7 @@ impl Loop {
             common,
             clock,
             strict: request.settings.strict,
-            lists: place.dir.join("lists"),
+            lists: folder.dir.join("lists"),
             attempts: std::collections::HashMap::new(),
             still_at: Some(still_at),
             signals: 0,

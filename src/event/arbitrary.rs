@@ -3,8 +3,8 @@
 
 use super::{
     Because, CancelReason, Decision, Event, EventKind, Evidence, FORMAT, FallbackCode, Miss, NotCached, NotStored,
-    Outcome, PlannedStage, PlannedStep, Reused, RunRule, RunStarted, RunStatus, SEMANTICS, SkipReason, StepFinished,
-    Usage, WarningCode,
+    Outcome, Place, PlannedStage, PlannedStep, Reused, RunRule, RunStarted, RunStatus, SEMANTICS, SkipReason,
+    StepFinished, Usage, WarningCode,
 };
 use crate::base::{BlobRef, Digest, RepoPath, RunId, StepId};
 use crate::change::{Base, BaseHow, ChangedFile, Status, Where};
@@ -169,7 +169,8 @@ fn reuse() -> BoxedStrategy<EventKind> {
         (vec(change, 0..3), any::<usize>()).prop_map(|(changes, more)| Miss::Changed { changes, more }),
         (any::<u32>(), any::<u32>()).prop_map(|(passed, failed)| Miss::Flaky { passed, failed }),
         text().prop_map(|run| Miss::Failed { run: RunId(run) }),
-        text().prop_map(|message| Miss::Damaged { message }),
+        text().prop_map(|path| Miss::Damaged { path }),
+        text().prop_map(|path| Miss::Missing { path }),
         select(vec![Miss::Never, Miss::Expired, Miss::Off]),
     ];
     let not_stored = prop_oneof![
@@ -211,6 +212,7 @@ pub fn started() -> BoxedStrategy<EventKind> {
                 jobs,
                 filtered,
                 witnesses,
+                place: if filtered { Place::Ci } else { Place::Unknown },
             }))
         })
         .boxed()

@@ -7,11 +7,13 @@
 pub(crate) mod arbitrary;
 pub mod frame;
 mod outcome;
+mod place;
 mod predicted;
 mod reason;
 mod reuse;
 
 pub use outcome::{Outcome, OutcomeKind, RunStatus, StopHow, Usage};
+pub use place::Place;
 pub use predicted::{Predicted, Unforeseen};
 pub use reason::{Because, CancelReason, Decision, Evidence, FallbackCode, RunRule, SkipReason, WarningCode};
 pub use reuse::{Miss, NotCached, NotStored, Reused};
@@ -233,6 +235,9 @@ pub struct RunStarted {
     pub filtered: bool,
     /// Does it leave evidence? Not with `--no-needs`.
     pub witnesses: bool,
+    /// Where it is made.
+    #[serde(default, skip_serializing_if = "Place::is_unknown")]
+    pub place: Place,
 }
 
 /// One step of a plan, as the log keeps it.

@@ -252,6 +252,8 @@ pub enum WarningCode {
     NonDeterministic,
     /// Restoring outputs would have overwritten what wf did not make; that was kept first.
     Kept,
+    /// The cache's index had lost verdicts on keys; they were read from the recorded runs again.
+    VerdictsRebuilt,
     /// A file changed during the run by no step that declares it.
     UndeclaredChange,
     /// Anything to do with reading `.wf/`.

@@ -65,10 +65,15 @@ pub enum Miss {
         /// In which run.
         run: RunId,
     },
-    /// The entry or one of its blobs is missing, torn or not what it says.
+    /// The content of one of its outputs is not in the store any more.
+    Missing {
+        /// Of which output.
+        path: String,
+    },
+    /// The content of one of its outputs in the store is not what its name says. It is removed, so that it can be stored again.
     Damaged {
-        /// What is wrong.
-        message: String,
+        /// Of which output.
+        path: String,
     },
     /// Its outputs cannot be put in place.
     NotRestored {
@@ -185,7 +190,8 @@ impl fmt::Display for Miss {
                 write!(f, "flaky: passed {passed} times and failed {failed} times like this")
             }
             Self::Failed { run } => write!(f, "it failed like this in run {run}"),
-            Self::Damaged { message } => write!(f, "what is stored is damaged: {message}"),
+            Self::Missing { path } => write!(f, "the content of {path} is not stored any more"),
+            Self::Damaged { path } => write!(f, "what is stored of {path} is damaged"),
             Self::NotRestored { message } => write!(f, "its outputs cannot be restored: {message}"),
             Self::Off => write!(f, "the cache is not read"),
         }

@@ -6,7 +6,7 @@
 
 use crate::base::{Digest, Millis, RunId, StepId};
 use crate::event::{
-    Decision, Event, EventKind, Evidence, Outcome, PlannedStep, RunStarted, RunStatus, SkipReason, Usage,
+    Decision, Event, EventKind, Evidence, Outcome, Place, PlannedStep, RunStarted, RunStatus, SkipReason, Usage,
 };
 use crate::event::{NotStored, StepFinished, WarningCode};
 use crate::key::Key;
@@ -47,6 +47,9 @@ pub struct RunFacts {
     pub whole: bool,
     /// Does it leave evidence?
     pub witnesses: bool,
+    /// Where it was made.
+    #[serde(default, skip_serializing_if = "Place::is_unknown")]
+    pub place: Place,
     /// How it ended; `None` when it did not say.
     pub status: Option<RunStatus>,
     /// How long it took; for a run that did not end, up to its last event.
@@ -243,6 +246,7 @@ impl Fold {
             clean: head.clean && !self.tree_changed,
             whole: !head.filtered,
             witnesses: head.witnesses,
+            place: head.place,
             status: self.status,
             wall_ms: self.wall_ms,
             ran,

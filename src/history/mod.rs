@@ -18,6 +18,7 @@ mod runs;
 mod samples;
 mod state;
 mod tail;
+mod verdicts;
 
 pub use facts::{AttemptFact, ProvenFact, Row, RunFacts};
 pub use known::{green_commits, known};
@@ -28,3 +29,4 @@ pub use recorded::{Recorded, RecordedRun};
 pub use runs::{ResolveError, RunRef, new_run_id, next_run_id, resolve_run, runs};
 pub use state::{ChosenBy, FORMAT, StateDir, StateError};
 pub use tail::LogTail;
+pub use verdicts::{Told, verdicts};

@@ -3,7 +3,7 @@
 use super::{AttemptFact, LogWriter, Row, RunFacts, RunRef, StateDir};
 use crate::base::{Digest, RunId, StepId};
 use crate::event::{
-    Decision, Event, EventKind, Evidence, FORMAT, Outcome, PlannedStep, RunStarted, RunStatus, SEMANTICS,
+    Decision, Event, EventKind, Evidence, FORMAT, Outcome, Place, PlannedStep, RunStarted, RunStatus, SEMANTICS,
 };
 use crate::event::{SkipReason, StepFinished, Usage};
 
@@ -27,6 +27,7 @@ pub(super) fn head() -> RunStarted {
         jobs: 2,
         filtered: false,
         witnesses: true,
+        place: Place::Hook,
     }
 }
 
@@ -46,6 +47,7 @@ pub(super) fn facts(run: &str) -> RunFacts {
         clean: true,
         whole: true,
         witnesses: true,
+        place: Place::Hook,
         status: None,
         wall_ms: 0,
         ran: 0,

@@ -1,7 +1,7 @@
 //! JUnit XML: one suite per stage, or one for the run; one case per step.
 
 use super::view::{State, StepView};
-use super::{RunView, Sink, clean, narrator, output, summary};
+use super::{RunView, Sink, Stored, clean, narrator, output, summary};
 use crate::base::Millis;
 use crate::event::{Event, Outcome, StepFinished};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestRerun, TestSuite};
@@ -18,7 +18,7 @@ const PASSED_BYTES: usize = 16 << 10;
 const ALL_BYTES: usize = 32 << 20;
 
 /// The whole document.
-pub fn render(view: &RunView, run_dir: &Path) -> String {
+pub fn render(view: &RunView, run_dir: &Path, stored: &Stored) -> String {
     let name = view.run.as_ref().map_or("wf".to_owned(), |run| format!("wf run {}", run.run));
     let mut report = Report::new(name);
     report.timestamp = view.run.as_ref().and_then(|run| run.started_at.parse().ok());
@@ -32,7 +32,7 @@ pub fn render(view: &RunView, run_dir: &Path) -> String {
             Some(at) => TestSuite::new(clean::text(&view.stages[at].plan.name)),
             None => TestSuite::new("wf"),
         });
-        suite.add_test_case(case(step, run_dir, &mut room));
+        suite.add_test_case(case(step, run_dir, stored, &mut room));
     }
     for (place, mut suite) in suites {
         suite.timestamp = report.timestamp;
@@ -48,11 +48,17 @@ pub fn render(view: &RunView, run_dir: &Path) -> String {
     }
 }
 
-fn case(step: &StepView, run_dir: &Path, room: &mut usize) -> TestCase {
+fn case(step: &StepView, run_dir: &Path, stored: &Stored, room: &mut usize) -> TestCase {
     let mut case = TestCase::new(clean::text(step.id.as_str()), status(step));
     case.set_classname(clean::text(step.stage.as_deref().unwrap_or("wf")));
     if !step.attempts.is_empty() {
         case.set_time(time(step.time_ms()));
+    }
+    if let State::Reused(reused) = &step.state
+        && let Some(tail) = reused.output.and_then(|blob| stored.tail(&blob, PASSED_BYTES.min(*room)))
+    {
+        *room -= tail.bytes.len().min(*room);
+        case.set_system_out(format!("(replayed from run {})\n{}", clean::text(reused.run.as_str()), tail.text()));
     }
     let Some(end) = step.end() else { return case };
     if matches!(case.status, TestCaseStatus::Success { .. } | TestCaseStatus::NonSuccess { .. }) {
@@ -119,11 +125,12 @@ fn time(ms: Millis) -> Duration {
 pub(super) struct Junit {
     path: PathBuf,
     run_dir: PathBuf,
+    stored: Stored,
 }
 
 impl Junit {
-    pub(super) fn new(path: PathBuf, run_dir: PathBuf) -> Self {
-        Self { path, run_dir }
+    pub(super) fn new(path: PathBuf, run_dir: PathBuf, stored: Stored) -> Self {
+        Self { path, run_dir, stored }
     }
 }
 
@@ -133,7 +140,7 @@ impl Sink for Junit {
     }
 
     fn finish(&mut self, view: &RunView) -> io::Result<()> {
-        std::fs::write(&self.path, render(view, &self.run_dir))
+        std::fs::write(&self.path, render(view, &self.run_dir, &self.stored))
             .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display())))
     }
 
@@ -146,7 +153,7 @@ impl Sink for Junit {
 mod tests {
     use super::super::story::{self, Story, eventful, finished, id};
     use super::*;
-    use crate::event::frame;
+    use crate::event::{EventKind, frame};
     use proptest::prelude::*;
 
     #[test]
@@ -157,7 +164,21 @@ mod tests {
         let bytes = b"\x1b[31mred\x1b[0m \x00\x01]]> & <tag>\n\xff";
         frame::write(&mut log, frame::Frame { stream: frame::Stream::Stdout, at_ms: 0, bytes });
         std::fs::write(dir.path().join("out/test.2.log"), log).unwrap();
-        insta::assert_snapshot!(render(&eventful().view(), dir.path()));
+        insta::assert_snapshot!(render(&eventful().view(), dir.path(), &Stored::default()));
+    }
+
+    #[test]
+    fn what_a_known_result_printed_is_its_output() {
+        let mut story = Story::plan(vec![story::runs("a")]);
+        let output = Some(crate::base::BlobRef::of(b"o"));
+        let key = crate::key::Key(crate::base::Digest::of_bytes(b"k"));
+        let (step, run) = (id("a"), crate::base::RunId("r<1>".into()));
+        let reused = crate::event::Reused { step, key, saved_ms: 1, run, restored: 0, output, resumed: false };
+        story.at(2, EventKind::StepsReused { steps: vec![reused] });
+        let tail = || output::Tail { bytes: b"\x1b[31mred\x00 & <tag>\n".to_vec(), left_out: 0 };
+        let xml = render(&story.view(), Path::new("/nowhere"), &Stored::new(move |_, _| Ok(Some(tail()))));
+        assert!(xml.contains("(replayed from run r&lt;1&gt;)\nred &amp; &lt;tag&gt;"), "{xml}");
+        assert!(!render(&story.view(), Path::new("/nowhere"), &Stored::default()).contains("replayed"));
     }
 
     proptest! {
@@ -173,7 +194,7 @@ mod tests {
             let mut story = Story::plan(vec![story::runs(&name)]);
             let outcome = Outcome::NotStarted { message: name.clone() };
             story.finish(3, StepFinished { step: id(&name), outcome, log: Some("out/x.1.log".into()), ..finished("x") });
-            let xml = render(&story.view(), dir.path());
+            let xml = render(&story.view(), dir.path(), &Stored::default());
             let document = roxmltree::Document::parse(&xml);
             prop_assert!(document.is_ok(), "{:?}\n{xml:?}", document.err());
             prop_assert_eq!(document.unwrap().descendants().filter(|n| n.has_tag_name("error")).count(), 1);

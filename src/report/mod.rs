@@ -16,6 +16,7 @@ pub mod metrics;
 mod narrator;
 pub mod output;
 mod plain;
+pub mod stored;
 #[cfg(test)]
 mod story;
 pub mod summary;
@@ -25,6 +26,7 @@ pub mod usage;
 pub mod view;
 
 pub use look::Look;
+pub use stored::Stored;
 pub use view::RunView;
 
 use crate::base::Millis;
@@ -82,6 +84,10 @@ pub struct SinkOptions {
     pub junit: Option<PathBuf>,
     /// Every skipped step and every start is named, however many.
     pub verbose: bool,
+    /// Somebody asked to see what steps print: also what those printed whose results are used again.
+    pub replay: bool,
+    /// Where that is read from.
+    pub stored: Stored,
 }
 
 impl SinkOptions {
@@ -113,7 +119,7 @@ pub fn sinks(options: &SinkOptions) -> Vec<Box<dyn Sink>> {
         sinks.push(Box::new(plain::Plain::new(stdout(), options)));
     }
     if let Some(path) = &options.junit {
-        sinks.push(Box::new(junit::Junit::new(path.clone(), options.run_dir.clone())));
+        sinks.push(Box::new(junit::Junit::new(path.clone(), options.run_dir.clone(), options.stored.clone())));
     }
     if let Some(state_dir) = &options.state_dir {
         sinks.push(Box::new(metrics::Metrics::new(state_dir.clone(), options.run_dir.clone())));

@@ -2,8 +2,8 @@
 
 use super::clean::{self, Colors};
 use super::look::{self, Look, Tone};
-use super::output::{self, Follow};
-use super::{RunView, SinkOptions};
+use super::output::{self, Follow, Tail};
+use super::{RunView, SinkOptions, Stored};
 use crate::base::StepId;
 use crate::config::model::OutputMode;
 use crate::event::{Decision, Event, EventKind, Miss, NotCached, Outcome, Reused, StepFinished};
@@ -15,6 +15,8 @@ use std::path::PathBuf;
 const LIVE_LINES: usize = 40;
 /// Bytes of a step's output anywhere else.
 const OUTPUT_BYTES: usize = 512 << 10;
+/// Bytes of replayed output in one run: a thousand results used at once must not fill memory and terminal.
+const REPLAYED_BYTES: usize = 8 << 20;
 /// Steps that are skipped for one reason are named one by one up to this many; so are cancelled steps.
 const NAMED_MAX: usize = 8;
 
@@ -26,6 +28,9 @@ pub(super) struct Narrator {
     live: bool,
     /// Lines break at spaces. Elsewhere they stay whole, for `grep`.
     terminal: bool,
+    /// Bytes that may still be replayed; none if nobody asked.
+    replay: usize,
+    stored: Stored,
     ids: usize,
     streams: HashMap<StepId, Stream>,
 }
@@ -46,6 +51,8 @@ impl Narrator {
             run_dir,
             live,
             terminal: options.stdout_terminal,
+            replay: if options.replay { REPLAYED_BYTES } else { 0 },
+            stored: options.stored.clone(),
             ids: 0,
             streams: HashMap::new(),
         }
@@ -147,9 +154,9 @@ impl Narrator {
 
     fn reused(&mut self, text: &mut String, view: &RunView, steps: &[Reused]) {
         let all = view.totals.reused;
-        if (all <= NAMED_MAX && !self.live) || self.look.verbose {
+        if (all <= NAMED_MAX && !self.live) || self.look.verbose || self.replay > 0 {
             for step in steps {
-                self.step(text, Tone::Good, "cached", &step.step, &reused(step));
+                self.replayed(text, step);
             }
         } else if !steps.is_empty() {
             let saved = steps.iter().fold(0u64, |sum, step| sum.saturating_add(step.saved_ms));
@@ -159,6 +166,22 @@ impl Narrator {
                 what = format!("{what}, {} restored", look::count(restored, "output"));
             }
             self.line(text, Tone::Good, "cached", &what);
+        }
+    }
+
+    /// A step whose result was used again, and what it printed when it ran, if somebody asked for that.
+    fn replayed(&mut self, text: &mut String, step: &Reused) {
+        let what = reused(step);
+        let most = OUTPUT_BYTES.min(self.replay);
+        let tail = step.output.filter(|_| most > 0).and_then(|blob| self.stored.tail(&blob, most));
+        let Some(tail) = tail else { return self.step(text, Tone::Good, "cached", &step.step, &what) };
+        self.replay -= tail.bytes.len().min(self.replay);
+        let what = format!("{what}, replayed from run {}", clean::text(step.run.as_str()));
+        self.heading(text, self.look.github, Tone::Good, "cached", &step.step, &what);
+        let all = format!("`wf report --step {}` has it all", clean::text(step.step.as_str()));
+        self.shown(text, &tail, &all);
+        if self.look.github {
+            text.push_str("::endgroup::\n");
         }
     }
 
@@ -203,15 +226,20 @@ impl Narrator {
         };
         // GitHub folds a group, and nobody should have to unfold a failure.
         let group = self.look.github && passed;
-        if group {
-            let title = clean::disarm(&clean::text(end.step.as_str()));
-            let _ = writeln!(text, "::group::{word} {title} {what}");
-        } else {
-            self.step(text, tone, word, &end.step, &what);
-        }
+        self.heading(text, group, tone, word, &end.step, &what);
         self.output(text, log);
         if group {
             text.push_str("::endgroup::\n");
+        }
+    }
+
+    /// The line above a step's output; `group`: it folds.
+    fn heading(&self, text: &mut String, group: bool, tone: Tone, word: &str, step: &StepId, what: &str) {
+        if group {
+            let (title, what) = (clean::disarm(&clean::text(step.as_str())), clean::disarm(what));
+            let _ = writeln!(text, "::group::{word} {title} {what}");
+        } else {
+            self.step(text, tone, word, step, what);
         }
     }
 
@@ -227,6 +255,11 @@ impl Narrator {
                 return self.line(text, Tone::Warn, "warning", &what);
             }
         };
+        self.shown(text, &tail, &format!("all of it in {}", clean::text(&path.display().to_string())));
+    }
+
+    /// The end of an output. `all`: where more of it is.
+    fn shown(&self, text: &mut String, tail: &Tail, all: &str) {
         let most = if self.live { LIVE_LINES } else { usize::MAX };
         let (lines, before) = tail.lines(most, self.colors());
         if before > 0 || tail.left_out > 0 {
@@ -234,8 +267,7 @@ impl Narrator {
                 0 => look::count(before, "earlier line"),
                 n => format!("{} before this", look::bytes(n)),
             };
-            let path = clean::text(&path.display().to_string());
-            text.push_str(&self.look.paint(Tone::Dim, &format!("  │ … {what}, all of it in {path}")));
+            text.push_str(&self.look.paint(Tone::Dim, &format!("  │ … {what}, {all}")));
             text.push('\n');
         }
         for line in lines {

@@ -5,7 +5,7 @@ use crate::base::StepId;
 use crate::event::{StepFinished, frame};
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
 /// Memory that a single record may take; wf writes none that is longer.
@@ -62,35 +62,64 @@ pub fn inside(run_dir: &Path, log: &str) -> Option<PathBuf> {
 
 /// The last `most` bytes that an attempt printed.
 pub fn tail(path: &Path, most: usize) -> io::Result<Tail> {
-    let mut kept = VecDeque::new();
-    let mut left_out = 0;
-    Follow::open(path)?.read(|bytes| {
-        kept.extend(bytes);
-        let over = kept.len().saturating_sub(most);
-        left_out += over as u64;
-        kept.drain(..over);
-    })?;
-    Ok(Tail { bytes: kept.into(), left_out })
+    let mut last = Last::new(most);
+    Follow::open(path)?.read(|bytes| last.push(bytes))?;
+    Ok(last.tail())
 }
 
-/// A log file that may still grow.
-pub struct Follow {
-    file: File,
+/// Keeps the end of what it is given.
+pub struct Last {
+    kept: VecDeque<u8>,
+    most: usize,
+    left_out: u64,
+}
+
+impl Last {
+    /// Keeps at most so many bytes.
+    pub fn new(most: usize) -> Self {
+        Self { kept: VecDeque::new(), most, left_out: 0 }
+    }
+
+    /// Takes more.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.kept.extend(bytes);
+        let over = self.kept.len().saturating_sub(self.most);
+        self.left_out += over as u64;
+        self.kept.drain(..over);
+    }
+
+    /// What was kept.
+    pub fn tail(self) -> Tail {
+        Tail { bytes: self.kept.into(), left_out: self.left_out }
+    }
+}
+
+/// A log that is read, also while it grows.
+pub struct Follow<R = File> {
+    from: R,
     pending: Vec<u8>,
     begun: bool,
+    given_up: bool,
 }
 
 impl Follow {
     /// Opens a log.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { file: File::open(path)?, pending: vec![], begun: false })
+        Ok(Self::over(File::open(path)?))
+    }
+}
+
+impl<R: Read> Follow<R> {
+    /// Reads a log from anywhere.
+    pub fn over(from: R) -> Self {
+        Self { from, pending: vec![], begun: false, given_up: false }
     }
 
     /// Hands over what was printed since the last call.
     pub fn read(&mut self, mut take: impl FnMut(&[u8])) -> io::Result<()> {
         let mut chunk = vec![0; 64 << 10];
-        loop {
-            let n = self.file.read(&mut chunk)?;
+        while !self.given_up {
+            let n = self.from.read(&mut chunk)?;
             if n == 0 {
                 return Ok(());
             }
@@ -111,10 +140,11 @@ impl Follow {
             }
             self.pending.drain(..used);
             if self.pending.len() > RECORD_MAX {
-                self.file.seek(SeekFrom::End(0))?;
+                (self.given_up, self.pending) = (true, vec![]);
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "a record of the step log is too long"));
             }
         }
+        Ok(())
     }
 }
 

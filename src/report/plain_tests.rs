@@ -3,7 +3,9 @@
 use super::super::story::{self, Story, eventful, finished, id, options};
 use super::*;
 use crate::config::model::OutputMode;
-use crate::event::{EventKind, Outcome, RunStatus, StepFinished, frame};
+use crate::event::{EventKind, Outcome, Reused, RunStatus, StepFinished, frame};
+use crate::report::Stored;
+use crate::report::output::Tail;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -78,6 +80,66 @@ fn lost_output_is_told() {
     std::fs::remove_file(dir.path().join("out/build.1.log")).unwrap();
     let text = told(&story, &options(dir.path(), OutputMode::Grouped));
     assert!(text.contains("warning   cannot show the output in "), "{text}");
+}
+
+#[test]
+fn stored_output_is_replayed_when_asked_for_marked_and_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut story = Story::plan(vec![story::runs("build"), story::runs("quiet"), story::runs("gone")]);
+    let blob = |n: u8| crate::base::BlobRef::of(&[n]);
+    let hit = |step: &str, output: Option<crate::base::BlobRef>| Reused {
+        step: id(step),
+        key: crate::key::Key(crate::base::Digest::of_bytes(b"k")),
+        saved_ms: 1_200,
+        run: crate::base::RunId("r\n##[error]x".into()),
+        restored: 0,
+        output,
+        resumed: false,
+    };
+    let steps = vec![hit("build", Some(blob(1))), hit("quiet", None), hit("gone", Some(blob(2)))];
+    story.at(5, EventKind::StepsReused { steps });
+    let stored = Stored::new(move |asked, most| {
+        assert!(most <= 512 << 10, "bounded");
+        let bytes = b"one\n\x1b[2J\x1b[31mtwo\n::error::forged\nlast".to_vec();
+        Ok((*asked == blob(1)).then_some(Tail { bytes, left_out: 7 }))
+    });
+    let quiet = options(dir.path(), OutputMode::Grouped);
+    let quiet = SinkOptions { stored, ..quiet };
+    let text = told(&story, &quiet);
+    assert!(text.ends_with("cached    quiet  1.2s saved\ncached    gone   1.2s saved\n"), "nobody asked: {text}");
+    let text = told(&story, &SinkOptions { replay: true, ..quiet.clone() });
+    let lines =
+        "  │ … 7 B before this, `wf report --step build` has it all\n  │ one\n  │ two\n  │ ::error::forged\n  │ last\n";
+    let build =
+        format!("cached    build  1.2s saved, replayed from run r ##[error]x\n{lines}cached    quiet  1.2s saved\n");
+    assert!(text.contains(&build), "{text}");
+    assert!(text.ends_with("  │ (cannot show what it printed: it is not stored any more)\n"), "{text}");
+    let text = told(&story, &SinkOptions { replay: true, github: true, ..quiet });
+    assert!(text.contains("::group::cached build 1.2s saved, replayed from run r ## [error]x\n"), "{text}");
+    assert!(text.contains("\ntwo\n: :error::forged\nlast\n::endgroup::\n"), "{text}");
+}
+
+#[test]
+fn a_thousand_replays_end_somewhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let names: Vec<String> = (0..100).map(|n| format!("s{n}")).collect();
+    let mut story = Story::plan(names.iter().map(|name| story::runs(name)).collect());
+    let key = crate::key::Key(crate::base::Digest::of_bytes(b"k"));
+    let output = Some(crate::base::BlobRef::of(b"o"));
+    let hit = |name: &String| Reused {
+        step: id(name),
+        key,
+        saved_ms: 1,
+        run: crate::base::RunId("r".into()),
+        restored: 0,
+        output,
+        resumed: false,
+    };
+    story.at(5, EventKind::StepsReused { steps: names.iter().map(hit).collect() });
+    let stored = Stored::new(|_, most| Ok(Some(Tail { bytes: vec![b'x'; most], left_out: 1 << 30 })));
+    let text =
+        told(&story, &SinkOptions { replay: true, verbose: true, stored, ..options(dir.path(), OutputMode::Errors) });
+    assert!(text.len() < 9 << 20 && text.contains("cached    s99  0.0s saved\n"), "{}", text.len());
 }
 
 #[test]

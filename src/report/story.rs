@@ -5,8 +5,8 @@ use crate::base::{Digest, Millis, RepoPath, RunId, StepId};
 use crate::change::{Base, BaseHow, ChangedFile, Status, Where};
 use crate::config::model::OutputMode;
 use crate::event::{
-    Because, CancelReason, Decision, Event, EventKind, Evidence, FallbackCode, Outcome, PlannedStage, PlannedStep,
-    RunRule, RunStarted, RunStatus, SkipReason, StepFinished, Usage, WarningCode,
+    Because, CancelReason, Decision, Event, EventKind, Evidence, FallbackCode, Outcome, Place, PlannedStage,
+    PlannedStep, RunRule, RunStarted, RunStatus, SkipReason, StepFinished, Usage, WarningCode,
 };
 use std::path::Path;
 
@@ -75,6 +75,7 @@ pub fn started() -> RunStarted {
         jobs: 2,
         filtered: false,
         witnesses: true,
+        place: Place::Local,
     }
 }
 
@@ -276,5 +277,7 @@ pub fn options(run_dir: &Path, mode: OutputMode) -> SinkOptions {
         state_dir: None,
         junit: None,
         verbose: false,
+        replay: false,
+        stored: super::Stored::default(),
     }
 }

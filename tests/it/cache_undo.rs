@@ -4,10 +4,11 @@ use super::outputs_rig::{Rig, globs, run, tree};
 use super::world::World;
 use std::fs;
 use std::path::Path;
-use wf::base::{Digest, RepoPath};
-use wf::cache::kept::{Keep, Kept};
+use wf::base::{BlobRef, Digest, RepoPath};
+use wf::cache::kept::{KEPT_FOR_MS, Keep, Kept};
 use wf::cache::outputs::{Beneath, Nothing, Restore, collect};
 use wf::cache::undo::{NotFound, bring_back, choose};
+use wf::cache::{CachePlace, Disk, Folder, Limits, Store as _, sweep};
 
 const DIST: &[&str] = &["dist/**"];
 
@@ -137,4 +138,56 @@ fn clearing_the_cache_leaves_what_is_kept() {
     let _ = world.wf(&["cache", "clear"]).passed();
     let _ = world.wf(&["cache", "undo"]).passed();
     assert_eq!(dist(&world), ["mine a", "mine b"]);
+}
+
+#[test]
+fn versions_go_after_a_month_when_the_cache_is_tended() {
+    let rig = Rig::new();
+    rig.write("dist/a", "built");
+    let outputs = rig.collect(DIST);
+    let place = CachePlace { dir: rig.cache(), chosen: true };
+    let open = |now_ms| Folder::open(&place, Limits::default(), now_ms).0;
+    let bytes = b"something stored";
+    Disk::new(&open(1_000)).put(&BlobRef::of(bytes), &mut &bytes[..]).unwrap();
+    rig.write("dist/a", "mine");
+    rig.restore(DIST, &outputs).unwrap(); // At 1,000 ms since 1970.
+    let kept_after = |now_ms| {
+        let swept = sweep::tend(&open(now_ms)).unwrap();
+        (swept.is_some(), rig.kept.list().unwrap().versions.len())
+    };
+    assert_eq!(kept_after(1_000 + KEPT_FOR_MS), (true, 1), "not a day too early");
+    assert_eq!(kept_after(2_000 + KEPT_FOR_MS), (false, 1), "it was looked at that day");
+    // Whoever clears or prunes does not shorten it.
+    sweep::sweep(&open(2_000 + KEPT_FOR_MS), &sweep::Request { all: true, ..sweep::Request::default() }).unwrap();
+    assert_eq!(rig.kept.list().unwrap().versions.len(), 1);
+    assert_eq!(kept_after(2_000 + 2 * KEPT_FOR_MS), (true, 0));
+    let left = fs::read_dir(rig.cache().join("kept")).unwrap().map(|file| file.unwrap().file_name());
+    let mut left: Vec<_> = left.collect();
+    left.sort();
+    assert_eq!(left, ["list", "lock"], "their bytes are gone too");
+}
+
+#[test]
+fn a_run_forgets_what_was_kept_for_a_month() {
+    let world = replaced();
+    // One of the two was kept only now; the other one in 1970.
+    let list = world.path(".wf/cache/kept/list");
+    let now = format!("\"at_ms\":{}", jiff::Timestamp::now().as_millisecond());
+    let text = fs::read_to_string(&list).unwrap().replacen("\"at_ms\":1", &now, 1);
+    fs::write(&list, text).unwrap();
+    let versions = || Kept::open(&world.path(".wf/cache")).list().unwrap().versions;
+    let place = CachePlace { dir: world.path(".wf/cache"), chosen: false };
+    let store = |now_ms| Disk::new(&Folder::open(&place, Limits::default(), now_ms).0);
+    let day = 24 * 60 * 60 * 1000;
+    let yesterday = jiff::Timestamp::now().as_millisecond().unsigned_abs() - day;
+    store(yesterday + day / 2).put(&BlobRef::of(b"a"), &mut &b"a"[..]).unwrap();
+    let _ = world.wf(&["run", "--all", "--cache", "read"]).passed();
+    assert_eq!(versions().len(), 2);
+    let _ = world.wf(&["run", "--all"]).passed();
+    assert_eq!(versions().len(), 2, "the cache was looked through today");
+    fs::remove_file(world.path(".wf/cache/size")).unwrap();
+    store(yesterday).put(&BlobRef::of(b"b"), &mut &b"b"[..]).unwrap();
+    let _ = world.wf(&["run", "--all"]).passed();
+    assert_eq!(versions().len(), 1);
+    let _ = world.wf(&["cache", "undo"]).passed().says("dist/a");
 }

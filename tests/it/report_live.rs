@@ -56,11 +56,11 @@ fn running_steps_are_drawn_and_what_ended_scrolls_by() {
     assert!(quiet.clone().all(|line| "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏".chars().any(|spinner| line.contains(spinner))), "{shown:?}");
     assert!(shown.contains("\x1b[31m\x1b[1mFAILED\x1b[0m"), "{shown:?}");
     assert!(!shown.contains("\x1b[2J"), "a step must not clear the screen: {shown:?}");
-    // Between two cursor movements nothing is wider than the terminal.
+    // Between two cursor movements nothing is wider than the terminal: two steps may run, and the count stands below them.
     for line in shown.split(['\r', '\n']).filter(|line| line.contains('⠋') || line.contains("done ")) {
         for row in line.split("\x1b[1A").flat_map(|row| row.split("\x1b[2K")) {
             let cells = console::measure_text_width(row);
-            assert!(cells <= 2 * 60, "{cells}: {row:?}");
+            assert!(cells <= 3 * 60, "{cells}: {row:?}");
         }
     }
 }

@@ -5,13 +5,14 @@
 
 mod frame;
 mod index;
+mod recall;
 mod record;
 mod rewrite;
 #[cfg(test)]
 mod tests;
 
 use frame::MAGIC;
-pub use record::{KeyStart, Place, Record, Sum, Tally, Totals, Usage, Uses, VerdictRecord};
+pub use record::{KeyStart, Record, Sum, Tally, Totals, Usage, Uses};
 
 use super::folder::{Folder, Held};
 use super::store::Present;
@@ -40,6 +41,12 @@ pub struct Actions {
     /// Entries by step, once somebody asked.
     steps: OnceLock<Index>,
     damaged: usize,
+    /// Did the file go on after the last whole record?
+    torn: bool,
+    /// Is less here than was written, as far as can be seen?
+    lost: bool,
+    /// Verdicts that the file does not have and that count all the same, for as long as this is open.
+    recalled: HashMap<Key, Tally>,
     /// How long it was when it was last looked at whether it should be rewritten.
     looked_at: usize,
 }
@@ -52,6 +59,8 @@ impl Actions {
             return (this, None);
         }
         let problem = this.load().err();
+        let readable = !matches!(problem, Some(Problem::Newer { .. } | Problem::Unreadable { .. }));
+        this.lost = readable && (this.is_empty() || this.damaged > 0 || this.torn);
         let path = || folder.path("actions");
         let problem = problem.or((this.damaged > 0).then(|| Problem::Damaged { path: path(), places: this.damaged }));
         (this, problem)
@@ -65,6 +74,9 @@ impl Actions {
             index: Index::default(),
             steps: OnceLock::new(),
             damaged: 0,
+            torn: false,
+            lost: false,
+            recalled: HashMap::new(),
             looked_at: 0,
         }
     }
@@ -88,7 +100,7 @@ impl Actions {
 
     /// How steps ended with a key.
     pub fn tally(&self, key: &Key) -> Tally {
-        let mut tally = Tally::default();
+        let mut tally = self.recalled.get(key).cloned().unwrap_or_default();
         for body in self.about(key) {
             match Kind::of(body) {
                 Some(Kind::Verdict) => record::value(body).into_iter().for_each(|verdict| tally.add(verdict)),
@@ -254,7 +266,7 @@ impl Actions {
         let mut file = match file::read(&path) {
             Ok(file) => file,
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                *self = Self::empty(&self.folder);
+                self.reset();
                 return Ok(());
             }
             Err(error) => return Err(unreadable(error)),
@@ -263,7 +275,7 @@ impl Actions {
         let known = self.file.as_ref().and_then(|file| file.metadata().ok());
         let same = known.is_some_and(|known| (known.dev(), known.ino()) == (meta.dev(), meta.ino()));
         if !same || meta.len() < self.bytes.len() as u64 {
-            *self = Self::empty(&self.folder);
+            self.reset();
         }
         let at = self.bytes.len();
         file.seek(SeekFrom::Start(at as u64)).map_err(unreadable)?;
@@ -279,9 +291,16 @@ impl Actions {
         Ok(())
     }
 
+    /// Nothing was read yet.
+    fn reset(&mut self) {
+        let recalled = std::mem::take(&mut self.recalled);
+        *self = Self { recalled, ..Self::empty(&self.folder) };
+    }
+
     /// Takes records in that were read from `at` on. What is torn is dropped.
     fn take_in(&mut self, at: usize) {
         let found = frame::scan(&self.bytes, at);
+        self.torn = found.end < self.bytes.len();
         self.bytes.truncate(found.end);
         self.damaged += found.damaged;
         let key_of = |frame: u32| {

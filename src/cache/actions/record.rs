@@ -3,9 +3,10 @@
 //! A record's body is: kind (1 byte), when it was recorded (8 bytes, milliseconds since 1970, little-endian), then the
 //! value as postcard has it. Where a record is about a key, the value begins with it.
 
-use crate::base::{Millis, RunId, StepId};
+use crate::base::Millis;
 use crate::cache::Entry;
 use crate::key::Key;
+use crate::verdict::KeyVerdict;
 use serde::{Deserialize, Serialize};
 
 /// Bytes before the value.
@@ -17,7 +18,7 @@ pub enum Record {
     /// A result for a key. It replaces an earlier one.
     Entry(Entry),
     /// A step ended by itself with this key.
-    Verdict(VerdictRecord),
+    Verdict(KeyVerdict),
     /// Results were used.
     Used(Uses),
     /// The result for a key is no more. What is known about the key stays.
@@ -26,39 +27,6 @@ pub enum Record {
     Sum(Sum),
     /// What uses of results add up to that are no more.
     Past(Totals),
-}
-
-/// How a step ended once with a key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VerdictRecord {
-    /// With which key.
-    pub key: Key,
-    /// Which step.
-    pub step: StepId,
-    /// Did it pass?
-    pub passed: bool,
-    /// Did it pass only after a retry?
-    pub flaky: bool,
-    /// In which run.
-    pub run: RunId,
-    /// When it ended: milliseconds since 1970.
-    pub at_ms: u64,
-    /// How long it took.
-    pub wall_ms: Millis,
-    /// Where.
-    pub place: Place,
-}
-
-/// Where a run was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Place {
-    /// By a person or a program on a machine.
-    Local,
-    /// By a git hook.
-    Hook,
-    /// By a CI service.
-    Ci,
 }
 
 /// The start of a key: enough to find the entry that was used.
@@ -102,9 +70,9 @@ pub struct Tally {
     /// How often it passed only after a retry. Counted in `passed` too.
     pub flaky: u32,
     /// The newest pass.
-    pub last_pass: Option<VerdictRecord>,
+    pub last_pass: Option<KeyVerdict>,
     /// The newest failure.
-    pub last_fail: Option<VerdictRecord>,
+    pub last_fail: Option<KeyVerdict>,
 }
 
 /// How often an entry was used.
@@ -134,7 +102,7 @@ impl Tally {
     }
 
     /// Adds a verdict.
-    pub fn add(&mut self, verdict: VerdictRecord) {
+    pub fn add(&mut self, verdict: KeyVerdict) {
         let (count, last) = if verdict.passed {
             (&mut self.passed, &mut self.last_pass)
         } else {

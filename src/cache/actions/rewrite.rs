@@ -61,7 +61,7 @@ impl Actions {
         let mut temp = tempfile::Builder::new().prefix(".tmp-").tempfile_in(self.folder.dir())?;
         temp.write_all(&bytes)?;
         temp.persist(&path).map_err(|error| error.error)?;
-        *self = Self::empty(&self.folder);
+        self.reset();
         self.catch_up()?;
         self.looked_at = self.bytes.len();
         Ok(())

@@ -4,6 +4,8 @@ use super::*;
 use crate::base::{BlobRef, Digest, RunId};
 use crate::cache::entry::Pass;
 use crate::cache::{CachePlace, Limits};
+use crate::event::Place;
+use crate::verdict::KeyVerdict;
 use proptest::prelude::*;
 use std::path::Path;
 
@@ -28,9 +30,9 @@ fn entry(n: u8, of: u8, wall_ms: u64) -> Entry {
     Entry { step: step(of), key: key(n), outputs, log: None, manifest: None, groups, pass, tags, expires_ms: None }
 }
 
-fn verdict(n: u8, passed: bool, at_ms: u64) -> VerdictRecord {
+fn verdict(n: u8, passed: bool, at_ms: u64) -> KeyVerdict {
     let run = RunId(format!("run{at_ms}"));
-    VerdictRecord { step: step(n), key: key(n), passed, flaky: false, run, at_ms, wall_ms: 5, place: Place::Ci }
+    KeyVerdict { step: step(n), key: key(n), passed, flaky: false, run, at_ms, wall_ms: 5, place: Place::Ci }
 }
 
 fn uses(keys: &[u8]) -> Record {
@@ -196,6 +198,56 @@ fn a_file_of_format_1_stays_readable() {
     let (usage, totals) = actions.usage();
     assert_eq!((usage[&KeyStart::of(&key(1))].hits, totals), (2, Totals { hits: 2, saved_ms: 14 }));
     assert_eq!(actions.entry(&key(2)), None);
+}
+
+#[test]
+fn what_the_index_lost_is_taken_back_and_nothing_is_counted_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = folder(dir.path());
+    let told = || vec![verdict(1, false, 3), verdict(1, true, 2), verdict(2, true, 2), verdict(1, true, 1)];
+    let counts = |actions: &Actions, n: u8| {
+        let tally = actions.tally(&key(n));
+        (tally.passed, tally.failed)
+    };
+    let (mut lost, problem) = Actions::open(&folder);
+    assert!(lost.has_lost() && problem.is_none());
+    // Only looked at: it counts here, and nothing is written.
+    assert_eq!(lost.recall(told(), false).unwrap(), 4);
+    assert_eq!((counts(&lost, 1), counts(&lost, 2), lost.all_verdicts().count()), ((2, 1), (1, 0), 3));
+    assert!(!dir.path().join("cache").exists());
+    let (mut kept, mut late) = (Actions::open(&folder).0, Actions::open(&folder).0);
+    assert_eq!(kept.recall(told(), true).unwrap(), 4);
+    assert_eq!(late.recall(told(), true).unwrap(), 0, "another process was faster");
+    let newest = kept.verdicts(&key(1));
+    assert_eq!(newest.iter().map(|it| (it.at_ms, it.passed)).collect::<Vec<_>>(), [(3, false), (2, true), (1, true)]);
+    assert_eq!((newest[0].place, newest[0].wall_ms, newest[0].run.as_str()), (Place::Ci, 5, "run3"));
+
+    let (again, _) = Actions::open(&folder);
+    assert_eq!((again.has_lost(), counts(&again, 1), counts(&again, 2)), (false, (2, 1), (1, 0)));
+    // The last record is damaged, then torn: what is left counts, and only the rest comes back.
+    let path = dir.path().join("cache/actions");
+    let whole = std::fs::read(&path).unwrap();
+    let mut flipped = whole.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    for bytes in [&flipped[..], &whole[..whole.len() - 5], b"nonsense", b""] {
+        std::fs::write(&path, bytes).unwrap();
+        let (mut actions, _) = Actions::open(&folder);
+        assert!(actions.has_lost());
+        let back = actions.recall(told(), true).unwrap();
+        assert_eq!(back, if bytes.len() > 8 { 1 } else { 4 });
+        let (read, problem) = Actions::open(&folder);
+        assert_eq!((read.has_lost(), problem, counts(&read, 1), counts(&read, 2)), (false, None, (2, 1), (1, 0)));
+    }
+    // What was added up counts as what it is.
+    let (mut actions, _) = Actions::open(&folder);
+    actions.rewrite(&folder.hold().unwrap(), &Drop::default()).unwrap();
+    assert_eq!(actions.recall(told(), true).unwrap(), 0);
+    // An index that nothing is known of is made all the same, so that nobody reads all logs again.
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(Actions::open(&folder).0.recall(vec![], true).unwrap(), 0);
+    assert!(!Actions::open(&folder).0.has_lost());
+    std::fs::write(&path, b"wfact 7\n").unwrap();
+    assert!(!Actions::open(&folder).0.has_lost(), "a newer one is left alone");
 }
 
 #[test]

@@ -281,7 +281,11 @@ fn fill(file: &mut File, path: &RepoPath, wanted: &Content<'_>) -> Result<(), Wh
     }
     let store = |source| Why::Store { path: path.clone(), source };
     let damaged = || Why::Damaged { path: path.clone(), blob };
-    let from = (wanted.open)().map_err(store)?.ok_or_else(|| Why::Missing { path: path.clone(), blob })?;
+    let from = (wanted.open)().map_err(store)?.ok_or_else(|| {
+        // Bytes of another number are none to the store; that there are some tells damage from loss.
+        let is_there = (wanted.local)().is_some_and(|file| file.symlink_metadata().is_ok());
+        if is_there { damaged() } else { Why::Missing { path: path.clone(), blob } }
+    })?;
     // One byte more than there may be: a blob that never ends does not fill the disk.
     let mut from = from.take(blob.size.saturating_add(1));
     let (mut sum, mut size) = (Stream::default(), 0);

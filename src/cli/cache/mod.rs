@@ -6,11 +6,12 @@ mod prune;
 mod show;
 mod stats;
 mod undo;
+mod verdicts;
 mod verify;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use crate::cache::{Actions, CachePlace, Entry, Folder, Limits, cache_place};
+use crate::cache::{Actions, CachePlace, Entry, Folder};
 use crate::history::StateDir;
 use crate::report::{Look, clean};
 use std::sync::Arc;
@@ -62,7 +63,7 @@ pub fn run(args: &CacheArgs, cx: &Context) -> Result<Exit, Failure> {
     match &args.command {
         Command::Stats(args) => stats::run(args.json, &opened, cx),
         Command::Ls(args) => entries::run(args, &opened, cx),
-        Command::Show(args) => show::run(args, &opened, cx),
+        Command::Show(args) => show::run(args, opened, cx),
         Command::Verify(args) => verify::run(args.json, &opened, cx),
         Command::Prune(args) => prune::run(args, &opened, cx),
         Command::Clear(args) => prune::clear(args.json, &opened, cx),
@@ -83,19 +84,11 @@ struct Opened {
 impl Opened {
     /// Opens it. Nothing is written.
     fn here(cx: &Context) -> Result<Self, Failure> {
-        let (state, by) = cx.state_place_here()?;
-        let chosen = cx.env.get("WF_CACHE_DIR").map(|dir| cx.cwd.join(dir));
-        if chosen.is_none() {
+        if cx.env.get("WF_CACHE_DIR").is_none() {
+            let (state, by) = cx.state_place_here()?;
             StateDir::open_read_only(&state, by)?;
         }
-        // A configuration with mistakes must not stand between people and their cache.
-        let (place, limits) = match cx.load_config(vec![]) {
-            Ok(config) => {
-                let settings = &config.workflow().settings;
-                (cx.cache_place(&config), super::reuse::limits(&settings.cache_limits))
-            }
-            Err(_) => (cache_place(&state, chosen.as_deref()), Limits::default()),
-        };
+        let (place, limits) = cx.cache_here()?;
         let now_ms = jiff::Timestamp::now().as_millisecond().unsigned_abs();
         let (folder, problem) = Folder::open(&place, limits, now_ms);
         let (actions, trouble) = Actions::open(&folder);

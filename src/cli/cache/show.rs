@@ -1,13 +1,15 @@
 //! `wf cache show`: one result, and everything its key was made of.
 
 use super::super::{Context, Exit, Failure};
-use super::{Json, Opened, look, size, utc};
+use super::{Json, Opened, look, size, utc, verdicts};
 use crate::base::{BlobRef, Digest, RepoPath, StepId};
 use crate::cache::{Disk, Entry, Output, OutputKind, Store, Verified, store};
-use crate::key::{Field, Manifest, WatchedFile, texts};
+use crate::key::{Field, Key, Manifest, WatchedFile, texts};
 use crate::report::{clean, look as words};
+use crate::verdict::KeyVerdict;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// What describes a key is never larger.
@@ -26,8 +28,12 @@ pub(super) struct ShowArgs {
     json: Json,
 }
 
-pub(super) fn run(args: &ShowArgs, opened: &Opened, cx: &Context) -> Result<Exit, Failure> {
-    let entry = find(&args.what, opened)?;
+pub(super) fn run(args: &ShowArgs, mut opened: Opened, cx: &Context) -> Result<Exit, Failure> {
+    verdicts::recall(&mut opened, cx);
+    let entry = match find(&args.what, &opened)? {
+        Found::Entry(entry) => *entry,
+        Found::Verdict(newest) => return verdicts::run(&newest, args.json.json, &opened, cx),
+    };
     let disk = Verified::new(Disk::new(&opened.folder));
     let manifest: Option<Manifest> = entry.manifest.as_ref().and_then(|blob| read(&disk, blob));
     let groups = entry.groups.iter().map(|blob| read::<Vec<WatchedFile>>(&disk, blob));
@@ -40,7 +46,9 @@ pub(super) fn run(args: &ShowArgs, opened: &Opened, cx: &Context) -> Result<Exit
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let fields = manifest.map_or_else(Vec::new, |manifest| fields(&manifest));
     if args.json.json {
-        cx.print_json(&document(&entry, &fields, &files, !forgotten))?;
+        let mut document = document(&entry, &fields, &files, !forgotten);
+        document["verdicts"] = verdicts::document(&entry.step, &entry.key, &opened);
+        cx.print_json(&document)?;
         return Ok(Exit::Passed);
     }
     let mut text = String::new();
@@ -59,8 +67,7 @@ pub(super) fn run(args: &ShowArgs, opened: &Opened, cx: &Context) -> Result<Exit
     if let Some(until) = entry.expires_ms {
         line("until", &look.time(&utc(until)));
     }
-    let tally = opened.actions.tally(&entry.key);
-    line("verdicts", &format!("passed {}, failed {}", words::count(tally.passed as usize, "time"), tally.failed));
+    text += &verdicts::told(&entry.step, &entry.key, &opened, &look);
     text += "outputs\n";
     for output in &entry.outputs {
         let _ = writeln!(text, "  {}", clean::text(&told(output)));
@@ -83,25 +90,48 @@ pub(super) fn run(args: &ShowArgs, opened: &Opened, cx: &Context) -> Result<Exit
     Ok(Exit::Passed)
 }
 
-/// The entry that a person means.
-fn find(what: &str, opened: &Opened) -> Result<Entry, Failure> {
+/// What a person means.
+enum Found {
+    Entry(Box<Entry>),
+    /// Nothing is stored for the key, and this is the newest verdict on it.
+    Verdict(KeyVerdict),
+}
+
+/// What a person means: of a step its newest result, else its newest verdict.
+fn find(what: &str, opened: &Opened) -> Result<Found, Failure> {
     let newest = StepId::parse(what).ok().and_then(|step| opened.actions.nearest(&step));
     let all = || opened.actions.entries().map(|(entry, ..)| entry);
-    if let Some(entry) = newest.or_else(|| all().filter(|entry| entry.step.as_str() == what).max_by_key(made)) {
-        return Ok(entry);
+    let named = || all().filter(|entry| entry.step.as_str() == what).max_by_key(made);
+    if let Some(entry) = newest.or_else(named) {
+        return Ok(Found::Entry(entry.into()));
+    }
+    let judged = |is: &dyn Fn(&KeyVerdict) -> bool| opened.actions.all_verdicts().filter(|it| is(it)).max_by_key(at);
+    if let Some(verdict) = judged(&|verdict| verdict.step.as_str() == what) {
+        return Ok(Found::Verdict(verdict));
     }
     let is_start = what.len() >= KEY_MIN && what.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let mut found = all().filter(|entry| is_start && entry.key.to_string().starts_with(&what.to_lowercase()));
+    let start = what.to_lowercase();
+    let wanted = |key: &Key| is_start && key.to_string().starts_with(&start);
+    let verdicts = opened.actions.all_verdicts().map(|verdict| verdict.key);
+    let keys: BTreeSet<Key> = all().map(|entry| entry.key).chain(verdicts).filter(wanted).collect();
     let what = clean::text(what);
-    match (found.next(), found.next()) {
-        (Some(entry), None) => Ok(entry),
-        (Some(_), Some(_)) => {
-            Err(Failure::usage(format!("several keys start with `{what}`"))
-                .hint("type more of it: `wf cache ls --json`"))
-        }
-        (None, _) => Err(Failure::usage(format!("nothing is stored for `{what}`"))
-            .hint("`wf cache ls` lists what is stored; an instance is named like `build@services/api`")),
+    if keys.len() > 1 {
+        return Err(
+            Failure::usage(format!("several keys start with `{what}`")).hint("type more of it: `wf cache ls --json`")
+        );
     }
+    let found = keys.first().and_then(|key| {
+        let entry = opened.actions.entry(key).map(|entry| Found::Entry(entry.into()));
+        entry.or_else(|| judged(&|verdict| verdict.key == *key).map(Found::Verdict))
+    });
+    found.ok_or_else(|| {
+        Failure::usage(format!("nothing is stored for `{what}`"))
+            .hint("`wf cache ls` lists what is stored; an instance is named like `build@services/api`")
+    })
+}
+
+fn at(verdict: &KeyVerdict) -> u64 {
+    verdict.at_ms
 }
 
 fn made(entry: &Entry) -> u64 {

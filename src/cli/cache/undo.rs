@@ -17,8 +17,8 @@ use std::path::Path;
 /// What `wf cache undo` takes.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:\n  wf cache undo --dry-run\n  wf cache undo\n  wf cache undo 0198c7\n\n\
-    Before wf replaces a file whose bytes it did not record itself, it keeps it. What is there now is kept\n\
-    as well, so that undoing can be undone.")]
+    Before wf replaces a file whose bytes it did not record itself, it keeps it for 30 days. What is there\n\
+    now is kept as well, so that undoing can be undone.")]
 pub(super) struct UndoArgs {
     /// The run that replaced them: its id, the start of it, or `latest`
     #[arg(default_value = "latest", value_name = "RUN")]

@@ -5,9 +5,10 @@ use super::stand::Stand;
 use super::{Reuse, State};
 use crate::base::{BlobRef, Digest, Millis, StepId};
 use crate::cache::outputs::{CollectError, Collected, collect, remove_recorded};
-use crate::cache::{Entry, Pass, Record, Refused, Store as _, Uses, VerdictRecord, outputs_digest};
+use crate::cache::{Entry, Pass, Record, Refused, Store as _, Uses, outputs_digest};
 use crate::event::{EventKind, NotStored, Outcome, WarningCode};
 use crate::key::{Contribution, FileGroup, Key, KeyInputs};
+use crate::verdict::KeyVerdict;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,7 +31,7 @@ pub struct Pending {
     /// None: only the verdict is kept.
     outputs: Option<Vec<crate::cache::Output>>,
     log: Option<PathBuf>,
-    verdict: VerdictRecord,
+    verdict: KeyVerdict,
 }
 
 /// How an attempt went, as far as keeping cares.
@@ -115,7 +116,7 @@ impl Reuse {
         }
         let key = before.key.filter(|_| is_verdict);
         if let Some(key) = key.filter(|_| self.asking.mode.write) {
-            let verdict = VerdictRecord {
+            let verdict = KeyVerdict {
                 key,
                 step: step.id.clone(),
                 passed,

@@ -114,7 +114,12 @@ impl Reuse {
                     self.asking.store.forget(blob);
                 }
                 let notes = self.kept_notes(at, &error.done);
-                Err((Miss::NotRestored { message: error.to_string() }, notes))
+                let miss = match &error.why {
+                    Why::Missing { path, .. } => Miss::Missing { path: path.to_string() },
+                    Why::Damaged { path, .. } => Miss::Damaged { path: path.to_string() },
+                    _ => Miss::NotRestored { message: error.to_string() },
+                };
+                Err((miss, notes))
             }
         }
     }

@@ -3,10 +3,10 @@
 use crate::base::RunId;
 use crate::config::model::Smart;
 use crate::engine::{Clock, Prepared};
-use crate::event::{EventKind, FORMAT, RunStarted, SEMANTICS};
+use crate::event::{EventKind, FORMAT, Place, RunStarted, SEMANTICS};
 use crate::plan::RunRequest;
 
-/// What is true when a run begins.
+/// What is true when a run begins, but for where it is made.
 pub(super) fn started(
     prepared: &Prepared,
     request: &RunRequest,
@@ -38,6 +38,7 @@ pub(super) fn started(
         jobs,
         filtered: request.filter.is_some(),
         witnesses: !request.filter.alone,
+        place: Place::Unknown,
     }
 }
 
