@@ -3,12 +3,13 @@
 use crate::base::{Millis, RepoPath};
 use crate::config::environment;
 use crate::config::model::{Command, EnvMode};
-use crate::exec::Job;
+use crate::exec::{Job, Variable};
 use crate::graph::Step;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What all jobs of a run share.
 #[derive(Clone, Debug)]
@@ -17,8 +18,8 @@ pub struct Common {
     pub root: PathBuf,
     /// The run's id.
     pub run: String,
-    /// The environment that steps inherit: see [`inherited`].
-    pub env: BTreeMap<OsString, OsString>,
+    /// The environment that steps inherit.
+    pub env: Inherited,
     /// Where output logs go.
     pub out: PathBuf,
     /// What the change is measured against.
@@ -43,15 +44,48 @@ pub fn inherited(env: &BTreeMap<OsString, OsString>, in_hook: bool) -> BTreeMap<
     env.iter().filter(|(name, _)| keep(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// What of the inherited environment one step sees. Whoever may be served from a cache sees only what its key knows, or
-/// what changes no result: see [`environment`].
-fn seen(step: &Step, env: &BTreeMap<OsString, OsString>) -> BTreeMap<OsString, OsString> {
-    let declared = |name: &OsStr| name.to_str().is_some_and(|name| step.env.contains_key(name));
-    let keep = |name: &OsStr| match step.env_mode {
-        EnvMode::Inherit => true,
-        EnvMode::Strict => environment::is_base(name.as_bytes()) || declared(name),
-    };
-    env.iter().filter(|(name, _)| keep(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+/// The environment that steps inherit, shared by all of them: see [`inherited`].
+#[derive(Clone, Debug)]
+pub struct Inherited {
+    /// Sorted by name.
+    all: Vec<Variable>,
+    /// What every step gets.
+    base: Vec<Variable>,
+}
+
+impl Inherited {
+    /// Of these variables.
+    pub fn new(env: &BTreeMap<OsString, OsString>) -> Self {
+        let shared =
+            |(name, value): (&OsString, &OsString)| (Arc::from(name.as_os_str()), Arc::from(value.as_os_str()));
+        let all: Vec<Variable> = env.iter().map(shared).collect();
+        let base = all.iter().filter(|(name, _)| environment::is_base(name.as_bytes())).cloned().collect();
+        Self { all, base }
+    }
+
+    /// What one step sees of it. Whoever may be served from a cache sees only what its key knows, or what changes no result:
+    /// see [`environment`].
+    fn seen(&self, step: &Step) -> Vec<Variable> {
+        if step.env_mode == EnvMode::Inherit {
+            return self.all.clone();
+        }
+        let mut seen = self.base.clone();
+        for name in step.env.keys() {
+            if let Ok(at) = self.all.binary_search_by(|(known, _)| (**known).cmp(OsStr::new(name))) {
+                let (name, value) = &self.all[at];
+                set(&mut seen, name, Arc::clone(value));
+            }
+        }
+        seen
+    }
+}
+
+/// Sets a variable in a sorted list.
+fn set(env: &mut Vec<Variable>, name: &OsStr, value: Arc<OsStr>) {
+    match env.binary_search_by(|(known, _)| (**known).cmp(name)) {
+        Ok(at) => env[at].1 = value,
+        Err(at) => env.insert(at, (name.into(), value)),
+    }
 }
 
 /// The lists of a `changed_only` step.
@@ -65,13 +99,13 @@ pub struct ChangedLists {
 
 /// Makes one attempt's job.
 pub fn job(common: &Common, step: &Step, attempt: u32, lists: Option<&ChangedLists>) -> Job {
-    let mut env = seen(step, &common.env);
+    let mut env = common.env.seen(step);
     for (name, value) in &step.env {
         if let Some(value) = value {
-            env.insert(name.into(), value.into());
+            set(&mut env, OsStr::new(name), OsStr::new(value).into());
         }
     }
-    let mut set = |name: &str, value: &OsStr| drop(env.insert(name.into(), value.to_owned()));
+    let mut set = |name: &str, value: &OsStr| set(&mut env, OsStr::new(name), value.into());
     set("WF_STEP", OsStr::new(step.id.as_str()));
     set("WF_ATTEMPT", OsStr::new(&attempt.to_string()));
     set("WF_RUN", OsStr::new(&common.run));
@@ -93,7 +127,7 @@ pub fn job(common: &Common, step: &Step, attempt: u32, lists: Option<&ChangedLis
         attempt,
         argv: argv(&step.command),
         dir: step.dir.under(&common.root),
-        env: env.into_iter().collect(),
+        env,
         log: common.out.join(format!("{}.{attempt}.log", step.id.file_stem())),
         timeout_ms: step.timeout_ms,
         grace_ms: step.grace_ms,

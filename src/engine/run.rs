@@ -3,7 +3,7 @@
 mod first;
 mod perform;
 
-use super::job::{self, ChangedLists, Common};
+use super::job::{self, ChangedLists, Common, Inherited};
 use super::reuse::{Looked, Made, Reuse};
 use super::telling::Telling;
 use super::{Clock, Prepared};
@@ -179,7 +179,7 @@ impl Loop {
         let common = Common {
             root,
             run: id.to_string(),
-            env,
+            env: Inherited::new(&env),
             out: log.out(),
             base: match &prepared.change.base {
                 Base::Commit { commit, .. } => Some(commit.clone()),

@@ -3,15 +3,15 @@
 use super::attempt::{Attempt, Broken};
 use super::client::Client;
 use super::guard::wire::Request;
-use super::job::{Ended, Job, OutputSink, Progress, RunStep, StopSignal};
+use super::job::{Ended, Job, OutputSink, Progress, RunStep, StopSignal, Variable};
 use super::lookup;
 use super::mask::Masker;
 use super::output::Output;
 use crate::event::{Outcome, Usage};
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::unix::pipe;
@@ -44,6 +44,8 @@ struct Inner {
     client: Mutex<Option<Arc<Client>>>,
     /// What all attempts read into, one after the other.
     buffer: Mutex<Vec<u8>>,
+    /// Where `sh` is, by this `PATH`.
+    sh: Mutex<Option<(Arc<OsStr>, PathBuf)>>,
 }
 
 type Bytes = Vec<u8>;
@@ -51,7 +53,7 @@ type Bytes = Vec<u8>;
 impl Executor {
     /// Starts nothing yet.
     pub fn new(setup: Setup) -> Self {
-        Self(Arc::new(Inner { setup, client: Mutex::new(None), buffer: Mutex::new(vec![]) }))
+        Self(Arc::new(Inner { setup, client: Mutex::new(None), buffer: Mutex::new(vec![]), sh: Mutex::new(None) }))
     }
 
     /// Ends the guard, if there is one. What `leave_running` kept stays; whatever else is left is killed, and its names
@@ -76,6 +78,23 @@ impl Executor {
         Ok(client)
     }
 
+    /// The file to execute. The shell of nearly every step is looked for once: no step installs another `sh`, as it may
+    /// install any other program.
+    fn program(&self, job: &Job) -> Result<PathBuf, String> {
+        lookup::check(job)?;
+        let by = lookup::path(job).filter(|_| job.argv.first().is_some_and(|name| name == "sh"));
+        let Some(by) = by else { return lookup::program(job) };
+        let mut known = self.0.sh.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, file)) = known.as_ref().filter(|(path, _)| path == by) {
+            return Ok(file.clone());
+        }
+        let file = lookup::program(job)?;
+        // A relative entry of `PATH` leads elsewhere from each step's own folder.
+        let anywhere = std::env::split_paths(by).all(|folder| folder.is_absolute());
+        *known = anywhere.then(|| (Arc::clone(by), file.clone()));
+        Ok(file)
+    }
+
     async fn attempt(&self, job: &Job, stop: StopSignal, out: &OutputSink) -> Ended {
         let started = Instant::now();
         let asked = *stop.borrow();
@@ -87,7 +106,7 @@ impl Executor {
             let message = masker.text(&message);
             nothing(Outcome::NotStarted { message }, started)
         };
-        let program = match lookup::program(job) {
+        let program = match self.program(job) {
             Ok(program) => program,
             Err(message) => return not_started(message),
         };
@@ -192,19 +211,19 @@ fn pipes() -> io::Result<([pipe::Receiver; 2], [OwnedFd; 2])> {
     Ok(([out, err], [to_out, to_err]))
 }
 
-fn bytes(text: &OsString) -> Bytes {
-    text.clone().into_vec()
+fn bytes(text: &OsStr) -> Bytes {
+    text.as_bytes().to_vec()
 }
 
 /// The request to start a job, its environment as differences from the base.
 fn spawn(id: u32, job: &Job, program: &Path, base: &[(Bytes, Bytes)]) -> Request {
     let (unset, set) = differences(base, &job.env);
-    let marks = job.env.iter().filter(|(name, _)| name == "WF_STEP" || name == "WF_ATTEMPT");
+    let marks = job.env.iter().filter(|(name, _)| **name == *"WF_STEP" || **name == *"WF_ATTEMPT");
     Request::Spawn {
         id,
         tell: job.profile,
         program: program.as_os_str().as_bytes().to_vec(),
-        argv: job.argv.iter().map(bytes).collect(),
+        argv: job.argv.iter().map(|word| bytes(word)).collect(),
         dir: job.dir.as_os_str().as_bytes().to_vec(),
         unset,
         set,
@@ -213,7 +232,7 @@ fn spawn(id: u32, job: &Job, program: &Path, base: &[(Bytes, Bytes)]) -> Request
 }
 
 /// What to take from `base`, and what to put on top, to get `env`. Quick when both are sorted by name, as they should be.
-fn differences(base: &[(Bytes, Bytes)], env: &[(OsString, OsString)]) -> (Vec<Bytes>, Vec<(Bytes, Bytes)>) {
+fn differences(base: &[(Bytes, Bytes)], env: &[Variable]) -> (Vec<Bytes>, Vec<(Bytes, Bytes)>) {
     let sorted = base.is_sorted_by(|one, next| one.0 < next.0) && env.is_sorted_by(|one, next| one.0 < next.0);
     if !sorted {
         let all = env.iter().map(|(name, value)| (bytes(name), bytes(value)));
@@ -240,15 +259,16 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    fn env() -> impl Strategy<Value = Vec<(OsString, OsString)>> {
-        proptest::collection::vec(("[a-e]", "[xy]"), 0..6)
-            .prop_map(|pairs| pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    fn env() -> impl Strategy<Value = Vec<Variable>> {
+        proptest::collection::vec(("[a-e]", "[xy]"), 0..6).prop_map(|pairs| {
+            pairs.into_iter().map(|(name, value)| (OsStr::new(&name).into(), OsStr::new(&value).into())).collect()
+        })
     }
 
     proptest! {
         #[test]
         fn differences_lead_from_any_environment_to_any_other(base in env(), want in env(), sort: bool) {
-            let tidy = |env: Vec<(OsString, OsString)>| -> Vec<_> {
+            let tidy = |env: Vec<Variable>| -> Vec<_> {
                 if sort { env.into_iter().collect::<BTreeMap<_, _>>().into_iter().collect() } else { env }
             };
             let (base, want) = (tidy(base), tidy(want));

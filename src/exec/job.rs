@@ -3,9 +3,13 @@
 use crate::base::{Millis, StepId};
 pub use crate::event::StopHow;
 use crate::event::{Outcome, Usage};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
+
+/// A variable: name and value. Shared, because thousands of jobs have the same ones.
+pub type Variable = (Arc<OsStr>, Arc<OsStr>);
 
 /// One attempt, fully resolved: nothing in it is looked up later.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +23,7 @@ pub struct Job {
     /// The folder it runs in, absolute.
     pub dir: PathBuf,
     /// Its whole environment, sorted by name.
-    pub env: Vec<(OsString, OsString)>,
+    pub env: Vec<Variable>,
     /// Where its output is kept, absolute; created at the first byte.
     pub log: PathBuf,
     /// Longest attempt.

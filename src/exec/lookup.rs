@@ -3,16 +3,19 @@
 use super::job::Job;
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// The file to execute: found in the job's own `PATH`, as its shell would.
+/// Can there be a process with these arguments and variables at all?
 ///
 /// # Errors
 /// A sentence for people.
-pub fn program(job: &Job) -> Result<PathBuf, String> {
-    let variables = job.env.iter().flat_map(|(name, value)| [name, value]);
-    if let Some(text) = job.argv.iter().chain(variables).find(|text| text.as_encoded_bytes().contains(&0)) {
+pub fn check(job: &Job) -> Result<(), String> {
+    let variables = job.env.iter().flat_map(|(name, value)| [&**name, &**value]);
+    if let Some(text) =
+        job.argv.iter().map(OsString::as_os_str).chain(variables).find(|text| text.as_encoded_bytes().contains(&0))
+    {
         let text = text.to_string_lossy().replace('\0', "\\0");
         return Err(format!("`{text}` contains a NUL byte, which no argument or variable can"));
     }
@@ -20,11 +23,24 @@ pub fn program(job: &Job) -> Result<PathBuf, String> {
     {
         return Err(format!("`{}` cannot be the name of a variable", name.to_string_lossy()));
     }
+    Ok(())
+}
+
+/// The job's own `PATH`.
+pub fn path(job: &Job) -> Option<&Arc<OsStr>> {
+    job.env.iter().find(|(name, _)| **name == *"PATH").map(|(_, value)| value)
+}
+
+/// The file to execute: found in the job's own `PATH`, as its shell would.
+///
+/// # Errors
+/// A sentence for people.
+pub fn program(job: &Job) -> Result<PathBuf, String> {
     let name = job.argv.first().filter(|name| !name.is_empty()).ok_or("its command is empty")?;
     if name.as_encoded_bytes().contains(&b'/') {
         return Ok(job.dir.join(name));
     }
-    let path = job.env.iter().find(|(key, _)| key == "PATH").map_or(OsStr::new(""), |(_, value)| value.as_os_str());
+    let path = path(job).map_or(OsStr::new(""), |path| path);
     let mut unusable = None;
     for folder in std::env::split_paths(path) {
         let candidate = job.dir.join(folder).join(name);

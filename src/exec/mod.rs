@@ -18,4 +18,4 @@ mod tail;
 mod watchdog;
 
 pub use executor::{Executor, Setup};
-pub use job::{Ended, Job, OutputSink, Progress, RunStep, StopHow, StopSignal};
+pub use job::{Ended, Job, OutputSink, Progress, RunStep, StopHow, StopSignal, Variable};

@@ -1,6 +1,7 @@
 //! Output of every kind: endless, binary, secret, and with no place to go.
 
 use crate::exec_rig::{Host, Rig, block_on};
+use std::ffi::OsStr;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use wf::event::{Outcome, frame};
@@ -100,7 +101,7 @@ fn no_form_of_a_secret_reaches_the_log() {
              printf %s \"user:$S\" | base64; printf %s \"$S\" | base64 >&2; \
              printf %s \"$S\" | od -An -tx1 | tr -d ' \\n'; echo; echo 's3cr3t%2Fpass%20word%2B42'; echo 's3cr3t/pass wo'",
         );
-        job.env.insert(1, ("S".into(), secret.into()));
+        job.env.insert(1, (OsStr::new("S").into(), OsStr::new(secret).into()));
         let done = rig.run(job).await;
         assert_eq!(done.ended.outcome, Outcome::Passed);
         assert!(done.output.contains("plain ***\n") && done.output.contains("*** split\n"), "{}", done.output);

@@ -1,6 +1,6 @@
 //! What the exec tests share: an executor with the real wf as its guard, and jobs that are shell scripts.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::future::Future;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ impl Rig {
             attempt: 1,
             argv: argv.iter().map(OsString::from).collect(),
             dir: self.folder.path().to_owned(),
-            env: env.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            env: env.iter().map(|(name, value)| (OsStr::new(name).into(), OsStr::new(value).into())).collect(),
             log: self.log(name),
             timeout_ms: None,
             grace_ms: 10_000,

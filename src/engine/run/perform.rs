@@ -143,6 +143,8 @@ impl Loop {
     pub(super) fn finish(&mut self, status: RunStatus) -> Finished {
         if let Some(reuse) = self.reuse.take() {
             reuse.finish().into_iter().for_each(|note| self.telling.tell(note));
+            // As large as the tree, and the process ends soon.
+            std::mem::forget(reuse);
         }
         if let (Some(head), Some(still_at), true) =
             (&self.prepared.change.head, self.still_at.take(), self.prepared.change.is_clean() && self.ran)
