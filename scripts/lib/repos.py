@@ -59,7 +59,9 @@ def settle(folder: pathlib.Path) -> None:
         path = os.path.join(os.fsencode(folder), name)
         if os.path.exists(path):
             os.utime(path, (old, old))
-    git(folder, "update-index", "-q", "--really-refresh")
+    # Made anew: most builds of git compare whole seconds, and leave an entry with the nanoseconds of an earlier look.
+    index.unlink()
+    git(folder, "reset", "--quiet")
     git(folder, "status", "--porcelain")
 
 

@@ -119,7 +119,8 @@ class Rounds:
                 self.complain(tool, row, str(error))
                 self.failed.add(tool.name)
                 return None
-            self.primed.add(tool.name)
+            if row not in ("version", "affected"):
+                self.primed.add(tool.name)
             output.seek(0)
             self.check(tool, row, output.read().decode(errors="replace") if row == "affected" else "", cell)
         return took

@@ -46,6 +46,9 @@ pub(super) fn folder(path: &Path) -> io::Result<()> {
 
 /// Writes a small file so that readers see all of it or none of it. An existing one stays.
 pub(super) fn whole_if_missing(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if path.symlink_metadata().is_ok() {
+        return Ok(());
+    }
     let mut temp = tempfile::Builder::new().prefix(".tmp-").tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
     io::Write::write_all(&mut temp, bytes)?;
     match temp.persist_noclobber(path) {

@@ -44,7 +44,7 @@ pub fn run(args: &HistoryArgs, cx: &Context) -> Result<Exit, Failure> {
         width: usize::MAX,
         github: false,
         verbose: false,
-        zone: jiff::tz::TimeZone::system(),
+        zone: super::look::zone(cx),
     };
     cx.print(&table(shown, recorded.runs.len(), &look))?;
     Ok(Exit::Passed)

@@ -4,6 +4,7 @@ use super::Context;
 use crate::config::model::OutputMode;
 use crate::config::{Loaded, Origin};
 use crate::report::{Look, SinkOptions, Stored};
+use jiff::tz::TimeZone;
 use std::path::Path;
 
 /// How results look on standard output.
@@ -13,8 +14,16 @@ pub fn look(cx: &Context, verbose: bool) -> Look {
         width: usize::from(columns(cx)).max(20),
         github: github(cx),
         verbose,
-        zone: jiff::tz::TimeZone::system(),
+        zone: zone(cx),
     }
+}
+
+/// The time zone of this machine, or of `TZ`. To ask for it by its name, a library reads the whole database of zones, which
+/// takes longer than a small run; the file that says which one it is says everything about it.
+pub fn zone(cx: &Context) -> TimeZone {
+    let here = || TimeZone::tzif("local", &std::fs::read("/etc/localtime").ok()?).ok();
+    let named = cx.env.get("TZ").is_some();
+    (!named).then(here).flatten().unwrap_or_else(TimeZone::system)
 }
 
 /// What the sinks of a run need to know. `json`, `junit` and `state_dir` are for the caller to fill in.
@@ -31,7 +40,7 @@ pub fn sink_options(cx: &Context, mode: OutputMode, run_dir: &Path, verbose: boo
         color_stderr: cx.color(cx.stderr_is_terminal),
         ci: cx.env.flag("CI"),
         github: github(cx),
-        zone: jiff::tz::TimeZone::system(),
+        zone: zone(cx),
         run_dir: run_dir.to_owned(),
         state_dir: None,
         junit: None,

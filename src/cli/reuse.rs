@@ -9,7 +9,7 @@ use crate::base::RunId;
 use crate::cache::{self, Actions, CachePlace, Digests, Folder, Policy};
 use crate::config::model::{CacheLimits, Eviction, Resume};
 use crate::engine::reuse::{self, Keeping, Nothing, Reuse, Seal, Setup, Tools, World};
-use crate::engine::{self, Prepared, changed_lists, fallback};
+use crate::engine::{self, Prepared, changed_lists, committed, fallback};
 use crate::event::{EventKind, FallbackCode, Place, RunStatus};
 use crate::git::{Listing, Mode, Repo};
 use crate::plan::RunRequest;
@@ -165,6 +165,14 @@ type Environment = std::collections::BTreeMap<std::ffi::OsString, std::ffi::OsSt
 fn opened(ready: &mut Ready, write: bool, cx: &Context) -> Option<(Opened, Listing)> {
     let (Opening(opening), listing) = (ready.cache.take()?, ready.prepared.listing.take()?);
     let mut opened = opening.join().unwrap_or_else(|bug| std::panic::resume_unwind(bug));
+    // Whoever can commit could plant results that way.
+    if let Some(path) = ready.config.repo.as_ref().ok().and_then(|repo| committed(repo, opened.folder.dir())) {
+        let message =
+            format!("{path} is committed to this repository; results that a commit brings along are not used");
+        let hint = Some(format!("git rm -r --cached {path}"));
+        ready.prepared.notes.push(fallback(FallbackCode::CacheUnreadable, &message, hint));
+        return None;
+    }
     ready.prepared.notes.extend(opened.problems.iter().map(unreadable));
     // Only then is anything read for it: a start that lost nothing pays nothing.
     if opened.actions.has_lost()

@@ -16,5 +16,5 @@ mod telling;
 pub use change::fallback;
 pub use clock::Clock;
 pub use job::inherited;
-pub use prepare::{Inputs, PrepareError, Prepared, changed_lists, prepare, walk};
+pub use prepare::{Inputs, PrepareError, Prepared, changed_lists, committed, prepare, walk};
 pub use run::{Finished, Run, Sinks, run};

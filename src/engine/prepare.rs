@@ -172,18 +172,20 @@ impl Steps {
 
 /// Does the repository itself bring wf's state along? Whoever can commit could forge evidence that way, so it is not used.
 fn is_committed(inputs: &Inputs<'_>, state: &StateDir, notes: &mut Vec<EventKind>) -> bool {
+    let Some(path) = inputs.repo.ok().and_then(|repo| committed(repo, state.root())) else { return false };
+    let message = format!("{path} is committed to this repository; evidence that a commit brings along is not used");
+    let hint = Some(format!("git rm -r --cached {path}"));
+    notes.push(change::fallback(FallbackCode::HistoryUnreadable, &message, hint));
+    true
+}
+
+/// The path of a folder of wf's in the repository, if HEAD brings something of it along, or if nobody can tell.
+pub fn committed(repo: &Repo, folder: &Path) -> Option<RepoPath> {
     use std::os::unix::ffi::OsStrExt;
-    let Ok(repo) = inputs.repo else { return false };
-    let Ok(inside) = state.root().strip_prefix(repo.root()) else { return false };
+    let inside = folder.strip_prefix(repo.root()).ok()?;
     let path = RepoPath::from_bytes(inside.as_os_str().as_bytes());
-    let committed = repo.head().ok().flatten().is_some_and(|head| repo.holds(&head, &path).unwrap_or(true));
-    if committed {
-        let message =
-            format!("{path} is committed to this repository; evidence that a commit brings along is not used");
-        let hint = Some(format!("git rm -r --cached {path}"));
-        notes.push(change::fallback(FallbackCode::HistoryUnreadable, &message, hint));
-    }
-    committed
+    let head = repo.head().ok().flatten()?;
+    repo.holds(&head, &path).unwrap_or(true).then_some(path)
 }
 
 /// For each step the list of changed files that it is given, if it is.

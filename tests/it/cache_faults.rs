@@ -141,3 +141,20 @@ fn damaged_blobs_are_found_removed_and_stored_again() {
     let said = world.wf_env(&env, &["cache", "verify"]).passed();
     assert!(!said.err.contains("damaged"), "{}", said.err);
 }
+
+/// Whoever can commit could plant results, which others would then be served.
+#[test]
+fn a_cache_that_a_commit_brings_along_is_not_used() {
+    let world = World::new("steps: [{id: a, run: 'echo a >> ../trace', inputs: [.workflow-config.yaml]}]\n");
+    let _ = world.wf(&["run", "--all"]).passed();
+    let _ = world.wf(&["run", "--all"]).passed().says("1 cached");
+    world.git(&["add", "--force", ".wf/cache/actions"]);
+    world.git(&["commit", "--quiet", "--message", "results"]);
+    let said = world.wf(&["run", "--all"]).passed().says("1 passed");
+    let _ = said.says(".wf/cache is committed to this repository; results that a commit brings along are not used");
+    let _ = world.wf(&["run", "--all", "--strict"]).exits(3);
+    assert_eq!(world.trace(), ["a", "a"], "strict starts nothing");
+    world.git(&["rm", "--quiet", "-r", "--cached", ".wf"]);
+    world.git(&["commit", "--quiet", "--message", "no results"]);
+    let _ = world.wf(&["run", "--all"]).passed().says("1 cached");
+}

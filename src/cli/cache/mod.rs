@@ -140,6 +140,6 @@ fn look(cx: &Context) -> Look {
         width: usize::MAX,
         github: false,
         verbose: false,
-        zone: jiff::tz::TimeZone::system(),
+        zone: super::look::zone(cx),
     }
 }

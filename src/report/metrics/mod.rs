@@ -21,22 +21,23 @@ const PAUSE_MS: Millis = 500;
 pub struct Metrics {
     state_dir: PathBuf,
     run_dir: PathBuf,
-    written_ms: Option<Millis>,
+    /// When the last version of `current_run.json` was due; the first is due after a pause, and short runs have only the last.
+    written_ms: Millis,
     stale: bool,
 }
 
 impl Metrics {
     /// `state_dir` gets `current_run.json` and `history.jsonl`, the run's own folder `metrics.json`.
     pub fn new(state_dir: PathBuf, run_dir: PathBuf) -> Self {
-        Self { state_dir, run_dir, written_ms: None, stale: false }
+        Self { state_dir, run_dir, written_ms: 0, stale: false }
     }
 
     fn refresh(&mut self, now_ms: Millis, view: &RunView) -> io::Result<()> {
-        let due = self.written_ms.is_none_or(|written| now_ms.saturating_sub(written) >= PAUSE_MS);
+        let due = now_ms.saturating_sub(self.written_ms) >= PAUSE_MS;
         if !self.stale || !due {
             return Ok(());
         }
-        (self.stale, self.written_ms) = (false, Some(now_ms));
+        (self.stale, self.written_ms) = (false, now_ms);
         replace(&self.state_dir.join("current_run.json"), &current_run(view), view)
     }
 }
@@ -76,12 +77,22 @@ fn replace(path: &Path, value: &impl Serialize, view: &RunView) -> io::Result<()
         serde_json::to_writer_pretty(&mut file, value)?;
         file.write_all(b"\n")?;
         file.flush()?;
-        fs::rename(&beside, path)
+        put(&beside, path)
     };
     write().map_err(|error| {
         let _ = fs::remove_file(&beside);
         io::Error::new(error.kind(), format!("{}: {error}", path.display()))
     })
+}
+
+/// Puts a file in another's place. They change places where that can be had: a file system may write a file to the disk
+/// before it replaces another, and nobody needs that of numbers that the log has too.
+fn put(beside: &Path, path: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    match renameat_with(CWD, beside, CWD, path, RenameFlags::EXCHANGE) {
+        Ok(()) => fs::remove_file(beside),
+        Err(_) => fs::rename(beside, path),
+    }
 }
 
 /// One line in one write, so that two runs that end together do not mix theirs.
@@ -182,6 +193,8 @@ mod tests {
         let mut sink = Metrics::new(dir.path().into(), dir.path().into());
         let view = story.view();
         sink.on(&story.events[2], &view).unwrap();
+        assert!(!dir.path().join("current_run.json").exists(), "too early");
+        sink.tick(PAUSE_MS, &view).unwrap();
         let current: Value =
             serde_json::from_str(&fs::read_to_string(dir.path().join("current_run.json")).unwrap()).unwrap();
         assert_eq!((&current["status"], &current["end_time"]), (&"running".into(), &Value::Null));
