@@ -143,8 +143,9 @@ class Tools(Folder):
         said = '{"projects": [{"id": "p0001", "config": {"dependsOn": ["p0000"]}}]}'
         self.assertEqual(Moon().affected_packages(said), {"p0001"})
         self.assertEqual(Lage().affected_packages('{"data": {"scope": ["p0001"], "tasks": "p0000"}}'), {"p0001"})
-        step = '{"id": "%s@packages/p000%d", "decision": {"%s": {}}}'
-        said = '{"steps": [%s, %s]}' % (step % ("lint", 1, "run"), step % ("lint", 0, "skip"))
+        step = '{"id": "%s@packages/p000%d", "decision": {"%s": {"because": "%s"}}}'
+        steps = [("lint", 1, "run", "changed"), ("lint", 0, "skip", "unaffected"), ("build", 2, "run", "outputs-needed")]
+        said = '{"steps": [%s]}' % ", ".join(step % one for one in steps)
         self.assertEqual(native.Wf("wf").affected_packages(said), {"p0001"})
 
     def test_lock_files_are_exact_and_name_no_registry(self):
