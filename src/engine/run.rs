@@ -314,13 +314,15 @@ impl Loop {
         let mut report = None;
         loop {
             loop {
+                let mut starts = false;
                 for effect in &effects {
                     if let Effect::Start { task, attempt } = effect {
                         self.start(*task, *attempt, &runner, &mut attempts, &out);
+                        starts = true;
                     }
                 }
                 // They begin now: a processor that has just become free does not wait until everything is told.
-                if self.ran {
+                if starts {
                     tokio::task::yield_now().await;
                 }
                 for effect in effects.drain(..) {
