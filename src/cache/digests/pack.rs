@@ -98,7 +98,10 @@ impl Pack {
 
     /// What is known of a path.
     pub fn row(&self, path: &RepoPath) -> Option<Row> {
-        let at = search(self.rows, |at| self.path(at).cmp(path.as_bytes()))?;
+        self.row_at(search(self.rows, |at| self.path(at).cmp(path.as_bytes()))?)
+    }
+
+    fn row_at(&self, at: usize) -> Option<Row> {
         let row = self.row_bytes(at);
         let stat = FileStat {
             size: long(row, 8),
@@ -134,26 +137,20 @@ impl Pack {
         if self.newer {
             return Ok(());
         }
-        let mut rows: BTreeMap<RepoPath, Row> = BTreeMap::new();
-        for at in 0..self.rows {
-            let path = RepoPath::from_bytes(self.path(at));
-            if let Some(row) = self.row(&path) {
-                rows.insert(path, row);
-            }
-        }
+        // They are in order, so that collecting them takes no search.
+        let old = |at: usize| Some((RepoPath::from_bytes(self.path(at)), self.row_at(at)?));
+        let mut rows: BTreeMap<RepoPath, Row> = (0..self.rows).filter_map(old).collect();
         for (path, row) in new {
             rows.insert(path.clone(), row.clone());
         }
         if rows.len() > self.rows + SLACK / 10 || rows.len() > SLACK {
             rows.retain(|path, _| alive(path));
         }
-        let mut all: BTreeMap<(BlobName, u8), Digest> = BTreeMap::new();
-        for at in 0..self.blobs {
+        let old = |at: usize| {
             let blob = self.blob_bytes(at);
-            if let (Ok(name), Some(digest)) = (blob[..20].try_into(), digest(&blob[24..56])) {
-                all.insert((name, blob[20]), digest);
-            }
-        }
+            Some(((blob[..20].try_into().ok()?, blob[20]), digest(&blob[24..56])?))
+        };
+        let mut all: BTreeMap<(BlobName, u8), Digest> = (0..self.blobs).filter_map(old).collect();
         // Blobs of old checkouts are no use to anybody once there are far more of them than files.
         if all.len() > 4 * rows.len() + SLACK {
             all.clear();
