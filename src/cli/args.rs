@@ -59,7 +59,7 @@ pub enum Command {
     Init(super::init::InitArgs),
     /// Run what the change can affect
     Run(Box<RunArgs>),
-    /// Say what would run, and why; run nothing
+    /// Say what would run, why, and what of it the cache is expected to know; run nothing
     Plan(PlanArgs),
     /// Say why one step runs or is skipped, and what would turn that round
     Explain(ExplainArgs),

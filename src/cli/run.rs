@@ -65,8 +65,9 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
     drop(lock);
     // The process ends soon: a configuration of thousands of steps is not given back piece by piece.
     std::mem::forget(ready.config);
-    // Without it manifests are read again, which only costs time.
-    let _ = learned.map(|learned| learned.keep(&state));
+    if let Some(Err(error)) = learned.map(|learned| learned.keep(&state)) {
+        cx.say(&format!("warning: what manifests say cannot be kept, and is read again each time: {error}"));
+    }
     tidy_up(&state, cx);
     match finished.log_lost {
         Some(error) => Err(Failure::environment(format!("the event log of run {run_id} lacks its end: {error}"))
