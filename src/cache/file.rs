@@ -31,6 +31,11 @@ pub(super) fn update(path: &Path) -> io::Result<File> {
     only_regular(options(true).create(true).truncate(false).open(path)?)
 }
 
+/// Opens a regular file that is there, to write behind what it holds.
+pub(super) fn append(path: &Path) -> io::Result<File> {
+    only_regular(options(false).append(true).open(path)?)
+}
+
 /// Makes sure that a real folder is there. Its parent must be.
 pub(super) fn folder(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {

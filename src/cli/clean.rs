@@ -11,7 +11,7 @@ use std::time::Duration;
 /// What `wf clean` takes.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:\n  wf clean --dry-run\n  wf clean --older-than 7d\n  wf clean --all\n\n\
-    Without a flag: what wf also removes after each run, that is all but the newest 50 runs, runs older\n\
+    Without a flag: what wf also removes after every tenth run, that is all but the newest 50 runs, runs older\n\
     than 30 days, and the oldest ones while all take more than 1 GiB. The newest run stays. What removed\n\
     runs found out stays recorded as facts, unless --all is given.")]
 pub struct CleanArgs {

@@ -162,7 +162,7 @@ fn sinks(options: SinkOptions, run: &RunRef, state: PathBuf) -> Vec<Box<dyn Sink
 
 /// Old runs go after the run, when nobody waits for them. Failing to is worth a line, no more.
 fn tidy_up(state: &StateDir, cx: &Context) {
-    if let Err(error) = history::prune(state, &history::Limits::default(), jiff::Timestamp::now()) {
+    if let Err(error) = history::prune_after_a_run(state) {
         cx.say(&format!("warning: old runs could not be removed: {error}"));
     }
 }

@@ -23,7 +23,7 @@ mod verdicts;
 pub use facts::{AttemptFact, ProvenFact, Row, RunFacts};
 pub use known::{green_commits, known};
 pub use log::LogWriter;
-pub use prune::{Limits, Pruned, clean_all, prune, prune_default, would_prune};
+pub use prune::{Limits, Pruned, clean_all, prune, prune_after_a_run, would_prune};
 pub use read::{LogError, LogReader, read_head, read_log};
 pub use recorded::{Recorded, RecordedRun};
 pub use runs::{ResolveError, RunRef, new_run_id, next_run_id, resolve_run, runs};

@@ -76,12 +76,18 @@ pub fn prune(state: &StateDir, limits: &Limits, now: jiff::Timestamp) -> io::Res
     Ok(done)
 }
 
-/// Prunes with the limits that everybody has, now.
+/// Prunes after a run with the limits that everybody has, each tenth time: looking at all runs and moving facts takes as
+/// long as a run that finds nothing to do, and a few runs more do no harm unless they are large.
 ///
 /// # Errors
 /// As [`prune`].
-pub fn prune_default(state: &StateDir) -> io::Result<Pruned> {
-    prune(state, &Limits::default(), jiff::Timestamp::now())
+pub fn prune_after_a_run(state: &StateDir) -> io::Result<Pruned> {
+    let (all, limits) = (runs(state)?, Limits::default());
+    let is_large = || all.first().is_some_and(|newest| size_of(newest) > limits.bytes / limits.runs as u64);
+    if all.len().is_multiple_of(10) || is_large() {
+        return prune(state, &limits, jiff::Timestamp::now());
+    }
+    Ok(Pruned::default())
 }
 
 /// What [`prune`] would take now. Nothing is written.

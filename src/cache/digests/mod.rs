@@ -6,15 +6,15 @@
 
 mod hash;
 mod pack;
+mod part;
 
 use super::Problem;
 use super::outputs::Known;
 use crate::base::{Digest, RepoPath};
-use crate::tree::{BlobName, FileKind, FileStat, Form, Listed};
+use crate::tree::{FileKind, FileStat, Form, Listed};
 use hash::Hashed;
-use pack::{Blob, Pack, Row};
+use pack::{Known as New, Pack, Row};
 use rayon::prelude::*;
-use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// For which form of a file's bytes a digest holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub(in crate::cache) enum Holds {
     /// There is nothing to convert in it: for every form.
@@ -36,6 +36,13 @@ pub(in crate::cache) enum Holds {
 }
 
 impl Holds {
+    const ALL: [Self; 4] = [Self::Always, Self::Raw, Self::Text, Self::Binary];
+
+    /// The form that a byte says.
+    fn of(byte: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|holds| *holds as u8 == byte)
+    }
+
     fn serves(self, form: Form) -> bool {
         match form {
             Form::Raw | Form::Filtered => self != Self::Text,
@@ -63,12 +70,6 @@ pub struct Digests {
     new: Mutex<New>,
     files_read: AtomicU64,
     bytes_read: AtomicU64,
-}
-
-#[derive(Default)]
-struct New {
-    rows: HashMap<RepoPath, Row>,
-    blobs: HashMap<(BlobName, Holds), Digest>,
 }
 
 impl Digests {
@@ -163,13 +164,13 @@ impl Digests {
     /// # Errors
     /// The folder cannot be written.
     pub fn save(&self) -> io::Result<()> {
-        let new = self.fresh();
-        if new.rows.values().all(|row| row.racy) && new.blobs.is_empty() || self.pack.is_newer() {
+        let mut new = std::mem::take(&mut *self.fresh());
+        new.rows.retain(|path, row| !row.racy && !(self.unnamed)(path));
+        if new.rows.is_empty() && new.blobs.is_empty() {
             return Ok(());
         }
-        let rows = new.rows.iter().filter(|(path, row)| !row.racy && !(self.unnamed)(path));
         let alive = |path: &RepoPath| path.under(&self.root).symlink_metadata().is_ok();
-        Pack::open(&self.file).0.save(&self.file, rows, &new.blobs, &alive)
+        self.pack.save(&self.file, &new, &alive)
     }
 
     fn look_up(&self, file: &Listed) -> Option<Digest> {
@@ -249,12 +250,6 @@ impl Known for Digests {
     fn learn(&self, path: &RepoPath, stat: &FileStat, digest: Digest, began: Option<i64>) {
         let row = Row { stat: *stat, holds: Holds::Raw, digest, racy: is_racy(stat, began) };
         self.fresh().rows.insert(path.clone(), row);
-    }
-}
-
-impl Blob {
-    fn serves(holds: u8, want: impl Fn(Holds) -> bool) -> bool {
-        pack::holds(holds).is_some_and(want)
     }
 }
 

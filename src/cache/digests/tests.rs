@@ -215,28 +215,70 @@ fn damage_and_newer_formats_are_told_and_never_believed() {
     assert_eq!(std::fs::read(&file).unwrap(), b"wfdig 2\nwhatever");
 }
 
+fn row(of: u64) -> Row {
+    let stat = FileStat { size: of, mtime_ns: -1, ctime_ns: !of.cast_signed(), inode: of ^ 5, mode: 0o100_644 };
+    Row { stat, holds: Holds::Text, digest: Digest::of_bytes(&of.to_le_bytes()), racy: false }
+}
+
 proptest! {
+    /// However what is known came there, over however many runs: the latest holds.
     #[test]
-    fn rows_come_back(names in proptest::collection::btree_set("[a-c/]{1,6}", 0..20), size in any::<u64>(), time in any::<i64>()) {
+    fn rows_come_back(saves in proptest::collection::vec(proptest::collection::hash_map("[a-c]{1,2}(/[a-c]{1,2})?", any::<u64>(), 0..20), 1..6)) {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("d");
-        let row = |name: &str| Row {
-            stat: FileStat { size, mtime_ns: time, ctime_ns: !time, inode: size ^ 5, mode: 0o100_644 },
-            holds: Holds::Text,
-            digest: Digest::of_bytes(name.as_bytes()),
-            racy: false,
-        };
-        let rows: Vec<(RepoPath, Row)> = names.iter().map(|name| (RepoPath::from_bytes(name.as_bytes()), row(name))).collect();
-        let refs = rows.iter().map(|(path, row)| (path, row));
-        Pack::default().save(&file, refs, &HashMap::new(), &|_| true).unwrap();
+        let mut latest = std::collections::HashMap::new();
+        for save in saves {
+            let rows = save.iter().map(|(name, of)| (RepoPath::from_bytes(name.as_bytes()), row(*of)));
+            latest.extend(rows.clone());
+            let new = New { rows: rows.collect(), ..New::default() };
+            Pack::open(&file).0.save(&file, &new, &|_| true).unwrap();
+        }
         let (pack, problem) = Pack::open(&file);
         prop_assert_eq!(problem, None);
-        let latest: HashMap<_, _> = rows.into_iter().collect();
         for (path, row) in latest {
             prop_assert_eq!(pack.row(&path), Some(row));
         }
         prop_assert_eq!(pack.row(&RepoPath::from("zz")), None);
     }
+}
+
+#[test]
+fn what_a_run_adds_is_written_behind_the_rest_until_that_is_much() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("d");
+    let size = || std::fs::metadata(&file).unwrap().len();
+    let add = |names: std::ops::Range<u64>| {
+        let rows = names.map(|of| (RepoPath::from(format!("{of:05}").as_str()), row(of))).collect();
+        Pack::open(&file).0.save(&file, &New { rows, ..New::default() }, &|_| true).unwrap();
+    };
+    add(0..5_000);
+    let (first, one) = (size(), 24 + 80 + 5);
+    for _ in 0..3 {
+        add(4_999..5_000);
+    }
+    assert_eq!(size(), first + 3 * one, "three parts more");
+    add(4_001..5_000);
+    assert_eq!(size(), first + 3 * one + 24 + 999 * 85, "so many may stand behind the first part");
+    add(5_000..5_002);
+    assert_eq!(size(), first + 2 * 85, "all of it anew, each file once");
+
+    // What one run added is torn: the rest is used, and written anew with the next.
+    add(5_002..5_003);
+    let whole = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &whole[..whole.len() - 1]).unwrap();
+    let (pack, problem) = Pack::open(&file);
+    assert!(matches!(problem, Some(Problem::Damaged { .. })));
+    assert_eq!(pack.row(&RepoPath::from("05001")), Some(row(5_001)));
+    assert_eq!(pack.row(&RepoPath::from("05002")), None);
+    add(5_002..5_003);
+    assert_eq!((size(), Pack::open(&file).1), (first + 3 * 85, None));
+
+    // Another wf put something newer there meanwhile.
+    let (old, _) = Pack::open(&file);
+    std::fs::write(&file, b"wfdig 2\nwhatever").unwrap();
+    let rows = [(RepoPath::from("x"), row(1))].into();
+    old.save(&file, &New { rows, ..New::default() }, &|_| true).unwrap();
+    assert_eq!(std::fs::read(&file).unwrap(), b"wfdig 2\nwhatever");
 }
 
 #[test]
