@@ -11,6 +11,10 @@ use std::collections::btree_map::Entry;
 /// in none of these runs has no estimate.
 const DURATIONS: usize = 4 << 20;
 
+/// Once a run that was green at the base was asked, which has a verdict on all its steps, at most so many bytes of older
+/// runs' rows are read: they may be of another configuration. What is not read is no evidence.
+const OLDER: usize = 1 << 20;
+
 /// How the row of an attempt starts, up to the step's name.
 const ATTEMPT: &[u8] = b"{\"fact\":\"attempt\",\"step\":\"";
 
@@ -41,10 +45,15 @@ impl Recorded {
         let last = self.runs.iter().find(|run| !run.live).map(|run| (run.facts.run.clone(), run.facts.status));
         let mut known = Known { base: base.map(str::to_owned), last_run: last, ..Known::default() };
         let (mut budget, mut timed) = (DURATIONS, HashSet::new());
+        let mut older = usize::MAX;
         for run in &self.runs {
-            if base.is_some() && run.facts.commit.as_deref() == base && run.facts.speaks_for_commit() {
+            if base.is_some() && run.size() <= older && run.facts.commit.as_deref() == base && run.facts.speaks_for_commit() {
                 match run.rows() {
-                    Ok(rows) => take_verdicts(&mut known, run, &rows),
+                    Ok(rows) => {
+                        take_verdicts(&mut known, run, &rows);
+                        older = older.saturating_sub(run.size());
+                        older = if run.facts.is_green() { older.min(OLDER) } else { older };
+                    }
                     Err(error) => self.problems.push(format!("facts of run {} are damaged: {error}", run.facts.run)),
                 }
             }

@@ -76,7 +76,7 @@ pub fn prune(state: &StateDir, limits: &Limits, now: jiff::Timestamp) -> io::Res
     Ok(done)
 }
 
-/// Prunes after a run with the limits that everybody has, each tenth time: looking at all runs and moving facts takes as
+/// Looks after the folder when a run has ended. Prunes with the limits that everybody has, but only each tenth time: looking at all runs and moving facts takes as
 /// long as a run that finds nothing to do, and a few runs more do no harm unless they are large.
 ///
 /// # Errors
@@ -86,6 +86,9 @@ pub fn prune_after_a_run(state: &StateDir) -> io::Result<Pruned> {
     let is_large = || all.first().is_some_and(|newest| size_of(newest) > limits.bytes / limits.runs as u64);
     if all.len().is_multiple_of(10) || is_large() {
         return prune(state, &limits, jiff::Timestamp::now());
+    }
+    if let Some(_lock) = lock(state)? {
+        settle(state)?;
     }
     Ok(Pruned::default())
 }

@@ -37,8 +37,8 @@ pub struct RecordedRun {
 enum Rows {
     /// In a text that was read, its own row first.
     Read(Arc<Vec<u8>>, std::ops::Range<usize>),
-    /// In the run's own file, whose length says that it is whole. Most starts never ask.
-    OnDisk(PathBuf, Arc<OnceLock<Vec<u8>>>),
+    /// At a place of a file that was seen to be whole. Most starts never ask.
+    OnDisk(PathBuf, std::ops::Range<u64>, Arc<OnceLock<Vec<u8>>>),
 }
 
 impl Recorded {
@@ -67,9 +67,12 @@ impl Recorded {
 
     fn take_folder(&mut self, run: RunRef) {
         let live = run.is_live();
-        if let Some(facts) = head_of(&run) {
-            let rows = Rows::OnDisk(facts_path(&run), Arc::default());
-            return self.runs.push(RecordedRun { facts, place: Some(run), live, rows });
+        if let Some(heads) = heads(&facts_path(&run))
+            && let [(facts, range)] = &heads[..]
+            && facts.run == run.id
+        {
+            let rows = Rows::OnDisk(facts_path(&run), range.clone(), Arc::default());
+            return self.runs.push(RecordedRun { facts: facts.clone(), place: Some(run), live, rows });
         }
         match facts_of(&run) {
             Ok(Some(text)) => {
@@ -88,6 +91,15 @@ impl Recorded {
     }
 
     fn take_segment(&mut self, path: &Path) {
+        let have: HashSet<RunId> = self.runs.iter().map(|run| run.facts.run.clone()).collect();
+        let is_new = |run: &RunId| super::runs::named_at(&run.0).is_some() && !have.contains(run);
+        if let Some(heads) = heads(path) {
+            let new = heads.into_iter().filter(|(facts, _)| is_new(&facts.run));
+            return self.runs.extend(new.map(|(facts, range)| {
+                let rows = Rows::OnDisk(path.to_owned(), range, Arc::default());
+                RecordedRun { facts, place: None, live: false, rows }
+            }));
+        }
         let text = match read_file(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
@@ -104,9 +116,8 @@ impl Recorded {
             let what = format!("{}: {} of {all} runs are damaged", path.display(), all - blocks.len());
             self.problems.push(what);
         }
-        let (text, have) =
-            (Arc::new(text), self.runs.iter().map(|run| run.facts.run.clone()).collect::<HashSet<RunId>>());
-        self.runs.extend(blocks.into_iter().filter(|block| !have.contains(&block.facts.run)).map(|block| {
+        let text = Arc::new(text);
+        self.runs.extend(blocks.into_iter().filter(|block| is_new(&block.facts.run)).map(|block| {
             let rows = Rows::Read(text.clone(), block.range);
             RecordedRun { facts: block.facts, place: None, live: false, rows }
         }));
@@ -135,8 +146,9 @@ impl RecordedRun {
     fn text(&self) -> &[u8] {
         match &self.rows {
             Rows::Read(text, range) => &text[range.clone()],
-            Rows::OnDisk(path, text) => {
-                let text = text.get_or_init(|| read_file(path).unwrap_or_default());
+            Rows::OnDisk(path, range, text) => {
+                let text = text.get_or_init(|| read_part(path, range).unwrap_or_default());
+                // The file may be another by now; and what was counted by its length may hold anything.
                 block::of_run(text, &self.facts.run).map_or(&[], |block| &text[block.range])
             }
         }
@@ -151,21 +163,45 @@ impl RecordedRun {
     }
 }
 
-/// A run's own row, if the file of its facts is whole as its length says. Nothing else of it is read.
-fn head_of(run: &RunRef) -> Option<RunFacts> {
-    const MOST: u64 = 16 << 10;
-    let file = open::read(&facts_path(run)).ok()?;
+/// The runs of a file of facts, and where their rows are, if their lengths say that the file is whole. Only their own rows
+/// are read. `None`: it has to be read as a whole to know.
+fn heads(path: &Path) -> Option<Vec<(RunFacts, std::ops::Range<u64>)>> {
+    use std::os::unix::fs::FileExt as _;
+    const MOST: usize = 4 << 10;
+    let file = open::read(path).ok()?;
     let length = file.metadata().ok()?.len();
-    let mut text = Vec::with_capacity(4 << 10);
-    io::Read::take(file, MOST.min(length)).read_to_end(&mut text).ok()?;
-    if block::format(&text) != Some(super::facts::FORMAT) {
-        return None;
+    let (mut found, mut buffer) = (Vec::new(), vec![0; MOST]);
+    let mut at = 0;
+    while at < length {
+        let read = file.read_at(&mut buffer, at).ok()?;
+        let mut text = &buffer[..read];
+        let mut start = at;
+        if at == 0 {
+            (block::format(text) == Some(super::facts::FORMAT)).then_some(())?;
+            let end = memchr::memchr(b'\n', text)? + 1;
+            (start, text) = (end as u64, &text[end..]);
+            if text.is_empty() {
+                break;
+            }
+        }
+        let end = memchr::memchr(b'\n', text)?;
+        let Ok(Row::Run(facts)) = serde_json::from_slice(&text[..end]) else { return None };
+        (facts.rows == 0 || facts.bytes > 0).then_some(())?;
+        at = start + (end + 1 + facts.bytes) as u64;
+        found.push((facts, start..at));
     }
-    let mut ends = memchr::memchr_iter(b'\n', &text);
-    let (first, second) = (ends.next()?, ends.next()?);
-    let Ok(Row::Run(facts)) = serde_json::from_slice(&text[first + 1..second]) else { return None };
-    let whole = facts.rows == 0 || facts.bytes > 0;
-    (whole && facts.run == run.id && length == (second + 1 + facts.bytes) as u64).then_some(facts)
+    (at == length || found.is_empty()).then_some(found)
+}
+
+/// A part of a file. What a file that was cut meanwhile does not hold any more is missing.
+fn read_part(path: &Path, range: &std::ops::Range<u64>) -> io::Result<Vec<u8>> {
+    let mut file = open::read(path)?;
+    io::Seek::seek(&mut file, io::SeekFrom::Start(range.start))?;
+    let mut text = Vec::with_capacity(usize::try_from(range.end - range.start).unwrap_or(0).min(64 << 20));
+    // The line end before it is how a block's start is known.
+    text.push(b'\n');
+    file.take(range.end - range.start).read_to_end(&mut text)?;
+    Ok(text)
 }
 
 /// A run's facts as text: as they were left, or folded from the log. `None`: there is no event yet.
