@@ -60,8 +60,9 @@ def settle(folder: pathlib.Path) -> None:
         if os.path.exists(path):
             os.utime(path, (old, old))
     # Made anew: most builds of git compare whole seconds, and leave an entry with the nanoseconds of an earlier look.
+    # With the names of its trees, as a clone or a commit leaves it.
     index.unlink()
-    git(folder, "reset", "--quiet")
+    git(folder, "read-tree", "HEAD")
     git(folder, "status", "--porcelain")
 
 

@@ -38,6 +38,7 @@ pub fn expand(workflow: &Workflow, tree: &Tree<'_>) -> Result<Expansion, Vec<Exp
     let mut errors = Vec::new();
     let mut warnings = Vec::new();
     let instances = instances(workflow, tree, &mut errors, &mut warnings);
+    let count = instances.iter().map(|of| of.as_ref().map_or(1, BTreeMap::len)).sum();
     let all: BTreeSet<RepoPath> = instances.iter().flatten().flat_map(BTreeMap::keys).cloned().collect();
     let links = links(workflow, tree, &all, &mut errors, &mut warnings);
     // A declared map speaks for every folder.
@@ -53,7 +54,7 @@ pub fn expand(workflow: &Workflow, tree: &Tree<'_>) -> Result<Expansion, Vec<Exp
         errors,
         warnings,
     };
-    let mut steps = Vec::with_capacity(workflow.steps.len());
+    let mut steps = Vec::with_capacity(count);
     for at in 0..workflow.steps.len() {
         making.steps_of(at, &mut steps);
     }
