@@ -23,6 +23,7 @@ pub mod graph;
 pub mod history;
 pub mod key;
 pub mod plan;
+pub mod predict;
 pub mod report;
 pub mod schedule;
 pub mod template;

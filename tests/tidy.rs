@@ -19,6 +19,7 @@ const ORDER: &[&str] = &[
     "workspace",
     "classify",
     "plan",
+    "predict",
     "schedule",
     "report",
     "git",
@@ -41,6 +42,7 @@ const PURE: &[&str] = &[
     "workspace",
     "classify",
     "plan",
+    "predict",
     "schedule",
 ];
 const LEAVES: &[&str] = &["git", "exec", "cache", "history", "template"];
