@@ -19,8 +19,8 @@ const ORDER: &[&str] = &[
     "workspace",
     "classify",
     "plan",
-    "predict",
     "schedule",
+    "predict",
     "report",
     "git",
     "exec",
@@ -42,8 +42,8 @@ const PURE: &[&str] = &[
     "workspace",
     "classify",
     "plan",
-    "predict",
     "schedule",
+    "predict",
 ];
 const LEAVES: &[&str] = &["git", "exec", "cache", "history", "template"];
 

@@ -31,3 +31,5 @@ pub struct Circumstances {
     /// When it began, in seconds since 1970. 0: unknown.
     pub at: i64,
 }
+
+pub mod replay;

@@ -3,9 +3,11 @@
 //! Knows: what waits for what, priorities, pools, stages, retries. Does not know: processes, clocks, files, the
 //! terminal. Time enters as a number; chance enters as a seed.
 
+pub mod list;
 mod pool;
 mod ready;
 mod state;
+pub mod strategy;
 mod task;
 
 #[cfg(test)]

@@ -1,0 +1,3 @@
+//! Measuring by replay. Pure.
+
+pub mod dags;
