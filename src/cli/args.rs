@@ -186,9 +186,18 @@ pub struct DecideArgs {
     /// No stage barriers
     #[arg(long, overrides_with = "multi_stage", help_heading = "Running")]
     pub no_multi_stage: bool,
-    /// Predict durations (read, not yet acted on)
-    #[arg(long, hide = true)]
+    /// Predict how long steps take and how likely they fail, and order them by it (the default): `--strategy balanced`
+    #[arg(long, overrides_with = "no_ml_optimize", help_heading = "Running")]
     pub ml_optimize: bool,
+    /// Predict nothing
+    #[arg(long, overrides_with = "ml_optimize", help_heading = "Running")]
+    pub no_ml_optimize: bool,
+    /// What the order of steps is good at: balanced, latency, fail-fast, cost or memory
+    #[arg(long, value_name = "NAME", help_heading = "Running")]
+    pub strategy: Option<String>,
+    /// How far the strategy may go: balanced, conservative or aggressive
+    #[arg(long, value_name = "NAME", help_heading = "Running")]
+    pub optimization_level: Option<String>,
     /// Most steps at once
     #[arg(long, short, value_name = "N", help_heading = "Running")]
     pub jobs: Option<u32>,

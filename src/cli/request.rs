@@ -25,6 +25,9 @@ pub fn overrides(args: &DecideArgs) -> Vec<Override> {
     say("--multi-stage", "multi_stage", yes(args.multi_stage, "true"));
     say("--no-multi-stage", "multi_stage", yes(args.no_multi_stage, "false"));
     say("--ml-optimize", "ml_optimize", yes(args.ml_optimize, "true"));
+    say("--no-ml-optimize", "ml_optimize", yes(args.no_ml_optimize, "false"));
+    say("--strategy", "strategy", args.strategy.clone());
+    say("--optimization-level", "optimization_level", args.optimization_level.clone());
     say("--fail-fast", "fail_fast", args.fail_fast.clone());
     say("--keep-going", "fail_fast", yes(args.keep_going, "false"));
     say("--skip-policy", "skip_policy", args.skip_policy.clone());

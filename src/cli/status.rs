@@ -69,7 +69,8 @@ fn once(args: &StatusArgs, cx: &Context, tail: &mut LogTail, live: bool) -> Resu
     }
     match (live, view.finished) {
         (true, _) => {
-            let lines = frame(&view, Size { width: look.width, height: usize::MAX }, since_start(&view));
+            let now = since_start(&view);
+            let lines = frame(&view, Size { width: look.width, height: usize::MAX }, now, view.eta(now));
             text.extend(lines.iter().map(|line| line.painted(&look) + "\n"));
         }
         (false, Some(_)) => text.push_str(&summary::closing_line(&view, &look)),

@@ -76,7 +76,7 @@ pub enum Shape {
 }
 
 /// Keys that this version does not have and a later one may: better said than suggested away.
-const LATER: &[&str] = &["ai", "hooks", "ml", "queue", "remote", "server", "shards", "strategy", "trace"];
+const LATER: &[&str] = &["ai", "hooks", "ml", "queue", "remote", "server", "shards", "trace"];
 
 /// What a table says, without the type it decodes into.
 pub fn abouts<T>(table: Table<T>) -> Vec<&'static About> {

@@ -112,10 +112,8 @@ fn the_ancestors_keys_mean_the_same() {
                - {id: build, run: make, ignore: [assets, docs]}\n  - {id: unit, run: cargo test, kind: test}\n";
     let (old, new) = (load(&[project(old)], &[]).unwrap(), load(&[project(new)], &[]).unwrap());
     let warned: Vec<_> = old.warnings.iter().map(|warning| warning.key.as_str()).collect();
-    assert_eq!(warned, ["ml_optimize", "optimizations.ai_cache"]);
-    let mut was = unplaced(old.workflow.clone());
-    assert!(std::mem::take(&mut was.settings.ml_optimize));
-    assert_eq!(was, unplaced(new.workflow));
+    assert_eq!(warned, ["optimizations.ai_cache"]);
+    assert_eq!(unplaced(old.workflow.clone()), unplaced(new.workflow));
     let origin = |path| crate::config::show::describe(path, &old.origins, &old.sources);
     assert_eq!(origin("jobs"), "project .workflow-config.yaml:8 (optimizations.performance.max_parallel_jobs)");
     assert_eq!(

@@ -54,6 +54,8 @@ pub fn show(workflow: &Workflow) -> Item {
         entry("auto", plain(settings.auto)),
         entry("strict", plain(settings.strict)),
         entry("ml_optimize", plain(settings.ml_optimize)),
+        entry("strategy", word(settings.strategy)),
+        entry("optimization_level", word(settings.optimization_level)),
         entry("impact", Item::Map(vec![entry("code_files", plain(workflow.impact.code_files))])),
         entry("categories", categories(workflow)),
     ];

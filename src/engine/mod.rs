@@ -6,8 +6,10 @@
 mod base;
 mod change;
 mod clock;
+mod expect;
 mod job;
 mod manifests;
+mod outlook;
 mod prepare;
 pub mod reuse;
 mod run;
@@ -16,5 +18,6 @@ mod telling;
 pub use change::fallback;
 pub use clock::Clock;
 pub use job::inherited;
+pub use outlook::Outlook;
 pub use prepare::{Inputs, PrepareError, Prepared, changed_lists, committed, prepare, walk};
 pub use run::{Finished, Run, Sinks, run};

@@ -3,10 +3,11 @@
 mod first;
 mod perform;
 
+use super::expect::Expecting;
 use super::job::{self, ChangedLists, Common, Inherited};
 use super::reuse::{Looked, Made, Reuse};
 use super::telling::Telling;
-use super::{Clock, Prepared};
+use super::{Clock, Outlook, Prepared};
 use crate::base::{RunId, StepId};
 use crate::change::Base;
 use crate::classify;
@@ -129,6 +130,7 @@ struct Loop {
     made: Option<Made>,
     /// For each step's position, its task.
     tasks: HashMap<usize, usize>,
+    expecting: Expecting,
 }
 
 /// What ended in the background.
@@ -174,6 +176,9 @@ impl Loop {
             stages: prepared.plan.stages.len(),
             seed,
         };
+        let outlook = Outlook::new(known.clone());
+        let order = if sequential { None } else { Some(rules.capacity.cpu_milli) };
+        let expecting = Expecting::new(outlook, &request.settings, order, list.len());
         let folder = log.run().clone();
         let started = RunStarted { place, ..started(&prepared, request, &root, &id, jobs) };
         let common = Common {
@@ -212,6 +217,7 @@ impl Loop {
             ran: false,
             made: None,
             tasks,
+            expecting,
         };
         (this, started)
     }
@@ -229,6 +235,7 @@ impl Loop {
 
     /// Goes on as long as nothing has to be started: no runtime, no guard, no signal handlers. Most runs end here.
     fn without_steps(mut self, started: RunStarted) -> Result<Finished, Box<Self>> {
+        let expected = self.expecting.at_first(&mut self.scheduler, &self.prepared.plan.graph, &self.steps);
         // The first look-ups go on while the plan is told: with thousands of steps either takes milliseconds.
         let mut first = self.inputs.pop_front().map(|(input, _)| self.scheduler.step(self.clock.now(), input));
         let at_once = first.as_mut().and_then(|effects| effects.iter().position(|e| matches!(e, Effect::Lookup(_))));
@@ -243,6 +250,7 @@ impl Loop {
         let looked = std::thread::scope(|scope| {
             let looking = (!asked.is_empty()).then(|| scope.spawn(|| look(reuse.as_ref(), &steps, &asked)));
             self.tell_plan(started);
+            expected.into_iter().for_each(|expected| self.telling.tell(expected));
             looking.map(|looking| looking.join().unwrap_or_else(|bug| std::panic::resume_unwind(bug)))
         });
         if let Some(looked) = looked {
@@ -297,6 +305,14 @@ impl Loop {
         }
         if !reused.is_empty() {
             self.telling.tell(EventKind::StepsReused { steps: reused });
+        }
+        let runs = |(task, answer): &(usize, Answer)| {
+            *answer == Answer::Miss && self.scheduler.tasks()[*task].lookup == Lookup::First
+        };
+        let missed: Vec<usize> = answers.iter().filter(|answer| runs(answer)).map(|(task, _)| *task).collect();
+        if let Some(expected) = self.expecting.of(&missed, &mut self.scheduler, &self.prepared.plan.graph, &self.steps)
+        {
+            self.telling.tell(expected);
         }
         self.inputs.push_back((Input::Looked(answers), None));
     }

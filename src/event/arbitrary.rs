@@ -2,9 +2,9 @@
 //! strategies are larger than a test thread's stack.
 
 use super::{
-    Because, CancelReason, Decision, Event, EventKind, Evidence, FORMAT, FallbackCode, Miss, NotCached, NotStored,
-    Outcome, Place, PlannedStage, PlannedStep, Reused, RunRule, RunStarted, RunStatus, SEMANTICS, SkipReason,
-    StepFinished, Usage, WarningCode,
+    Because, CancelReason, Decision, Event, EventKind, Evidence, Expected, ExpectedStep, FORMAT, FallbackCode,
+    Interval, Miss, NotCached, NotStored, Outcome, Place, PlannedStage, PlannedStep, Reused, RunRule, RunStarted,
+    RunStatus, SEMANTICS, SkipReason, StepFinished, Usage, WarningCode,
 };
 use crate::base::{BlobRef, Digest, RepoPath, RunId, StepId};
 use crate::change::{Base, BaseHow, ChangedFile, Status, Where};
@@ -107,6 +107,29 @@ fn planned() -> BoxedStrategy<PlannedStep> {
         .boxed()
 }
 
+fn expected() -> BoxedStrategy<Expected> {
+    let span = || {
+        option::of((any::<u64>(), any::<u64>(), any::<u64>()))
+            .prop_map(|span| span.map(|(ms, low_ms, high_ms)| Interval { ms, low_ms, high_ms }))
+    };
+    let step = (id(), span(), any::<u32>(), any::<u32>()).prop_map(|(step, span, samples, risk_milli)| ExpectedStep {
+        step,
+        span,
+        samples,
+        risk_milli,
+    });
+    ((text(), text()), span(), any::<u64>(), any::<u64>(), vec(step, 0..3))
+        .prop_map(|((strategy, level), run, critical_ms, work_ms, steps)| Expected {
+            strategy,
+            level,
+            run,
+            critical_ms,
+            work_ms,
+            steps,
+        })
+        .boxed()
+}
+
 fn stage() -> BoxedStrategy<PlannedStage> {
     (text(), option::of(any::<u64>()), any::<bool>(), text())
         .prop_map(|(name, target_ms, triggered, trigger)| PlannedStage { name, target_ms, triggered, trigger })
@@ -183,6 +206,7 @@ fn reuse() -> BoxedStrategy<EventKind> {
     prop_oneof![
         vec(reused, 0..4).prop_map(|steps| EventKind::StepsReused { steps }),
         (id(), miss).prop_map(|(step, why)| EventKind::StepMissed { step, why }),
+        expected().prop_map(|expected| EventKind::Expected(Box::new(expected))),
         (id(), not_stored).prop_map(|(step, why)| EventKind::NotStored { step, why }),
     ]
     .boxed()

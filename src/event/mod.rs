@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 pub(crate) mod arbitrary;
+mod expected;
 pub mod frame;
 mod outcome;
 mod place;
@@ -12,6 +13,7 @@ mod predicted;
 mod reason;
 mod reuse;
 
+pub use expected::{Expected, ExpectedStep, Interval};
 pub use outcome::{Outcome, OutcomeKind, RunStatus, StopHow, Usage};
 pub use place::Place;
 pub use predicted::{Predicted, Unforeseen};
@@ -116,6 +118,8 @@ pub enum EventKind {
         /// Why.
         why: Miss,
     },
+    /// What the steps that run are expected to take; before the first of them starts.
+    Expected(Box<Expected>),
     /// A step passed, and its result was not kept.
     NotStored {
         /// Which step.

@@ -6,6 +6,7 @@ use super::look::{self, Look, Tone};
 use super::view::StepView;
 use super::{RunView, clean};
 use crate::base::Millis;
+use crate::event::Interval;
 
 /// A terminal's size in display cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +27,8 @@ const ROWS_MAX: usize = 20;
 /// Less of a step's last line than this says nothing.
 const TAIL_MIN: usize = 12;
 
-/// The picture at a moment.
-pub fn frame(view: &RunView, size: Size, now_ms: Millis) -> Vec<Line> {
+/// The picture at a moment; `left`: how long it will go on.
+pub fn frame(view: &RunView, size: Size, now_ms: Millis, left: Option<Interval>) -> Vec<Line> {
     if view.finished.is_some() {
         return vec![];
     }
@@ -44,7 +45,7 @@ pub fn frame(view: &RunView, size: Size, now_ms: Millis) -> Vec<Line> {
         let text = format!("  and {} more running", running.len() - shown);
         lines.push(Line(vec![(Some(Tone::Dim), fit(&text, size.width))]));
     }
-    lines.push(bottom(view, size, now_ms));
+    lines.push(bottom(view, size, now_ms, left));
     lines
 }
 
@@ -66,7 +67,7 @@ fn step_line(step: &StepView, ids: usize, size: Size, spinner: &str, now_ms: Mil
     crop(parts, size.width)
 }
 
-fn bottom(view: &RunView, size: Size, now_ms: Millis) -> Line {
+fn bottom(view: &RunView, size: Size, now_ms: Millis, left: Option<Interval>) -> Line {
     let t = &view.totals;
     let tone = if t.failed > 0 { Tone::Bad } else { Tone::Strong };
     let head = if view.planned { format!("{}/{} done", t.ran(), t.to_run()) } else { "planning".into() };
@@ -76,6 +77,9 @@ fn bottom(view: &RunView, size: Size, now_ms: Millis) -> Line {
     if let Some((signal, times)) = &view.interrupted {
         let how = if *times > 1 { "stopping now" } else { "stopping gently" };
         more.push((Tone::Warn, format!("{how} ({})", clean::text(signal))));
+    }
+    if let Some(left) = left {
+        more.push((Tone::Dim, format!("{} left", look::span(&left))));
     }
     for (n, word, tone) in [
         (t.failed, "failed", Tone::Bad),
@@ -207,7 +211,7 @@ mod tests {
     }
 
     fn draw(view: &RunView, width: usize, height: usize) -> String {
-        let lines = frame(view, Size { width, height }, 65_300);
+        let lines = frame(view, Size { width, height }, 65_300, None);
         let lines: Vec<String> = lines.iter().map(|line| pad(&line.plain(), width) + "|\n").collect();
         lines.concat()
     }
@@ -225,13 +229,13 @@ mod tests {
     #[test]
     fn before_the_plan_and_after_the_end() {
         assert_eq!(draw(&RunView::default(), 20, 5), "planning 1m05s      |\n");
-        assert_eq!(frame(&story::eventful().view(), Size { width: 80, height: 24 }, 20_000), vec![]);
+        assert_eq!(frame(&story::eventful().view(), Size { width: 80, height: 24 }, 20_000, None), vec![]);
     }
 
     #[test]
     fn colours_end_where_they_begin() {
         let look = Look { color: true, ..story::look() };
-        for line in frame(&busy(2), Size { width: 80, height: 24 }, 65_300) {
+        for line in frame(&busy(2), Size { width: 80, height: 24 }, 65_300, None) {
             let painted = line.painted(&look);
             let after_last = painted.rsplit_once('\x1b').map_or("", |(_, tail)| tail);
             assert!(after_last.starts_with("[0m"), "{painted:?}");
@@ -242,14 +246,15 @@ mod tests {
     proptest! {
         #[test]
         fn no_line_is_too_wide_and_no_frame_too_high(
-            id in "\\PC{1,40}", tail in "\\PC{0,80}|[\\x00-\\x7f]{0,80}", width in 0usize..90, height in 0usize..30, running in 0usize..40,
+            id in "\\PC{1,40}", tail in "\\PC{0,80}|[\\x00-\\x7f]{0,80}", width in 0usize..90, height in 0usize..30,
+            running in 0usize..40, size in any::<u64>(),
         ) {
             let mut story = Story::plan((0..running).map(|n| story::runs(&format!("{id}{n}"))).collect());
             for n in 0..running {
                 story.at(1, EventKind::StepStarted { step: story::id(&format!("{id}{n}")), attempt: 1 });
                 story.output(2, &format!("{id}{n}"), &tail);
             }
-            let lines = frame(&story.view(), Size { width, height }, 100_000_000);
+            let lines = frame(&story.view(), Size { width, height }, 100_000_000, Some(Interval { ms: size, low_ms: 1, high_ms: u64::MAX }));
             prop_assert!(lines.len() <= height.max(2), "{} lines", lines.len());
             for line in lines {
                 let text = line.plain();

@@ -4,12 +4,16 @@ use super::frame::{Size, frame};
 use super::narrator::Narrator;
 use super::{Look, Pipe, RunView, Sink, SinkOptions};
 use crate::base::Millis;
-use crate::event::{Event, EventKind};
+use crate::event::{Event, EventKind, Interval};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io;
 
 /// At most 20 pictures a second.
 const FRAME_MS: Millis = 50;
+/// How long the run goes on is asked twice a second.
+const ETA_MS: Millis = 500;
+/// Less than this is not worth a word.
+const ETA_MIN_MS: Millis = 1_000;
 
 pub(super) struct Live {
     out: Pipe,
@@ -69,6 +73,8 @@ struct Screen {
     look: Look,
     columns: Option<u16>,
     drawn_ms: Option<Millis>,
+    /// How long the run goes on, and when that was asked.
+    eta: Option<(Millis, Option<Interval>)>,
 }
 
 impl Screen {
@@ -76,7 +82,15 @@ impl Screen {
     fn new(look: Look, columns: Option<u16>) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(20));
         bar.set_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
-        Self { bar, term: console::Term::stderr(), look, columns, drawn_ms: None }
+        Self { bar, term: console::Term::stderr(), look, columns, drawn_ms: None, eta: None }
+    }
+
+    /// How long the run goes on. Rehearsing it for each picture would take too long.
+    fn left(&mut self, now_ms: Millis, view: &RunView) -> Option<Interval> {
+        if self.eta.is_none_or(|(at, _)| now_ms.saturating_sub(at) >= ETA_MS) {
+            self.eta = Some((now_ms, view.eta(now_ms)));
+        }
+        self.eta.and_then(|(_, left)| left).filter(|left| left.ms >= ETA_MIN_MS)
     }
 
     /// Has enough time passed since the last picture?
@@ -95,7 +109,8 @@ impl Screen {
         self.drawn_ms = Some(now_ms);
         let (height, width) = self.term.size();
         let width = self.columns.map_or(width, |forced| forced.min(width)).max(1);
-        let lines = frame(view, Size { width: width.into(), height: height.into() }, now_ms);
+        let left = self.left(now_ms, view);
+        let lines = frame(view, Size { width: width.into(), height: height.into() }, now_ms, left);
         let text: Vec<String> = lines.iter().map(|line| line.painted(&self.look)).collect();
         self.bar.set_message(text.join("\n"));
         if nothing { Ok(()) } else { self.bar.suspend(print) }

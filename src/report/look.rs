@@ -127,6 +127,11 @@ pub fn time(ms: Millis) -> String {
     duration::human(ms)
 }
 
+/// A time that is expected, and how sure that is: `about 12s (9s to 17s)`.
+pub fn span(span: &crate::event::Interval) -> String {
+    format!("about {} ({} to {})", time(span.ms), time(span.low_ms), time(span.high_ms))
+}
+
 /// The words that belong in one line of a shell, quoted where needed.
 pub fn shell<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let quote = |word: &'a str| shlex::try_quote(word).map_or_else(|_| "''".into(), std::borrow::Cow::into_owned);

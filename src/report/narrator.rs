@@ -19,6 +19,8 @@ const OUTPUT_BYTES: usize = 512 << 10;
 const REPLAYED_BYTES: usize = 8 << 20;
 /// Steps that are skipped for one reason are named one by one up to this many; so are cancelled steps.
 const NAMED_MAX: usize = 8;
+/// Runs that are expected to be over sooner are not told when they will be.
+pub(super) const EXPECTED_MIN_MS: crate::base::Millis = 1_000;
 
 pub(super) struct Narrator {
     look: Look,
@@ -88,6 +90,12 @@ impl Narrator {
                 let (tone, how) = if *passed { (Tone::Good, "passed") } else { (Tone::Bad, "did not pass") };
                 let what = format!("{} {how}, {}", clean::text(stage), look::time(*wall_ms));
                 self.line(&mut text, tone, "stage", &what);
+            }
+            EventKind::Expected(expected) => {
+                // What is over at once needs no telling when.
+                if let Some(run) = expected.run.filter(|run| run.ms >= EXPECTED_MIN_MS) {
+                    self.line(&mut text, Tone::Dim, "expected", &look::span(&run));
+                }
             }
             EventKind::StepsReused { steps } => self.reused(&mut text, view, steps),
             EventKind::StepMissed { step, why } if self.tells_miss(why) => {

@@ -221,6 +221,7 @@ fn time(view: &RunView, out: &mut Out<'_>) {
         let _ = write!(what, ", at most {} of memory", look::bytes(totals.peak_memory_bytes));
     }
     out.line(Tone::Strong, "time", &what);
+    predicted(view, out);
     if totals.skipped_witnessed + totals.skipped_trusted + totals.reused > 0 {
         let saved = view.saved();
         let unknown = look::count(saved.unknown, "skipped step");
@@ -233,6 +234,27 @@ fn time(view: &RunView, out: &mut Out<'_>) {
         };
         out.line(Tone::Strong, "saved", &what);
     }
+}
+
+/// What the run was expected to take and what it took, and the step that surprised most.
+fn predicted(view: &RunView, out: &mut Out<'_>) {
+    let Some((told_ms, expected)) = &view.expected else { return };
+    let Some(run) = expected.run.filter(|run| run.ms >= super::narrator::EXPECTED_MIN_MS) else { return };
+    if view.finished.is_none_or(|end| end.status != RunStatus::Passed) {
+        return;
+    }
+    let took = view.wall_ms().saturating_sub(*told_ms);
+    let mut what = format!("{} of it, which took {}", look::span(&run), look::time(took));
+    let surprise = |step: &StepView| {
+        let span = step.expected.as_ref()?.span?;
+        let took = step.end().filter(|end| end.outcome.passed())?.wall_ms;
+        let far = took > span.high_ms || took < span.low_ms;
+        far.then(|| (took.abs_diff(span.ms), step.id.clone(), span, took))
+    };
+    if let Some((_, id, span, took)) = view.steps.iter().filter_map(surprise).max_by_key(|(by, ..)| *by) {
+        let _ = write!(what, "; {} {} instead of {}", clean::text(id.as_str()), look::time(took), look::time(span.ms));
+    }
+    out.line(Tone::Strong, "predicted", &what);
 }
 
 /// The line that says it all.

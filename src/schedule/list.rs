@@ -87,12 +87,14 @@ pub fn reversed(jobs: &[Job]) -> Vec<Job> {
 }
 
 #[cfg(test)]
+/// Jobs for tests.
 pub mod samples {
     use super::Job;
 
     /// Jobs from who waits for whom and how long each takes, one slot each.
     pub fn jobs(of: &[(&[usize], u64)]) -> Vec<Job> {
-        let job = |(waits, ms): &(&[usize], u64)| Job { waits: waits.to_vec(), ms: *ms, slots: 1_000, ..Job::default() };
+        let job =
+            |(waits, ms): &(&[usize], u64)| Job { waits: waits.to_vec(), ms: *ms, slots: 1_000, ..Job::default() };
         let mut jobs: Vec<Job> = of.iter().map(job).collect();
         for at in 0..jobs.len() {
             for wait in jobs[at].waits.clone() {

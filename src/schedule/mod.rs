@@ -3,6 +3,7 @@
 //! Knows: what waits for what, priorities, pools, stages, retries. Does not know: processes, clocks, files, the
 //! terminal. Time enters as a number; chance enters as a seed.
 
+pub mod forecast;
 pub mod list;
 mod pool;
 mod ready;

@@ -53,6 +53,25 @@ impl Scheduler {
         self.states.get(task)
     }
 
+    /// Gives tasks another priority. What runs goes on.
+    pub fn reorder(&mut self, urgency: impl IntoIterator<Item = (usize, u64)>) {
+        for (task, priority) in urgency {
+            let is_ready = self.states.get(task) == State::Ready;
+            if is_ready {
+                self.ready.remove(self.tasks[task].priority, task);
+            }
+            self.tasks[task].priority = priority;
+            if is_ready {
+                self.ready.push(priority, task);
+            }
+        }
+    }
+
+    /// The tasks as they were handed in.
+    pub fn tasks(&self) -> &[Task] {
+        &self.tasks
+    }
+
     /// Has somebody or something stopped the run for good?
     pub fn is_stopping(&self) -> bool {
         self.stopping == Stopping::Now

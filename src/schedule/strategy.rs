@@ -3,36 +3,7 @@
 //! Knows how long jobs are expected to take and how likely each is to fail; does not know how that was learned.
 
 use super::list::{self, Job, Schedule};
-
-/// What a run is to be good at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Strategy {
-    /// Over as soon as possible.
-    Latency,
-    /// The first failure as soon as possible, as far as a green run takes hardly longer.
-    FailFast,
-    /// Least work done before the first failure, whatever that does to a green run.
-    Cost,
-    /// As [`Self::Latency`], with what each step used of memory as its claim.
-    Memory,
-    /// Over as soon as possible, and what is likely to fail first wherever that costs nothing.
-    #[default]
-    Balanced,
-}
-
-/// How far a strategy may go.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Level {
-    /// No green run is expected to take longer.
-    Conservative,
-    /// Hardly longer: see [`Strategy`].
-    #[default]
-    Balanced,
-    /// Five times as far.
-    Aggressive,
-}
+use crate::config::model::{Level, Strategy};
 
 /// By how much a green run may be expected to take longer so that failures come sooner. The bound is 2 % of what
 /// really happens, and expectations err: half of it.
@@ -100,7 +71,8 @@ fn latency(world: World<'_>) -> Order {
             break;
         }
         // What ends last comes first from behind; and what comes last from behind is the first.
-        let ends: Vec<u64> = current.schedule.starts.iter().zip(jobs).map(|(start, job)| start + job.ms).rev().collect();
+        let ends: Vec<u64> =
+            current.schedule.starts.iter().zip(jobs).map(|(start, job)| start + job.ms).rev().collect();
         let turned = list::schedule(&backward, slots, &ends);
         let urgency = turned.starts.iter().zip(&backward).map(|(start, job)| start + job.ms).rev().collect();
         current = Order::of(world, urgency);

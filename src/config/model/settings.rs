@@ -12,8 +12,12 @@ pub struct Settings {
     pub parallel: bool,
     /// Stage barriers, early exit and triggers. Default: when stages exist.
     pub multi_stage: bool,
-    /// Prediction (later versions).
+    /// Predict how long steps take and how likely they are to fail, and start them in the order of `strategy`.
     pub ml_optimize: bool,
+    /// What the order of steps is to be good at.
+    pub strategy: Strategy,
+    /// How far the strategy may go.
+    pub optimization_level: Level,
     /// False: smart execution, caching, resuming, parallelism and prediction are off, but for what was said after it.
     pub optimized: bool,
     /// Whether results are taken from the cache, and put into it.
@@ -48,7 +52,9 @@ impl Default for Settings {
             smart_execution: Smart::On,
             parallel: true,
             multi_stage: false,
-            ml_optimize: false,
+            ml_optimize: true,
+            strategy: Strategy::default(),
+            optimization_level: Level::default(),
             optimized: true,
             cache: CacheMode::ON,
             cache_dir: None,
@@ -64,6 +70,36 @@ impl Default for Settings {
             strict: false,
         }
     }
+}
+
+/// `strategy`: what the order of steps is to be good at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// Over as soon as possible.
+    Latency,
+    /// The first failure as soon as possible, as far as a green run takes hardly longer.
+    FailFast,
+    /// Least work done before the first failure, whatever that does to a green run.
+    Cost,
+    /// As [`Self::Latency`], and what steps used of memory before counts as their claim.
+    Memory,
+    /// Over as soon as possible, and what is likely to fail first wherever that costs nothing.
+    #[default]
+    Balanced,
+}
+
+/// `optimization_level`: how far the strategy may go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// No green run is expected to take longer.
+    Conservative,
+    /// Hardly longer.
+    #[default]
+    Balanced,
+    /// Five times as far.
+    Aggressive,
 }
 
 /// `cache.read` and `cache.write`.

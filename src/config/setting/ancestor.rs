@@ -35,11 +35,8 @@ pub static OPTIMIZATIONS: Table<Draft> = &[
         set: |d, v, cx| d.multi_stage = cx.boolean(v).or(d.multi_stage),
     },
     Key {
-        about: spelling(
-            "ml_optimize",
-            about("ml_optimize", Shape::Bool, "false", "ml_optimize: false", "`ml_optimize`"),
-        ),
-        set: super::run::ml_optimize,
+        about: spelling("ml_optimize", about("ml_optimize", Shape::Bool, "true", "ml_optimize: true", "`ml_optimize`")),
+        set: |d, v, cx| put(&mut d.settings.ml_optimize, cx.boolean(v)),
     },
     Key {
         about: about("ai_cache", Shape::Ignored, "", "ai_cache: true", "Read, and not acted on in this version."),

@@ -2,10 +2,9 @@
 
 use super::{Draft, about};
 use crate::base::Spanned;
-use crate::config::cx::{ConfigWarning, Cx};
+
 use crate::config::key::{Key, Shape, Table};
 use crate::config::value::{COUNT_MAX, put};
-use crate::config::yaml::Node;
 
 /// `smart_execution`; the first two are `true` and `false`.
 pub const SMART: &[&str] = &["on", "off", "observe"];
@@ -15,6 +14,10 @@ pub const FAIL_FAST: &[&str] = &["finish", "keep-going", "kill"];
 pub const SKIP_POLICY: &[&str] = &["trust-base", "witnessed"];
 /// `resume`; the first two are `true` and `false`.
 pub const RESUME: &[&str] = &["always", "never", "interrupted"];
+/// `strategy`
+pub const STRATEGY: &[&str] = &["balanced", "latency", "fail-fast", "cost", "memory"];
+/// `optimization_level`
+pub const LEVEL: &[&str] = &["balanced", "conservative", "aggressive"];
 /// `output`
 pub const OUTPUT: &[&str] = &["grouped", "stream", "errors"];
 
@@ -181,11 +184,36 @@ pub static SETTINGS: Table<Draft> = &[
         about: about(
             "ml_optimize",
             Shape::Bool,
-            "false",
+            "true",
             "ml_optimize: false",
-            "Prediction. Read, and not acted on in this version: `true` gives a warning.",
+            "Predict from recorded runs how long steps take and how likely they are to fail, tell when the run will be over, \
+             and start steps in the order of `strategy`. `false`: nothing is predicted, and what has the longest chain of \
+             steps behind it starts first.",
         ),
-        set: ml_optimize,
+        set: |d, v, cx| put(&mut d.settings.ml_optimize, cx.boolean(v)),
+    },
+    Key {
+        about: about(
+            "strategy",
+            Shape::Words(STRATEGY),
+            "balanced",
+            "strategy: fail-fast",
+            "What the order of steps is good at. `latency`: the run is over as soon as possible. `fail-fast`: the first \
+             failure comes as soon as possible, as far as a green run is expected to take at most 1 % longer. `balanced`: the \
+             same for at most 0.2 %. `cost`: least work is done before the first failure, whatever that does to a green run. \
+             `memory`: `latency`, and what steps used of memory before counts as their claim on `max_memory`.",
+        ),
+        set: |d, v, cx| put(&mut d.settings.strategy, cx.word(v, STRATEGY)),
+    },
+    Key {
+        about: about(
+            "optimization_level",
+            Shape::Words(LEVEL),
+            "balanced",
+            "optimization_level: conservative",
+            "How far `strategy` may go: `conservative` lets no green run take longer, `aggressive` five times as much longer.",
+        ),
+        set: |d, v, cx| put(&mut d.settings.optimization_level, cx.word(v, LEVEL)),
     },
     Key {
         about: about("auto", Shape::Bool, "false", "auto: true", "Never ask; manual stages do not run."),
@@ -202,12 +230,3 @@ pub static SETTINGS: Table<Draft> = &[
         set: |d, v, cx| put(&mut d.settings.strict, cx.boolean(v)),
     },
 ];
-
-/// `ml_optimize`
-pub fn ml_optimize(d: &mut Draft, node: &Node, cx: &mut Cx) {
-    put(&mut d.settings.ml_optimize, cx.boolean(node));
-    if d.settings.ml_optimize {
-        let message = "`ml_optimize` is read, but this version of wf does not act on it".into();
-        cx.warnings.push(ConfigWarning { at: node.at, key: "ml_optimize".into(), message });
-    }
-}

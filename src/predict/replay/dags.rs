@@ -60,8 +60,9 @@ pub fn dag(seed: u64) -> Vec<Job> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schedule::strategy::{Level, Strategy, World, order};
+    use crate::config::model::{Level, Strategy};
     use crate::schedule::list;
+    use crate::schedule::strategy::{World, order};
 
     #[test]
     fn explore() {
@@ -74,18 +75,29 @@ mod tests {
                 let world = World { jobs: &jobs, risks: &risks, slots: p * 1000 };
                 let o = order(world, Strategy::Latency, Level::Balanced).schedule.makespan as f64;
                 let mut chance = Chance::new(seed + 5000);
-                let best = (0..1000).map(|_| {
-                    let u: Vec<u64> = (0..jobs.len()).map(|_| chance.next()).collect();
-                    list::schedule(&jobs, p * 1000, &u).makespan
-                }).min().unwrap() as f64;
+                let best = (0..1000)
+                    .map(|_| {
+                        let u: Vec<u64> = (0..jobs.len()).map(|_| chance.next()).collect();
+                        list::schedule(&jobs, p * 1000, &u).makespan
+                    })
+                    .min()
+                    .unwrap() as f64;
                 let c = list::schedule(&jobs, p * 1000, &list::bottom_levels(&jobs)).makespan as f64;
-                sum += o / best; worst = worst.max(o / best); cp += c / best;
+                sum += o / best;
+                worst = worst.max(o / best);
+                cp += c / best;
                 lbsum += o / list::lower_bound(&jobs, p * 1000) as f64;
                 let risks: Vec<f64> = (0..jobs.len()).map(|_| 0.1 * chance.share()).collect();
                 let world = World { jobs: &jobs, risks: &risks, slots: p * 1000 };
                 ff += order(world, Strategy::FailFast, Level::Balanced).schedule.makespan as f64 / o;
             }
-            eprintln!("P={p} latency/best random mean {:.4} worst {worst:.4}; cp {:.4}; /lb {:.4}; ff/lat {:.4}", sum / 100.0, cp / 100.0, lbsum / 100.0, ff/100.0);
+            eprintln!(
+                "P={p} latency/best random mean {:.4} worst {worst:.4}; cp {:.4}; /lb {:.4}; ff/lat {:.4}",
+                sum / 100.0,
+                cp / 100.0,
+                lbsum / 100.0,
+                ff / 100.0
+            );
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Does not know: terminals, files, clocks; where the events come from. Takes any sequence of events, also of a torn or
 //! forged log, and costs little per event however many steps there are.
 
+mod eta;
 mod step;
 mod totals;
 
@@ -15,8 +16,8 @@ pub use totals::{Saved, Totals};
 use crate::base::{Millis, StepId};
 use crate::change::Base;
 use crate::event::{
-    Because, Decision, Event, EventKind, FallbackCode, Outcome, PlannedStage, PlannedStep, Reused, RunStarted,
-    RunStatus, StepFinished, WarningCode,
+    Because, Decision, Event, EventKind, Expected, FallbackCode, Outcome, PlannedStage, PlannedStep, Reused,
+    RunStarted, RunStatus, StepFinished, WarningCode,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -43,6 +44,8 @@ pub struct RunView {
     pub finished: Option<Finished>,
     /// Has a plan been told?
     pub planned: bool,
+    /// What the steps that run were last expected to take, and when that was told; the steps' own are at the steps.
+    pub expected: Option<(Millis, Expected)>,
     /// The time of the newest event.
     pub at_ms: Millis,
     /// How long each step took when it last ran, as far as is known; handed in, for [`RunView::saved`].
@@ -162,6 +165,13 @@ impl RunView {
             EventKind::StepMissed { step, why } => {
                 let at = self.at(step);
                 self.steps[at].miss = Some(why.clone());
+            }
+            EventKind::Expected(expected) => {
+                for step in &expected.steps {
+                    let at = self.at(&step.step);
+                    self.steps[at].expected = Some(step.clone());
+                }
+                self.expected = Some((at_ms, Expected { steps: vec![], ..(**expected).clone() }));
             }
             EventKind::NotStored { step, why } => {
                 let at = self.at(step);

@@ -1,7 +1,7 @@
 //! What a view knows of one step. Pure.
 
 use crate::base::{Millis, StepId};
-use crate::event::{CancelReason, Decision, Miss, NotStored, Reused, SkipReason, StepFinished, Usage};
+use crate::event::{CancelReason, Decision, ExpectedStep, Miss, NotStored, Reused, SkipReason, StepFinished, Usage};
 
 /// More samples than this are thinned to half: a picture has no more columns to show.
 const SAMPLES_MAX: usize = 240;
@@ -35,6 +35,8 @@ pub struct StepView {
     pub samples: Vec<Sample>,
     /// Its phases, as they ended.
     pub phases: Vec<Phase>,
+    /// What it was expected to take.
+    pub expected: Option<ExpectedStep>,
     /// Why its result was not used again.
     pub miss: Option<Miss>,
     /// Why its result was not kept.
@@ -133,6 +135,7 @@ impl StepView {
             bytes: 0,
             samples: vec![],
             phases: vec![],
+            expected: None,
             miss: None,
             not_stored: None,
             brought_back: 0,

@@ -1,0 +1,47 @@
+//! What a run is expected to take, told once something runs. Pure.
+
+use crate::base::{Millis, StepId};
+use serde::{Deserialize, Serialize};
+
+/// What the steps that run are expected to take, and what order that led to. Told again when more steps turn out to run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Expected {
+    /// `strategy` and `optimization_level`, as they are written in a configuration.
+    pub strategy: String,
+    /// See `strategy`.
+    pub level: String,
+    /// Until the last of them has ended, from when this was told; none while too little is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Interval>,
+    /// The longest chain of them: however many ran at once, it would take no less.
+    pub critical_ms: Millis,
+    /// All their time together.
+    pub work_ms: Millis,
+    /// The steps.
+    pub steps: Vec<ExpectedStep>,
+}
+
+/// A time that is expected, and between what it lies in four of five cases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Most likely.
+    pub ms: Millis,
+    /// One in ten takes less.
+    pub low_ms: Millis,
+    /// One in ten takes more.
+    pub high_ms: Millis,
+}
+
+/// What one step is expected to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExpectedStep {
+    /// Which.
+    pub step: StepId,
+    /// How long it takes; none: it was never seen, nor anything like it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span: Option<Interval>,
+    /// From how many passes that is known.
+    pub samples: u32,
+    /// How likely it fails, in thousandths.
+    pub risk_milli: u32,
+}
