@@ -5,8 +5,10 @@
 
 pub mod forecast;
 pub mod list;
+pub mod outline;
 mod pool;
 mod ready;
+pub mod shards;
 mod state;
 pub mod strategy;
 mod task;
