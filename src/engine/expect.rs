@@ -8,7 +8,7 @@ use crate::event::{EventKind, Expected, ExpectedStep, Interval};
 use crate::graph::StepGraph;
 use crate::schedule::forecast::forecast;
 use crate::schedule::list::{self, Job};
-use crate::schedule::strategy::{World, order};
+use crate::schedule::strategy::{World, costs, order};
 use crate::schedule::{Lookup, Scheduler, Task};
 use std::collections::HashMap;
 
@@ -55,7 +55,8 @@ impl Expecting {
         // Tasks are in topological order, and so are the jobs.
         let expected = open.iter().map(|task| self.outlook.of(graph.step(steps[*task])));
         let expected: Vec<ExpectedStep> = expected.collect();
-        let costs = costs(&expected);
+        let spans: Vec<Option<Interval>> = expected.iter().map(|step| step.span).collect();
+        let costs = costs(&spans);
         let jobs = jobs(scheduler.tasks(), &open, &costs);
         let risks: Vec<f64> = expected.iter().map(|step| f64::from(step.risk_milli) / 1_000.0).collect();
         let urgency = match self.slots {
@@ -67,7 +68,6 @@ impl Expecting {
             }
             None => open.iter().map(|task| scheduler.tasks()[*task].priority).collect(),
         };
-        let spans: Vec<Option<Interval>> = expected.iter().map(|step| step.span).collect();
         Some(EventKind::Expected(Box::new(Expected {
             strategy: word(&self.settings.strategy),
             level: word(&self.settings.optimization_level),
@@ -95,13 +95,6 @@ impl Expecting {
 
 fn runs_anyway(task: &Task) -> bool {
     task.lookup == Lookup::None && task.run_on != RunOn::Failure
-}
-
-/// How long each is taken to last when the order is made. What was never seen comes as early as the longest: if it is long,
-/// starting it late is what hurts (as for tests without a history in `pytest-split`).
-fn costs(expected: &[ExpectedStep]) -> Vec<u64> {
-    let longest = expected.iter().filter_map(|step| step.span).map(|span| span.ms).max().unwrap_or(1_000);
-    expected.iter().map(|step| step.span.map_or(longest, |span| span.ms).max(1)).collect()
 }
 
 /// The tasks that run, as list scheduling sees them.

@@ -1,0 +1,156 @@
+//! How good orders are: how long runs take in them, against what no order can beat. Pure.
+//!
+//! Two kinds of work: recorded cycles, whose tests wait for nothing, ordered by what was learned of earlier cycles; and
+//! made-up pipelines with needs, whose durations are known. Everything is ordered by the code that orders runs.
+
+use super::dags::{self, Chance};
+use super::{Measured, Section, Table};
+use crate::config::model::{Level, Strategy};
+use crate::event::Interval;
+use crate::predict::durations::Durations;
+use crate::predict::failures::{Failures, Verdict};
+use crate::predict::Circumstances;
+use crate::schedule::list::{self, Job};
+use crate::schedule::strategy::{World, costs, order};
+use std::collections::HashMap;
+
+/// How many slots.
+const SLOTS: [(u32, [&str; 2]); 2] = [(4, ["P4", "P4_green"]), (8, ["P8", "P8_green"])];
+/// So many pipelines are made up.
+const DAGS: u64 = 100;
+/// So many random orders are tried on each.
+const TRIED: usize = 1_000;
+
+/// The orders that are compared, wf's own first.
+const METHODS: [&str; 7] = ["wf", "wf fail-fast", "LPT last", "LPT EWMA0.3", "FIFO", "random", "oracle LPT"];
+
+/// Measures the cycles of a table that have durations: the mean over cycles of makespan by lower bound, and how much longer
+/// the fail-fast strategy takes than latency when nothing fails.
+pub fn measure(table: &Table) -> Option<Section> {
+    let (mut durations, mut failures) = (Durations::default(), Failures::default());
+    let mut sums = vec![[0.0; SLOTS.len()]; METHODS.len()];
+    let (mut green, mut cycles) = ([0.0; SLOTS.len()], 0.0);
+    let (mut last, mut ewma) = (HashMap::new(), HashMap::new());
+    let mut chance = Chance::new(1);
+    let none = Circumstances::default();
+    for cycle in &table.cycles {
+        let rows: Vec<(u32, u64)> =
+            cycle.rows.iter().filter_map(|row| Some((row.item, ms(row.seconds?)))).filter(|(_, ms)| *ms > 0).collect();
+        let of = |row: &super::Row| row.circumstances.as_deref().unwrap_or(&none).clone();
+        let about = cycle.rows.first().map(of).unwrap_or_default();
+        if rows.len() > 1 {
+            cycles += 1.0;
+            let name = |item: u32| table.items[item as usize].as_str();
+            let truth: Vec<Job> = rows.iter().map(|(_, ms)| Job { ms: *ms, slots: 1_000, ..Job::default() }).collect();
+            let spans: Vec<Option<Interval>> =
+                rows.iter().map(|(item, _)| span(&durations, name(*item), &about)).collect();
+            let risks: Vec<f64> =
+                rows.iter().map(|(item, _)| failures.risk(name(*item), &about).probability).collect();
+            let expected: Vec<Job> =
+                costs(&spans).into_iter().map(|ms| Job { ms, slots: 1_000, ..Job::default() }).collect();
+            let by = |known: &HashMap<u32, f64>| -> Vec<u64> {
+                rows.iter().map(|(item, _)| known.get(item).map_or(u64::MAX, |ms| *ms as u64)).collect()
+            };
+            for (at, (count, _)) in SLOTS.iter().enumerate() {
+                let slots = count * 1_000;
+                let world = World { jobs: &expected, risks: &risks, slots };
+                let ordered = |strategy| order(world, strategy, Level::Balanced).urgency;
+                let orders = [
+                    ordered(Strategy::Latency),
+                    ordered(Strategy::FailFast),
+                    by(&last),
+                    by(&ewma),
+                    (0..rows.len() as u64).rev().collect(),
+                    rows.iter().map(|_| chance.next()).collect(),
+                    truth.iter().map(|job| job.ms).collect(),
+                ];
+                let bound = list::lower_bound(&truth, slots) as f64;
+                let ends = orders.map(|urgency| list::schedule(&truth, slots, &urgency).makespan as f64);
+                for (sum, end) in sums.iter_mut().zip(ends) {
+                    sum[at] += end / bound;
+                }
+                green[at] += ends[1] / ends[0];
+            }
+        }
+        for row in &cycle.rows {
+            let (name, about) = (table.items[row.item as usize].as_str(), of(row));
+            if let Some(seconds) = row.seconds.filter(|seconds| *seconds > 0.0) {
+                durations.learn(name, &about, seconds);
+                last.insert(row.item, seconds * 1_000.0);
+                let moving = ewma.entry(row.item).or_insert(seconds * 1_000.0);
+                *moving += 0.3 * (seconds * 1_000.0 - *moving);
+            }
+            if let Some(failed) = row.failed {
+                failures.learn(name, &about, if failed { Verdict::Failed } else { Verdict::Passed });
+            }
+        }
+        failures.end_of_run();
+        durations.fit();
+    }
+    if cycles == 0.0 {
+        return None;
+    }
+    let row = |(at, method): (usize, &&str)| {
+        let mut metrics: Vec<(&'static str, f64)> =
+            SLOTS.iter().zip(sums[at]).map(|((_, names), sum)| (names[0], sum / cycles)).collect();
+        if *method == "wf fail-fast" {
+            metrics.extend(SLOTS.iter().zip(green).map(|((_, names), sum)| (names[1], sum / cycles)));
+        }
+        Measured { method: (*method).to_owned(), metrics }
+    };
+    Some(Section { name: "makespan", rows: METHODS.iter().enumerate().map(row).collect() })
+}
+
+fn ms(seconds: f64) -> u64 {
+    (seconds * 1_000.0).round().max(0.0) as u64
+}
+
+/// As a run asks.
+fn span(durations: &Durations, name: &str, about: &Circumstances) -> Option<Interval> {
+    let estimate = durations.predict(name, about).filter(|estimate| estimate.samples > 0)?;
+    Some(Interval { ms: ms(estimate.seconds), low_ms: ms(estimate.low), high_ms: ms(estimate.high) })
+}
+
+/// Measures made-up pipelines: makespan by the best of a thousand random orders, and by the lower bound.
+pub fn pipelines() -> Section {
+    let methods = ["wf", "wf fail-fast", "critical path", "declaration order", "random"];
+    let mut sums = vec![[[0.0; 2]; SLOTS.len()]; methods.len()];
+    let mut green = [0.0; SLOTS.len()];
+    for seed in 1..=DAGS {
+        let (jobs, mut chance) = (dags::dag(seed), Chance::new(!seed));
+        let risks: Vec<f64> = jobs.iter().map(|_| 0.1 * chance.share()).collect();
+        for (at, (count, _)) in SLOTS.iter().enumerate() {
+            let slots = count * 1_000;
+            let world = World { jobs: &jobs, risks: &risks, slots };
+            let mut random = || -> Vec<u64> { jobs.iter().map(|_| chance.next()).collect() };
+            let orders = [
+                order(world, Strategy::Latency, Level::Balanced).urgency,
+                order(world, Strategy::FailFast, Level::Balanced).urgency,
+                list::bottom_levels(&jobs),
+                (0..jobs.len() as u64).rev().collect(),
+                random(),
+            ];
+            let end = |urgency: &Vec<u64>| list::schedule(&jobs, slots, urgency).makespan as f64;
+            let best = (0..TRIED).map(|_| end(&random())).fold(f64::INFINITY, f64::min);
+            let bound = list::lower_bound(&jobs, slots) as f64;
+            let ends = orders.each_ref().map(end);
+            for (sum, end) in sums.iter_mut().zip(ends) {
+                sum[at][0] += end / best;
+                sum[at][1] += end / bound;
+            }
+            green[at] += ends[1] / ends[0];
+        }
+    }
+    let names = [["P4_by_best", "P4_by_bound"], ["P8_by_best", "P8_by_bound"]];
+    let row = |(at, method): (usize, &&str)| {
+        let of = |(names, sums): (&[&'static str; 2], [f64; 2])| {
+            names.iter().copied().zip(sums.map(|sum| sum / DAGS as f64)).collect::<Vec<_>>()
+        };
+        let mut metrics: Vec<(&'static str, f64)> = names.iter().zip(sums[at]).flat_map(of).collect();
+        if *method == "wf fail-fast" {
+            metrics.extend(SLOTS.iter().zip(green).map(|((_, names), sum)| (names[1], sum / DAGS as f64)));
+        }
+        Measured { method: (*method).to_owned(), metrics }
+    };
+    Section { name: "pipelines", rows: methods.iter().enumerate().map(row).collect() }
+}
