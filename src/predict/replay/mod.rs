@@ -3,6 +3,7 @@
 //! At each cycle everything is predicted from earlier cycles only; then the whole cycle is learned. Does not know:
 //! files, how results are printed.
 
+pub mod ordering;
 pub mod table;
 
 pub use table::{Cycle, Row, Table, TableError};
