@@ -81,6 +81,8 @@ pub enum Command {
     Clean(super::clean::CleanArgs),
     /// Look at stored results, and manage them
     Cache(super::cache::CacheArgs),
+    /// Look at what is learned of how long steps take and which fail
+    Ml(super::ml::MlArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page

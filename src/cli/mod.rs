@@ -17,6 +17,7 @@ pub mod history;
 pub mod init;
 pub mod load;
 pub mod look;
+pub mod ml;
 pub mod plan;
 pub mod prepared;
 pub mod recorded;
@@ -79,6 +80,7 @@ fn dispatch(cli: Cli, cx: &Context) -> Result<Exit, Failure> {
         Command::Cache(args) => cache::run(&args, cx),
         Command::Status(args) => status::run(&args, cx),
         Command::Report(args) => report::run(&args, cx),
+        Command::Ml(args) => ml::run(&args, cx),
         Command::Completions(args) => shell::completions(&args, cx),
         Command::Man => shell::man(cx),
     }

@@ -1,7 +1,7 @@
 //! Recorded histories as tables: who ran in which cycle, how long it took, whether it failed. Pure.
 //!
 //! Two forms of CSV are read, told apart by their columns: `cycle, test, duration_s` with `failed` and `time` where they are
-//! known, and the stage runs of LRTS (Elsner-style replay data of Apache projects, Wang et al., ISSTA 2024), which make one
+//! known, and the stage runs of LRTS (six Apache projects; ISSTA 2024), which make one
 //! table per project. Does not know: files, compression, what is measured with the table.
 
 use crate::predict::Circumstances;
@@ -14,16 +14,16 @@ pub struct Table {
     pub name: String,
     /// What ran: [`Row::item`] points here.
     pub items: Vec<String>,
-    /// In the file's order, oldest first.
+    /// Oldest first: in the order in which the file names them first.
     pub cycles: Vec<Cycle>,
 }
 
-/// What ran together.
+/// What ran together. An item may stand in it more than once: it was tried again.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cycle {
     /// Its number or name.
     pub name: String,
-    /// When it began, in seconds since 1970.
+    /// When its first row says it began, in seconds since 1970.
     pub time: Option<f64>,
     /// What ran, in the file's order.
     pub rows: Vec<Row>,
@@ -98,11 +98,12 @@ impl Columns {
     }
 }
 
-/// A table that grows, and where its items stand.
+/// A table that grows, and where its items and cycles stand.
 #[derive(Default)]
 struct Growing {
     table: Table,
     items: HashMap<String, u32>,
+    cycles: HashMap<String, usize>,
 }
 
 /// Reads CSV text with a head line. A file without rows makes no table.
@@ -149,10 +150,12 @@ impl Growing {
             let (files, lines) = (files.unwrap_or(0.0) as u32, lines.unwrap_or(0.0) as u32);
             Box::new(Circumstances { files, lines, at: time.unwrap_or(0.0) as i64, ..Circumstances::default() })
         });
-        if self.table.cycles.last().is_none_or(|cycle| cycle.name != name) {
-            self.table.cycles.push(Cycle { name, time, rows: Vec::new() });
-        }
-        if let Some(cycle) = self.table.cycles.last_mut() {
+        let cycles = &mut self.table.cycles;
+        let at = *self.cycles.entry(name).or_insert_with_key(|name| {
+            cycles.push(Cycle { name: name.clone(), time, rows: Vec::new() });
+            cycles.len() - 1
+        });
+        if let Some(cycle) = cycles.get_mut(at) {
             cycle.rows.push(Row { item, seconds, failed, circumstances });
         }
         Ok(())
@@ -216,7 +219,7 @@ mod tests {
     fn stage_runs_make_a_table_per_project() {
         let text = "project,pr_name,build_id,stage_id,build_timestamp,stage_duration_by_suite_sum,num_fail_class,\
                     num_changed_files,num_addition,num_deletion\nx,PR-1,1,s,100.0,5.5,2,3,10,4\ny,PR-1,1,s,101.0,6,0,1,1,0\n\
-                    x,PR-1,1,t,100.0,7,0,3,10,4\nx,PR-1,2,s,200.0,8,0,,,\n";
+                    x,PR-1,2,s,200.0,8,0,,,\nx,PR-1,1,t,100.0,7,0,3,10,4\n";
         let tables = parse(text.as_bytes()).unwrap();
         let names: Vec<_> = tables.iter().map(|table| table.name.as_str()).collect();
         assert_eq!(names, ["x", "y"]);

@@ -2,8 +2,6 @@
 //!
 //! Does not know: policies, histories.
 
-use serde::Serialize;
-
 /// What ran at one place of an order.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ran {
@@ -14,7 +12,7 @@ pub struct Ran {
 }
 
 /// How soon an order finds failures.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Score {
     /// Average percentage of faults detected by cost, each failure a fault of the same severity, 0 to 1, larger is better
     /// (Elbaum, Malishevsky and Rothermel, Incorporating varying test costs and fault severities, ICSE 2001).

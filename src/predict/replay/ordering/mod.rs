@@ -7,13 +7,12 @@
 mod metric;
 mod policy;
 
-pub use metric::{Mean, Ran, Score, score};
-pub use policy::{Past, Policy};
+use metric::{Mean, Ran, Score, score};
+use policy::{Past, Policy};
 
-use super::Table;
+use super::{Measured, Section, Table};
 use crate::predict::Circumstances;
 use crate::predict::failures::{Failures, Verdict, index};
-use serde::Serialize;
 
 /// How often ties are broken by chance.
 const SHUFFLES: usize = 30;
@@ -21,19 +20,42 @@ const SHUFFLES: usize = 30;
 const SHORTEST: f64 = 0.001;
 
 /// How one order did.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Line {
-    /// The order.
-    pub policy: Policy,
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Line {
+    policy: Policy,
     /// Over all failures. None if there is none.
-    pub all: Option<Score>,
+    all: Option<Score>,
     /// Over new failures.
-    pub new: Option<Score>,
+    new: Option<Score>,
+}
+
+/// Replays a history and scores all orders; `None` where nothing can be scored. In the metrics `new` is over new failures.
+pub fn measure(table: &Table) -> Option<Section> {
+    let lines = replay(table);
+    lines.iter().any(|line| line.all.is_some()).then(|| Section {
+        name: "ordering",
+        rows: lines
+            .iter()
+            .map(|line| Measured { method: line.policy.name().to_owned(), metrics: line.metrics() })
+            .collect(),
+    })
+}
+
+impl Line {
+    fn metrics(&self) -> Vec<(&'static str, f64)> {
+        let named = |score: Score, names: [&'static str; 3]| {
+            names.into_iter().zip([score.apfdc, score.ttff, score.napfd]).collect::<Vec<_>>()
+        };
+        let all = self.all.map(|score| named(score, ["apfdc", "ttff", "napfd"]));
+        let new = self.new.map(|score| named(score, ["new_apfdc", "new_ttff", "new_napfd"]));
+        all.into_iter().chain(new).flatten().collect()
+    }
 }
 
 /// What is known of one row when its cycle is over.
 struct Item<'a> {
     at: usize,
+    name: &'a str,
     seconds: f64,
     predicted: f64,
     failed: bool,
@@ -41,8 +63,15 @@ struct Item<'a> {
     circumstances: &'a Circumstances,
 }
 
-/// Replays a history and scores all orders. Rows without verdict or seconds are left out.
-pub fn replay(table: &Table) -> Vec<Line> {
+impl Item<'_> {
+    /// It is one of the failures that are looked for.
+    fn found(&self, new: bool) -> bool {
+        if new { self.new } else { self.failed }
+    }
+}
+
+/// Rows without verdict or seconds are left out.
+fn replay(table: &Table) -> Vec<Line> {
     let mut pasts = vec![Past::default(); table.items.len()];
     let mut failures = Failures::default();
     let mut means = [[Mean::default(); 2]; Policy::ALL.len()];
@@ -50,44 +79,40 @@ pub fn replay(table: &Table) -> Vec<Line> {
     for (cycle, rows) in table.cycles.iter().enumerate() {
         let unseen = typical(&pasts);
         let known = rows.rows.iter().filter_map(|row| {
-            let (seconds, failed) = (row.seconds?, row.failed?);
-            let past = pasts.get(row.item as usize)?;
-            Some(Item {
-                at: row.item as usize,
-                seconds,
-                predicted: past.seconds.unwrap_or(unseen).max(SHORTEST),
-                failed,
-                new: failed && !past.red,
-                circumstances: row.circumstances.as_deref().unwrap_or(&unknown),
-            })
+            let (seconds, failed, at) = (row.seconds?, row.failed?, usize::try_from(row.item).ok()?);
+            let (past, name) = (pasts.get(at)?, table.items.get(at)?);
+            let predicted = past.seconds.unwrap_or(unseen).max(SHORTEST);
+            let circumstances = row.circumstances.as_deref().unwrap_or(&unknown);
+            Some(Item { at, name, seconds, predicted, failed, new: failed && !past.red, circumstances })
         });
         let items: Vec<Item> = known.collect();
         if items.len() > 1 && items.iter().any(|item| item.failed) {
+            let wf = |item: &Item| index(&failures.risk(item.name, item.circumstances), item.predicted);
+            let wf: Vec<f64> = items.iter().map(wf).collect();
             for (policy, means) in Policy::ALL.into_iter().zip(&mut means) {
                 for (new, mean) in [false, true].into_iter().zip(means) {
-                    let value = |item: &Item| match policy {
-                        Policy::Oracle if found(item, new) => 1.0 / item.seconds.max(SHORTEST),
-                        Policy::Wf => index(&failures.risk(&table.items[item.at], item.circumstances), item.predicted),
-                        _ => pasts[item.at].value(policy, cycle, item.predicted),
+                    let simple = |item: &Item| pasts[item.at].value(policy, cycle, item.predicted);
+                    let first = |item: &Item| if item.found(new) { 1.0 / item.seconds.max(SHORTEST) } else { 0.0 };
+                    let values = match policy {
+                        Policy::Wf => wf.clone(),
+                        Policy::Oracle => items.iter().map(first).collect(),
+                        _ => items.iter().map(simple).collect(),
                     };
-                    measure(&items, &value, new, mean, Chance(cycle as u64));
+                    if let Some(score) = shuffled(&items, &values, new, Chance(cycle as u64)) {
+                        mean.add(score);
+                    }
                 }
             }
         }
         for item in &items {
             pasts[item.at].learn(cycle, item.failed, item.seconds);
             let verdict = if item.failed { Verdict::Failed } else { Verdict::Passed };
-            failures.learn(&table.items[item.at], item.circumstances, verdict);
+            failures.learn(item.name, item.circumstances, verdict);
         }
         failures.end_of_run();
     }
     let lines = Policy::ALL.into_iter().zip(means);
     lines.map(|(policy, [all, new])| Line { policy, all: all.get(), new: new.get() }).collect()
-}
-
-/// One of the failures that are looked for.
-fn found(item: &Item, new: bool) -> bool {
-    if new { item.new } else { item.failed }
 }
 
 /// The geometric mean of what is known of durations: what an unseen item is taken for.
@@ -97,26 +122,23 @@ fn typical(pasts: &[Past]) -> f64 {
     if of > 0.0 { f64::exp(sum / of) } else { 1.0 }
 }
 
-/// Adds the mean score of one cycle, over orders in which ties are broken by chance, the same for all policies.
-fn measure(items: &[Item], value: &dyn Fn(&Item) -> f64, new: bool, mean: &mut Mean, mut chance: Chance) {
-    if !items.iter().any(|item| found(item, new)) {
-        return;
+/// The mean score of a cycle, largest values first, over orders in which ties are broken by chance.
+fn shuffled(items: &[Item], values: &[f64], new: bool, mut chance: Chance) -> Option<Score> {
+    if !items.iter().any(|item| item.found(new)) {
+        return None;
     }
-    let values: Vec<f64> = items.iter().map(value).collect();
     let mut order: Vec<usize> = (0..items.len()).collect();
-    let mut of_cycle = Mean::default();
+    let mut mean = Mean::default();
     for _ in 0..SHUFFLES {
         chance.shuffle(&mut order);
         order.sort_by(|a, b| values[*b].total_cmp(&values[*a]));
-        let ran = |at: &usize| Ran { seconds: items[*at].seconds, found: found(&items[*at], new) };
+        let ran = |at: &usize| Ran { seconds: items[*at].seconds, found: items[*at].found(new) };
         let ran: Vec<Ran> = order.iter().map(ran).collect();
         if let Some(score) = score(&ran) {
-            of_cycle.add(score);
+            mean.add(score);
         }
     }
-    if let Some(score) = of_cycle.get() {
-        mean.add(score);
-    }
+    mean.get()
 }
 
 /// Repeatable chance: SplitMix64 (Steele, Lea and Flood, Fast splittable pseudorandom number generators, 2014).

@@ -3,15 +3,14 @@
 //! Each is a number for an item, from its earlier verdicts and its predicted seconds; the largest runs first. Does not know:
 //! how good an order is, what will happen.
 
-use serde::Serialize;
-
 /// Forgetting of the simple averages, as in the published comparisons.
-pub const SMOOTHING: f64 = 0.3;
+const SMOOTHING: f64 = 0.3;
 
 /// By what items are ordered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
+    /// wf's own ([`crate::predict::failures::index`]).
+    Wf,
     /// By chance.
     Random,
     /// Those that failed most recently first.
@@ -24,8 +23,6 @@ pub enum Policy {
     EwmaPerSecond,
     /// The rate for each predicted second.
     LaplacePerSecond,
-    /// wf's own ([`crate::predict::failures::index`]).
-    Wf,
     /// What fails first, the shortest first: no order is better.
     Oracle,
 }
@@ -33,13 +30,13 @@ pub enum Policy {
 impl Policy {
     /// All of them.
     pub const ALL: [Self; 8] = [
+        Self::Wf,
         Self::Random,
         Self::LastFailure,
         Self::Laplace,
         Self::Ewma,
         Self::EwmaPerSecond,
         Self::LaplacePerSecond,
-        Self::Wf,
         Self::Oracle,
     ];
 
