@@ -4,6 +4,7 @@
 //! through the same state is how it is measured. Does not know: where history comes from, files, clocks.
 
 pub mod durations;
+pub mod failures;
 pub mod replay;
 
 use serde::{Deserialize, Serialize};
@@ -34,5 +35,3 @@ pub struct Circumstances {
     /// When it began, in seconds since 1970. 0: unknown.
     pub at: i64,
 }
-
-pub mod replay;

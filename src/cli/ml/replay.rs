@@ -1,7 +1,7 @@
 //! `wf ml replay`: recorded histories through what is learned online, as tables or as one document.
 
 use super::{Context, Exit, Failure};
-use crate::predict::replay::{Measured, Section, means, sections, table};
+use crate::predict::replay::{Measured, Section, makespan, means, sections, table};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::io::Read as _;
@@ -11,8 +11,11 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct ReplayArgs {
     /// CSV files, plain or `.gz`, with the columns cycle, test, duration_s, and failed and time if known; or LRTS stage runs
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "pipelines", value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Also order a hundred made-up pipelines
+    #[arg(long)]
+    pipelines: bool,
     /// One JSON document
     #[arg(long)]
     json: bool,
@@ -30,6 +33,9 @@ pub(super) fn run(args: &ReplayArgs, cx: &Context) -> Result<Exit, Failure> {
             let name = file.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
             told.extend(sections(&table).into_iter().map(|section| (name.clone(), section)));
         }
+    }
+    if args.pipelines {
+        told.push(("made-up pipelines".into(), makespan::pipelines()));
     }
     let means = means(told.iter().map(|(_, section)| section));
     if args.json {

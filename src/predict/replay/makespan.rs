@@ -7,9 +7,9 @@ use super::dags::{self, Chance};
 use super::{Measured, Section, Table};
 use crate::config::model::{Level, Strategy};
 use crate::event::Interval;
+use crate::predict::Circumstances;
 use crate::predict::durations::Durations;
 use crate::predict::failures::{Failures, Verdict};
-use crate::predict::Circumstances;
 use crate::schedule::list::{self, Job};
 use crate::schedule::strategy::{World, costs, order};
 use std::collections::HashMap;
@@ -44,8 +44,7 @@ pub fn measure(table: &Table) -> Option<Section> {
             let truth: Vec<Job> = rows.iter().map(|(_, ms)| Job { ms: *ms, slots: 1_000, ..Job::default() }).collect();
             let spans: Vec<Option<Interval>> =
                 rows.iter().map(|(item, _)| span(&durations, name(*item), &about)).collect();
-            let risks: Vec<f64> =
-                rows.iter().map(|(item, _)| failures.risk(name(*item), &about).probability).collect();
+            let risks: Vec<f64> = rows.iter().map(|(item, _)| failures.risk(name(*item), &about).probability).collect();
             let expected: Vec<Job> =
                 costs(&spans).into_iter().map(|ms| Job { ms, slots: 1_000, ..Job::default() }).collect();
             let by = |known: &HashMap<u32, f64>| -> Vec<u64> {

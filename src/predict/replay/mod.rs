@@ -6,9 +6,10 @@
 pub mod dags;
 pub mod durations;
 pub mod makespan;
+pub mod ordering;
 pub mod table;
 
-pub use table::{Cycle, Row, Table, TableError};
+pub use table::{Cycle, Row, Table};
 
 use serde::{Serialize, Serializer};
 
@@ -37,7 +38,8 @@ fn as_map<S: Serializer>(metrics: &[(&'static str, f64)], to: S) -> Result<S::Ok
 
 /// Everything that can be measured on a table.
 pub fn sections(table: &Table) -> Vec<Section> {
-    durations::measure(table).into_iter().chain(makespan::measure(table)).collect()
+    let found = [durations::measure(table), ordering::measure(table), makespan::measure(table)];
+    found.into_iter().flatten().collect()
 }
 
 /// The plain mean of each metric over all sections of a name that have it; with one section of each there is nothing to tell.
