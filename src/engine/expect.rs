@@ -56,7 +56,8 @@ impl Expecting {
         let expected = open.iter().map(|task| self.outlook.of(graph.step(steps[*task])));
         let expected: Vec<ExpectedStep> = expected.collect();
         let spans: Vec<Option<Interval>> = expected.iter().map(|step| step.span).collect();
-        let costs = costs(&spans);
+        let means: Vec<Option<u64>> = expected.iter().map(|step| step.span.map(|_| step.mean_ms)).collect();
+        let costs = costs(&means);
         let jobs = jobs(scheduler.tasks(), &open, &costs);
         let risks: Vec<f64> = expected.iter().map(|step| f64::from(step.risk_milli) / 1_000.0).collect();
         let urgency = match self.slots {

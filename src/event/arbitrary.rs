@@ -112,12 +112,9 @@ fn expected() -> BoxedStrategy<Expected> {
         option::of((any::<u64>(), any::<u64>(), any::<u64>()))
             .prop_map(|span| span.map(|(ms, low_ms, high_ms)| Interval { ms, low_ms, high_ms }))
     };
-    let step = (id(), span(), any::<u32>(), any::<u32>()).prop_map(|(step, span, samples, risk_milli)| ExpectedStep {
-        step,
-        span,
-        samples,
-        risk_milli,
-    });
+    let step = (id(), span(), any::<u64>(), any::<u32>(), any::<u32>()).prop_map(
+        |(step, span, mean_ms, samples, risk_milli)| ExpectedStep { step, span, mean_ms, samples, risk_milli },
+    );
     ((text(), text()), span(), any::<u64>(), any::<u64>(), vec(step, 0..3))
         .prop_map(|((strategy, level), run, critical_ms, work_ms, steps)| Expected {
             strategy,

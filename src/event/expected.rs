@@ -40,6 +40,10 @@ pub struct ExpectedStep {
     /// How long it takes; none: it was never seen, nor anything like it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub span: Option<Interval>,
+    /// What it takes on average, which is more than what is most likely where it sometimes takes much longer: by this it is
+    /// ordered.
+    #[serde(default)]
+    pub mean_ms: Millis,
     /// From how many passes that is known.
     pub samples: u32,
     /// How likely it fails, in thousandths.

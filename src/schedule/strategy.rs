@@ -4,7 +4,6 @@
 
 use super::list::{self, Job, Schedule};
 use crate::config::model::{Level, Strategy};
-use crate::event::Interval;
 
 /// By how much a green run may be expected to take longer so that failures come sooner. The bound is 2 % of what
 /// really happens, and expectations err: half of it.
@@ -42,12 +41,11 @@ impl Order {
     }
 }
 
-/// How long each job is taken to last when an order is made. What was never seen comes as early as the longest: if it is
-/// long, starting it late is what hurts. What was seen counts with the upper end of its interval: a step that is long now and
-/// then has to start early each time, and one that is surely short may wait.
-pub fn costs(spans: &[Option<Interval>]) -> Vec<u64> {
-    let longest = spans.iter().flatten().map(|span| span.high_ms).max().unwrap_or(1_000);
-    spans.iter().map(|span| span.map_or(longest, |span| span.high_ms).max(1)).collect()
+/// How long each job is taken to last when an order is made, from what it takes on average. What was never seen comes as
+/// early as the longest: if it is long, starting it late is what hurts.
+pub fn costs(means: &[Option<u64>]) -> Vec<u64> {
+    let longest = means.iter().flatten().max().copied().unwrap_or(1_000);
+    means.iter().map(|mean| mean.unwrap_or(longest).max(1)).collect()
 }
 
 /// The order of a strategy.

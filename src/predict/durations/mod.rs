@@ -50,6 +50,9 @@ pub struct Estimate {
     pub low: f64,
     /// See `low`.
     pub high: f64,
+    /// What it takes on average, in seconds: the moving mean of its durations. More than the best guess where it sometimes
+    /// takes much longer; by this steps are ordered, since one that is long now and then must not start last.
+    pub mean: f64,
     /// How many durations of this step are known.
     pub samples: u32,
     /// What it is made from.
@@ -127,9 +130,9 @@ impl Durations {
         let Some(known) = self.steps.get(step) else { return self.unseen(step) };
         let seconds = self.opinion(step, known, circumstances)?.seconds;
         let (low, high) = self.intervals.bounds(&known.spread);
-        let samples = known.samples;
+        let (samples, mean) = (known.samples, known.ewma());
         let basis = if samples < FEW || !self.intervals.enough() { Basis::Few } else { Basis::Learned };
-        Some(Estimate::within(seconds, low, high, samples, basis))
+        Some(Estimate { mean, ..Estimate::within(seconds, low, high, samples, basis) })
     }
 
     /// What each expert says and weighs for a step that has run.
@@ -209,7 +212,7 @@ impl Estimate {
     /// With bounds that are told on the log scale.
     fn within(seconds: f64, low: f64, high: f64, samples: u32, basis: Basis) -> Self {
         let (low, high) = (exp(log(seconds) + low).min(seconds), exp(log(seconds) + high).max(seconds));
-        Self { seconds, low, high, samples, basis }
+        Self { seconds, low, high, mean: seconds, samples, basis }
     }
 }
 

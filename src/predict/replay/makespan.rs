@@ -6,7 +6,6 @@
 use super::dags::{self, Chance};
 use super::{Measured, Section, Table};
 use crate::config::model::{Level, Strategy};
-use crate::event::Interval;
 use crate::predict::Circumstances;
 use crate::predict::durations::Durations;
 use crate::predict::failures::{Failures, Verdict};
@@ -42,11 +41,11 @@ pub fn measure(table: &Table) -> Option<Section> {
             cycles += 1.0;
             let name = |item: u32| table.items[item as usize].as_str();
             let truth: Vec<Job> = rows.iter().map(|(_, ms)| Job { ms: *ms, slots: 1_000, ..Job::default() }).collect();
-            let spans: Vec<Option<Interval>> =
-                rows.iter().map(|(item, _)| span(&durations, name(*item), &about)).collect();
+            let means: Vec<Option<u64>> =
+                rows.iter().map(|(item, _)| mean(&durations, name(*item), &about)).collect();
             let risks: Vec<f64> = rows.iter().map(|(item, _)| failures.risk(name(*item), &about).probability).collect();
             let expected: Vec<Job> =
-                costs(&spans).into_iter().map(|ms| Job { ms, slots: 1_000, ..Job::default() }).collect();
+                costs(&means).into_iter().map(|ms| Job { ms, slots: 1_000, ..Job::default() }).collect();
             let by = |known: &HashMap<u32, f64>| -> Vec<u64> {
                 rows.iter().map(|(item, _)| known.get(item).map_or(u64::MAX, |ms| *ms as u64)).collect()
             };
@@ -105,9 +104,8 @@ fn ms(seconds: f64) -> u64 {
 }
 
 /// As a run asks.
-fn span(durations: &Durations, name: &str, about: &Circumstances) -> Option<Interval> {
-    let estimate = durations.predict(name, about).filter(|estimate| estimate.samples > 0)?;
-    Some(Interval { ms: ms(estimate.seconds), low_ms: ms(estimate.low), high_ms: ms(estimate.high) })
+fn mean(durations: &Durations, name: &str, about: &Circumstances) -> Option<u64> {
+    durations.predict(name, about).filter(|estimate| estimate.samples > 0).map(|estimate| ms(estimate.mean))
 }
 
 /// Measures made-up pipelines: makespan by the best of a thousand random orders, and by the lower bound.
