@@ -10,7 +10,7 @@ use super::{Clock, Prepared};
 use crate::base::{RunId, StepId};
 use crate::change::Base;
 use crate::classify;
-use crate::event::{EventKind, Place, RunStarted, RunStatus, WarningCode};
+use crate::event::{EventKind, Machine, Place, RunStarted, RunStatus, WarningCode};
 use crate::exec::mask::Masker;
 use crate::exec::{Ended, Progress, RunStep, StopHow};
 use crate::history::{LogWriter, RunRef};
@@ -60,6 +60,8 @@ pub struct Run<'a> {
     pub profile: bool,
     /// Where it is made.
     pub place: Place,
+    /// On what it is made.
+    pub machine: Machine,
     /// `CI`: nobody watches, so a silent and idle step is ended.
     pub ci: bool,
     /// For the jitter of retries.
@@ -153,6 +155,7 @@ impl Loop {
             sample,
             profile,
             place,
+            machine,
             ci,
             seed,
             still_at,
@@ -175,7 +178,7 @@ impl Loop {
             seed,
         };
         let folder = log.run().clone();
-        let started = RunStarted { place, ..started(&prepared, request, &root, &id, jobs) };
+        let started = RunStarted { place, machine, ..started(&prepared, request, &root, &id, jobs) };
         let common = Common {
             root,
             run: id.to_string(),

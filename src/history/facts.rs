@@ -10,8 +10,12 @@ use crate::event::{
 };
 use crate::event::{NotStored, StepFinished, WarningCode};
 use crate::key::Key;
+use crate::predict::Circumstances;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
+
+/// At most so many changed paths are kept of a run: more of them tell no more of it.
+pub const PATHS: usize = 200;
 
 /// The format of fact rows.
 pub const FORMAT: u32 = 1;
@@ -29,7 +33,7 @@ pub enum Row {
 }
 
 /// A run in one line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunFacts {
     /// Its name.
     pub run: RunId,
@@ -67,13 +71,21 @@ pub struct RunFacts {
     /// How many rows follow: a block with fewer is torn and not used.
     pub rows: usize,
     /// How many bytes they take, so that a whole block is known by its length. 0 in blocks of before that was written.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_none")]
     pub bytes: usize,
+    /// Steps whose results were known for their keys: they did not run.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub reused: usize,
+    /// How long those took when they ran, all in all.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub saved_ms: Millis,
+    /// What changed, on which machine, when; at most [`PATHS`] paths. It stands last, because it is the longest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circumstances: Option<Circumstances>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-fn is_zero(n: &usize) -> bool {
-    *n == 0
+fn is_none<N: Default + PartialEq>(n: &N) -> bool {
+    *n == N::default()
 }
 
 impl RunFacts {
@@ -128,6 +140,9 @@ pub struct ProvenFact {
     pub context: Digest,
     /// May it witness a skip?
     pub witness: bool,
+    /// How long it took when it ran, if its result was known for its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saved_ms: Option<Millis>,
 }
 
 /// Folds a log into rows.
@@ -138,7 +153,8 @@ pub struct Fold {
     at: HashMap<StepId, usize>,
     attempts: Vec<AttemptFact>,
     allowed: HashSet<usize>,
-    reused: HashSet<usize>,
+    reused: HashMap<usize, Millis>,
+    changed: Option<Circumstances>,
     failed: usize,
     cancelled: usize,
     tree_changed: bool,
@@ -154,12 +170,13 @@ impl Fold {
         }
         match &event.kind {
             EventKind::RunStarted(head) => self.head = Some(head.clone()),
+            EventKind::Changes { .. } => self.changed = changed(&event.kind),
             EventKind::Planned { steps, .. } => {
                 self.at = steps.iter().enumerate().map(|(at, step)| (step.id.clone(), at)).collect();
                 self.planned.clone_from(steps);
             }
             EventKind::StepsReused { steps } => {
-                self.reused.extend(steps.iter().filter_map(|step| self.at.get(&step.step)));
+                self.reused.extend(steps.iter().filter_map(|step| Some((*self.at.get(&step.step)?, step.saved_ms))));
             }
             // What it ran on is not what its key says.
             EventKind::NotStored { step, why: NotStored::InputChanged { .. } | NotStored::InputAppeared { .. } } => {
@@ -209,7 +226,7 @@ impl Fold {
     /// The rows: the run first. `None` when the log had no head.
     pub fn rows(self) -> Option<Vec<Row>> {
         let tainted = self.after_allowed_failures();
-        let Self { head, planned, at, attempts, reused, .. } = self;
+        let Self { head, planned, at, attempts, reused, changed, .. } = self;
         let head = head?;
         let (mut rows, mut trusted) = (Vec::new(), 0);
         let ran = attempts.iter().map(|attempt| &attempt.step).collect::<HashSet<_>>().len();
@@ -220,7 +237,7 @@ impl Fold {
         }
         for (at, step) in planned.iter().enumerate() {
             let proven = match &step.decision {
-                _ if reused.contains(&at) => true,
+                _ if reused.contains_key(&at) => true,
                 Decision::Skip(SkipReason::Unaffected { evidence: Evidence::Trusted { .. }, .. }) => {
                     trusted += 1;
                     false
@@ -234,9 +251,11 @@ impl Fold {
                     definition: step.definition,
                     context: step.context,
                     witness: step.witnesses && !tainted[at] && self.status.is_some(),
+                    saved_ms: reused.get(&at).copied(),
                 }));
             }
         }
+        let circumstances = circumstances(&head, changed);
         let facts = RunFacts {
             run: head.run,
             started_at: head.started_at,
@@ -256,6 +275,9 @@ impl Fold {
             cancelled: self.cancelled,
             rows: rows.len(),
             bytes: 0,
+            reused: reused.len(),
+            saved_ms: reused.values().fold(0, |sum, ms| sum.saturating_add(*ms)),
+            circumstances,
         };
         rows.insert(0, Row::Run(facts));
         Some(rows)
@@ -269,5 +291,132 @@ impl Fold {
             tainted[at] = waits.any(|other| tainted[*other] || self.allowed.contains(other));
         }
         tainted
+    }
+}
+
+/// What a run's changes tell of its circumstances. `unknown`, as events say, is empty here.
+fn changed(kind: &EventKind) -> Option<Circumstances> {
+    let EventKind::Changes { total, files, change_type, impact, categories, lines, .. } = kind else { return None };
+    let known = |word: &String| if word == "unknown" { String::new() } else { word.clone() };
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Some(Circumstances {
+        change_type: known(change_type),
+        impact: known(impact),
+        files: count(*total),
+        lines: u32::try_from(*lines).unwrap_or(u32::MAX),
+        categories: categories.iter().map(|(name, n)| (name.clone(), count(*n))).collect(),
+        paths: files.iter().take(PATHS).map(|file| file.path.to_string()).collect(),
+        ..Circumstances::default()
+    })
+}
+
+/// All that is known of a run's circumstances. `None`: nothing but when it began.
+fn circumstances(head: &RunStarted, changed: Option<Circumstances>) -> Option<Circumstances> {
+    if changed.is_none() && head.machine.is_unknown() {
+        return None;
+    }
+    Some(Circumstances {
+        cores: head.machine.cores,
+        load: head.machine.load,
+        runner: head.machine.runner.clone(),
+        at: head.started_at.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_second),
+        ..changed.unwrap_or_default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::RepoPath;
+    use crate::change::{Base, ChangedFile, Status, Where};
+    use crate::event::Machine;
+    use crate::history::samples;
+
+    fn fold(kinds: Vec<EventKind>) -> Vec<Row> {
+        let mut fold = Fold::default();
+        for (seq, kind) in kinds.into_iter().enumerate() {
+            fold.apply(&Event { seq: seq as u64, at_ms: 0, kind });
+        }
+        fold.rows().unwrap()
+    }
+
+    fn circumstances_of(rows: &[Row]) -> Option<Circumstances> {
+        let Row::Run(facts) = &rows[0] else { panic!("the run's own row is first") };
+        facts.circumstances.clone()
+    }
+
+    fn changes(files: usize, word: &str) -> EventKind {
+        let file = |at: usize| ChangedFile {
+            path: RepoPath::from(format!("src/{at}.rs").as_str()),
+            from: None,
+            status: Status::Modified,
+            seen: Where::default(),
+            modes: (0, 0),
+        };
+        EventKind::Changes {
+            base: Base::None,
+            total: 4_000,
+            files: (0..files).map(file).collect(),
+            change_type: word.into(),
+            impact: word.into(),
+            impact_because: vec![],
+            categories: [("code".to_owned(), 3_999), (String::new(), 1)].into(),
+            lines: 12,
+        }
+    }
+
+    #[test]
+    fn circumstances_come_from_the_head_and_the_changes_and_paths_are_few() {
+        let head = RunStarted {
+            machine: Machine { cores: 4, load: 0.25, runner: "box".into() },
+            started_at: "2026-01-01T00:00:10Z".into(),
+            ..samples::head()
+        };
+        let head = EventKind::RunStarted(Box::new(head));
+        let all = circumstances_of(&fold(vec![head.clone(), changes(500, "mixed")])).unwrap();
+        assert_eq!((all.cores, all.load, all.runner.as_str(), all.at), (4, 0.25, "box", 1_767_225_610));
+        assert_eq!(
+            (all.change_type.as_str(), all.impact.as_str(), all.files, all.lines),
+            ("mixed", "mixed", 4_000, 12)
+        );
+        assert_eq!((all.paths.len(), all.paths[199].as_str()), (PATHS, "src/199.rs"));
+        assert_eq!((all.categories["code"], all.categories[""]), (3_999, 1));
+        let unknown = circumstances_of(&fold(vec![samples::started(), changes(1, "unknown")])).unwrap();
+        assert_eq!((unknown.change_type.as_str(), unknown.impact.as_str(), unknown.cores), ("", "", 0));
+        assert_eq!(circumstances_of(&fold(vec![head])).unwrap().files, 0, "a machine alone is something");
+        assert_eq!(circumstances_of(&fold(vec![samples::started()])), None);
+    }
+
+    #[test]
+    fn a_log_without_what_came_later_still_reads() {
+        let EventKind::Changes { .. } = serde_json::from_str(
+            r#"{"type":"changes","base":{"kind":"none"},"total":0,"files":[],"change_type":"none","impact":"low",
+                "impact_because":[]}"#,
+        )
+        .unwrap() else {
+            panic!("no changes")
+        };
+        let mut head = serde_json::to_value(samples::head()).unwrap();
+        assert!(head.get("machine").is_none(), "what nobody knows is not written");
+        head["machine"] = serde_json::json!({"cores": 2, "something": "new"});
+        let head: RunStarted = serde_json::from_value(head).unwrap();
+        assert_eq!((head.machine.cores, head.machine.runner.as_str()), (2, ""));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn of_any_log_attempts_come_before_proven_skips_and_rows_read_as_they_were_written(
+            events in crate::event::arbitrary::log(),
+        ) {
+            let mut fold = Fold::default();
+            events.iter().for_each(|event| fold.apply(event));
+            let rows = fold.rows().unwrap();
+            let rank = |row: &Row| match row { Row::Run(_) => 0, Row::Attempt(_) => 1, Row::Proven(_) => 2 };
+            proptest::prop_assert!(rows.is_sorted_by_key(rank));
+            let text = super::super::block::lines(&rows).unwrap();
+            let again: Vec<Row> = text.split(|b| *b == b'\n').filter(|l| !l.is_empty())
+                .map(|line| serde_json::from_slice(line).unwrap()).collect();
+            proptest::prop_assert_eq!(again, rows);
+        }
     }
 }

@@ -168,6 +168,7 @@ impl RecordedRun {
 fn heads(path: &Path) -> Option<Vec<(RunFacts, std::ops::Range<u64>)>> {
     use std::os::unix::fs::FileExt as _;
     const MOST: usize = 4 << 10;
+    const LONGEST: usize = 1 << 20;
     let file = open::read(path).ok()?;
     let length = file.metadata().ok()?.len();
     let (mut found, mut buffer) = (Vec::new(), vec![0; MOST]);
@@ -184,7 +185,12 @@ fn heads(path: &Path) -> Option<Vec<(RunFacts, std::ops::Range<u64>)>> {
                 break;
             }
         }
-        let end = memchr::memchr(b'\n', text)?;
+        let Some(end) = memchr::memchr(b'\n', text) else {
+            // A run that changed many files has a long row.
+            (read == buffer.len() && read < LONGEST).then_some(())?;
+            buffer.resize(buffer.len() * 2, 0);
+            continue;
+        };
         let Ok(Row::Run(facts)) = serde_json::from_slice(&text[..end]) else { return None };
         (facts.rows == 0 || facts.bytes > 0).then_some(())?;
         at = start + (end + 1 + facts.bytes) as u64;
@@ -297,8 +303,8 @@ mod tests {
         let rows = |text: &[u8]| -> Vec<String> {
             let text = std::str::from_utf8(text).unwrap();
             // Written since then; a block without it is read as a whole.
-            let later = regex::Regex::new(",\"bytes\":[0-9]+").unwrap();
-            text.lines().map(|line| later.replace(line, "").into_owned()).collect()
+            let later = regex::Regex::new(r#","bytes":[0-9]+(,"circumstances":[{].*[}])?([}])$"#).unwrap();
+            text.lines().map(|line| later.replace(line, "$2").into_owned()).collect()
         };
         assert_eq!(rows(&facts_of(&run).unwrap().unwrap()), rows(FACTS.as_bytes()));
         let (_dir, from_facts) = state();
