@@ -51,7 +51,7 @@ pub(super) const TABLES: &[&str] = &[
         PRIMARY KEY (run, at)
     ) STRICT, WITHOUT ROWID",
     "CREATE INDEX attempts_by_step ON attempts (step, run)",
-    "CREATE INDEX attempts_by_key ON attempts (key, verdict, flaky, step) WHERE key IS NOT NULL AND verdict IS NOT NULL",
+    "CREATE INDEX attempts_by_key ON attempts (key, step, verdict, flaky) WHERE key IS NOT NULL AND verdict IS NOT NULL",
     // Results that were known: what did not run, and how long it took when it did.
     "CREATE TABLE hits (
         run TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,
