@@ -12,15 +12,24 @@ use crate::report::{Look, clean, frame, look::Tone};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
+const HELP: &str = "\
+Examples:
+  wf history
+  wf history --last 100
+  wf history latest        the steps of the newest run that has ended
+  wf history 0192f3        those of the run whose name starts so
+  wf history test          the step `test` in all runs, newest first
+  wf history --steps --json | jq '.attempts[0]'
+  wf history --json | jq '.runs[0]'
+  wf history rebuild
+
+What is shown comes from .wf/history.db, which is made of the recorded runs and may be deleted.";
+
 /// What `wf history` takes.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
-    after_help = "Examples:\n  wf history\n  wf history --last 100\n  wf history latest             the attempts of the \
-                  newest run that has ended\n  wf history 0192f3             those of the run whose name starts so\n  \
-                  wf history test               those of the step `test`, newest first\n  wf history --steps --json | \
-                  jq '.attempts[0]'\n  wf history --json | jq '.runs[0]'\n  wf history rebuild\n\nWhat wf history shows \
-                  is kept in .wf/history.db, which is made of the recorded runs and may be deleted."
+    after_help = HELP
 )]
 pub struct HistoryArgs {
     /// What to do instead

@@ -21,8 +21,8 @@ fn load(text: &str, cores: u32) -> Option<f32> {
     (one.is_finite() && one >= 0.0).then_some(one / cores.max(1) as f32)
 }
 
-/// The class of the machine. Runners that GitHub hosts have a new name for each job, and an image that says what they are;
-/// others have a name of their own. Without a CI service: the operating system and architecture.
+/// The class of the machine. Runners that GitHub hosts have a new name for each job, and an image that says what they
+/// are; others have a name of their own. Without a CI service: the operating system and architecture.
 fn runner(get: impl Fn(&str) -> Option<String>) -> String {
     let set = |name: &str| get(name).filter(|value| !value.trim().is_empty());
     let image = set("ImageOS").map(|image| match set("RUNNER_ARCH") {

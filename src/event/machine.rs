@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Machine {
     /// Processors that wf may use. 0: unknown.
     pub cores: u32,
-    /// Load over the last minute when the run began, per processor: 0 and more, 1 is all of them busy. 0 also stands for
+    /// Load over the last minute when the run began, per processor: 0 and more, 1 is all of them busy. 0 is also
     /// unknown.
     pub load: f32,
     /// The class of the machine: a CI runner's label, or the operating system and architecture. Empty: unknown.

@@ -1,9 +1,10 @@
 //! What a run leaves behind when its log is gone: a row for the run, one for each attempt, one for each proven skip.
 //! Pure.
 //!
-//! Does not know: files. The rows are computed by a fold over the run's events, in the process that writes the log or in
-//! a later one that reads it.
+//! Does not know: files. The rows are computed by a fold over the run's events, in the process that writes the log or
+//! in a later one that reads it.
 
+use super::circumstances::{changed, circumstances};
 use crate::base::{Digest, Millis, RunId, StepId};
 use crate::event::{
     Decision, Event, EventKind, Evidence, Outcome, Place, PlannedStep, RunStarted, RunStatus, SkipReason, Usage,
@@ -13,9 +14,6 @@ use crate::key::Key;
 use crate::predict::Circumstances;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
-
-/// At most so many changed paths are kept of a run: more of them tell no more of it.
-pub const PATHS: usize = 200;
 
 /// The format of fact rows.
 pub const FORMAT: u32 = 1;
@@ -79,7 +77,7 @@ pub struct RunFacts {
     /// How long those took when they ran, all in all.
     #[serde(default, skip_serializing_if = "is_none")]
     pub saved_ms: Millis,
-    /// What changed, on which machine, when; at most [`PATHS`] paths. It stands last, because it is the longest.
+    /// What changed, on which machine, when; with few paths. It stands last, being the longest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub circumstances: Option<Circumstances>,
 }
@@ -294,114 +292,9 @@ impl Fold {
     }
 }
 
-/// What a run's changes tell of its circumstances. `unknown`, as events say, is empty here.
-fn changed(kind: &EventKind) -> Option<Circumstances> {
-    let EventKind::Changes { total, files, change_type, impact, categories, lines, .. } = kind else { return None };
-    let known = |word: &String| if word == "unknown" { String::new() } else { word.clone() };
-    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    Some(Circumstances {
-        change_type: known(change_type),
-        impact: known(impact),
-        files: count(*total),
-        lines: u32::try_from(*lines).unwrap_or(u32::MAX),
-        categories: categories.iter().map(|(name, n)| (name.clone(), count(*n))).collect(),
-        paths: files.iter().take(PATHS).map(|file| file.path.to_string()).collect(),
-        ..Circumstances::default()
-    })
-}
-
-/// All that is known of a run's circumstances. `None`: nothing but when it began.
-fn circumstances(head: &RunStarted, changed: Option<Circumstances>) -> Option<Circumstances> {
-    if changed.is_none() && head.machine.is_unknown() {
-        return None;
-    }
-    Some(Circumstances {
-        cores: head.machine.cores,
-        load: head.machine.load,
-        runner: head.machine.runner.clone(),
-        at: head.started_at.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_second),
-        ..changed.unwrap_or_default()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::RepoPath;
-    use crate::change::{Base, ChangedFile, Status, Where};
-    use crate::event::Machine;
-    use crate::history::samples;
-
-    fn fold(kinds: Vec<EventKind>) -> Vec<Row> {
-        let mut fold = Fold::default();
-        for (seq, kind) in kinds.into_iter().enumerate() {
-            fold.apply(&Event { seq: seq as u64, at_ms: 0, kind });
-        }
-        fold.rows().unwrap()
-    }
-
-    fn circumstances_of(rows: &[Row]) -> Option<Circumstances> {
-        let Row::Run(facts) = &rows[0] else { panic!("the run's own row is first") };
-        facts.circumstances.clone()
-    }
-
-    fn changes(files: usize, word: &str) -> EventKind {
-        let file = |at: usize| ChangedFile {
-            path: RepoPath::from(format!("src/{at}.rs").as_str()),
-            from: None,
-            status: Status::Modified,
-            seen: Where::default(),
-            modes: (0, 0),
-        };
-        EventKind::Changes {
-            base: Base::None,
-            total: 4_000,
-            files: (0..files).map(file).collect(),
-            change_type: word.into(),
-            impact: word.into(),
-            impact_because: vec![],
-            categories: [("code".to_owned(), 3_999), (String::new(), 1)].into(),
-            lines: 12,
-        }
-    }
-
-    #[test]
-    fn circumstances_come_from_the_head_and_the_changes_and_paths_are_few() {
-        let head = RunStarted {
-            machine: Machine { cores: 4, load: 0.25, runner: "box".into() },
-            started_at: "2026-01-01T00:00:10Z".into(),
-            ..samples::head()
-        };
-        let head = EventKind::RunStarted(Box::new(head));
-        let all = circumstances_of(&fold(vec![head.clone(), changes(500, "mixed")])).unwrap();
-        assert_eq!((all.cores, all.load, all.runner.as_str(), all.at), (4, 0.25, "box", 1_767_225_610));
-        assert_eq!(
-            (all.change_type.as_str(), all.impact.as_str(), all.files, all.lines),
-            ("mixed", "mixed", 4_000, 12)
-        );
-        assert_eq!((all.paths.len(), all.paths[199].as_str()), (PATHS, "src/199.rs"));
-        assert_eq!((all.categories["code"], all.categories[""]), (3_999, 1));
-        let unknown = circumstances_of(&fold(vec![samples::started(), changes(1, "unknown")])).unwrap();
-        assert_eq!((unknown.change_type.as_str(), unknown.impact.as_str(), unknown.cores), ("", "", 0));
-        assert_eq!(circumstances_of(&fold(vec![head])).unwrap().files, 0, "a machine alone is something");
-        assert_eq!(circumstances_of(&fold(vec![samples::started()])), None);
-    }
-
-    #[test]
-    fn a_log_without_what_came_later_still_reads() {
-        let EventKind::Changes { .. } = serde_json::from_str(
-            r#"{"type":"changes","base":{"kind":"none"},"total":0,"files":[],"change_type":"none","impact":"low",
-                "impact_because":[]}"#,
-        )
-        .unwrap() else {
-            panic!("no changes")
-        };
-        let mut head = serde_json::to_value(samples::head()).unwrap();
-        assert!(head.get("machine").is_none(), "what nobody knows is not written");
-        head["machine"] = serde_json::json!({"cores": 2, "something": "new"});
-        let head: RunStarted = serde_json::from_value(head).unwrap();
-        assert_eq!((head.machine.cores, head.machine.runner.as_str()), (2, ""));
-    }
 
     proptest::proptest! {
         #[test]
@@ -409,7 +302,9 @@ mod tests {
             events in crate::event::arbitrary::log(),
         ) {
             let mut fold = Fold::default();
-            events.iter().for_each(|event| fold.apply(event));
+            for event in &events {
+                fold.apply(event);
+            }
             let rows = fold.rows().unwrap();
             let rank = |row: &Row| match row { Row::Run(_) => 0, Row::Attempt(_) => 1, Row::Proven(_) => 2 };
             proptest::prop_assert!(rows.is_sorted_by_key(rank));

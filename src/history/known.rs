@@ -47,11 +47,7 @@ impl Recorded {
         let (mut budget, mut timed) = (DURATIONS, HashSet::new());
         let mut older = usize::MAX;
         for run in &self.runs {
-            if base.is_some()
-                && run.size() <= older
-                && run.facts.commit.as_deref() == base
-                && run.facts.speaks_for_commit()
-            {
+            if base.is_some() && run.size() <= older && run.facts.commit.as_deref() == base && run.facts.speaks_for_commit() {
                 match run.rows() {
                     Ok(rows) => {
                         take_verdicts(&mut known, run, &rows);

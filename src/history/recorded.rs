@@ -340,6 +340,26 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_changed_much_has_a_long_row_and_its_log_is_not_read_either() {
+        let (_dir, state) = state();
+        let paths = (0..200).map(|at| format!("a/rather/long/path/to/some/source/file/number/{at}.rs")).collect();
+        let long = crate::predict::Circumstances { paths, ..Default::default() };
+        let run = record(&state, 1, vec![started(), run_ended(RunStatus::Passed)]);
+        for circumstances in [None, Some(long)] {
+            let facts = RunFacts { run: run.id.clone(), circumstances, ..crate::history::samples::facts("") };
+            let text =
+                text_of(&[Row::Run(facts.clone()), crate::history::samples::attempt("s", true)], &run.id).unwrap();
+            std::fs::write(facts_path(&run), &text).unwrap();
+            let found = heads(&facts_path(&run)).unwrap();
+            assert_eq!((found.len(), &found[0].0.circumstances), (1, &facts.circumstances));
+            for cut in [text.len() - 1, 6_000, 4_096, 200] {
+                std::fs::write(facts_path(&run), &text[..cut.min(text.len() - 1)]).unwrap();
+                assert_eq!(heads(&facts_path(&run)), None, "cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
     fn facts_of_another_format_are_made_anew_from_the_log() {
         let (_dir, state) = state();
         let run = record(&state, 1, vec![started(), run_ended(RunStatus::Passed)]);

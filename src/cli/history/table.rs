@@ -4,8 +4,7 @@ use crate::report::{Look, frame, look::Tone};
 use std::fmt::Write as _;
 use std::ops::Range;
 
-/// Aligns cells. The head is strong, and so that one looks along a column for what is wrong, the cell at `painted` has its
-/// row's tone. The cells at `right` are numbers.
+/// Aligns cells. The head is strong, and the cell at `painted` has its row's tone. The cells at `right` are numbers.
 pub(super) fn aligned<const N: usize>(
     head: [String; N],
     rows: Vec<([String; N], Tone)>,

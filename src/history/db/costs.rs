@@ -1,5 +1,5 @@
-//! What steps cost over many runs, and which results nobody can rely on; and what was found strange, kept. Does not know:
-//! what is to be done about it.
+//! What steps cost over many runs, and which results nobody can rely on; and what was found strange, kept. Does not
+//! know: what is to be done about it.
 
 use super::row::{Values, int};
 use super::{Anomaly, Db, DbError, failed};
@@ -110,8 +110,8 @@ impl Db {
         rows.iter().map(read).collect()
     }
 
-    /// Keeps what was found strange about a run, instead of what was kept before. It can be judged again from what is recorded, and
-    /// goes with its run and with the database. A run that is not there has nothing strange.
+    /// Keeps what was found strange about a run, instead of what was kept before. It can be judged again from what is
+    /// recorded, and goes with its run and with the database. A run that is not there has nothing strange.
     ///
     /// # Errors
     /// As [`Db::runs`].

@@ -1,7 +1,7 @@
 //! Taking recorded runs into the database, and letting old ones go.
 //!
-//! One transaction for each run, and a run that is there is not taken again: whoever is killed in between, or comes second, changes
-//! nothing. Does not know: logs; it takes what [`Recorded`] found.
+//! One transaction for each run, and a run that is there is not taken again: whoever is killed in between, or comes
+//! second, changes nothing. Does not know: logs; it takes what [`Recorded`] found.
 
 use super::open::Replaced;
 use super::row::{int, run_columns, verdict, word};
@@ -50,14 +50,14 @@ const RUN: &str = concat!(
     run_columns!(),
     ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 );
-const ATTEMPT: &str = "INSERT INTO attempts (run, at, step, attempt, last, outcome, verdict, flaky, at_ms, wall_ms, cpu_ms, \
-                       memory_bytes, disk_bytes, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+const ATTEMPT: &str = "INSERT INTO attempts (run, at, step, attempt, last, outcome, verdict, flaky, at_ms, wall_ms, \
+                       cpu_ms, memory_bytes, disk_bytes, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const HIT: &str = "INSERT OR IGNORE INTO hits (run, step, saved_ms) VALUES (?, ?, ?)";
 const GONE: &str = "DELETE FROM runs WHERE id = ?";
 
 impl Db {
-    /// Takes the runs that it does not have and that have ended, and lets go those past what is kept. When there is nothing to do, nothing
-    /// is written.
+    /// Takes the runs that it does not have and that have ended, and lets go those past what is kept. When there is
+    /// nothing to do, nothing is written.
     ///
     /// # Errors
     /// When the database cannot be used. A run that cannot be read is in [`Caught::problems`].
@@ -107,10 +107,12 @@ impl Db {
 
     /// Takes a run, unless it is there.
     fn take(&mut self, facts: &RunFacts, rows: &[Row]) -> Result<bool, DbError> {
-        let begin = Instant::now();
+        let mut begin = Instant::now();
         let Some(connection) = &mut self.connection else { return Ok(false) };
         let done = self.runtime.block_on(async {
             let mut work = connection.begin_with("BEGIN IMMEDIATE").await?;
+            // Waiting for others who write is not slow.
+            begin = Instant::now();
             let new = insert_run(&mut work, facts).await?;
             if new {
                 for (at, row) in rows.iter().enumerate() {

@@ -1,9 +1,11 @@
 //! A database of what happened, for questions that would otherwise read every log: `.wf/history.db`.
 //!
-//! It is derived: everything in it comes from logs and the facts they left, and it can be deleted at any time. Only commands that
-//! ask it open it, never a run. It is not believed on sight: another version or another shape than this wf would have
-//! written is moved away and made anew. Calls block; the runtime is inside. Does not know: what the answers are for.
+//! It is derived: everything in it comes from logs and the facts they left, and it can be deleted at any time. Only
+//! commands that ask it open it, never a run. It is not believed on sight: what has another version or another shape than
+//! this wf would have written is moved away and made anew. Calls block; the runtime is inside. Does not know: what the
+//! answers are for.
 
+mod answer;
 mod costs;
 mod ingest;
 mod open;
@@ -13,10 +15,10 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
+pub use answer::{Anomaly, AttemptRow, FindError, HitRow, KeyedVerdict, Of, StepTime};
 pub use costs::{FlakyKey, StepCosts};
 pub use ingest::{Caught, Keep};
 pub use open::{Replaced, Why};
-pub use query::{Anomaly, AttemptRow, Duration, FindError, HitRow, KeyedVerdict, Of};
 
 use super::{Recorded, StateDir};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
@@ -24,7 +26,7 @@ use sqlx::{Connection as _, Sqlite};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// A query that takes longer is told: on the largest database that retention allows, all but a whole reading stay below.
+/// A query that takes longer is told: of the largest database that is kept, all but a whole reading stay below.
 const SLOW: std::time::Duration = std::time::Duration::from_millis(250);
 
 /// Why the database cannot be used.
@@ -64,7 +66,7 @@ impl DbError {
         match self {
             Self::Damaged { .. } => "`wf history rebuild` makes it anew from the recorded runs",
             Self::Io { .. } | Self::Refused { .. } => {
-                "it is derived from the recorded runs, and can be deleted; check who owns the folder and whether it is full"
+                "it is derived from the recorded runs and can be deleted; check who owns the folder, and its disk"
             }
         }
     }
@@ -158,7 +160,7 @@ impl Drop for Db {
 }
 
 /// What SQLite says of a file that is none of its own, or has another shape than it says.
-/// Primary result codes from <https://sqlite.org/rescode.html>: SQLITE_CORRUPT and SQLITE_NOTADB.
+/// Primary result codes of <https://sqlite.org/rescode.html>: SQLITE_CORRUPT and SQLITE_NOTADB.
 const DAMAGE: [i32; 2] = [11, 26];
 
 fn failed(path: &Path) -> impl Fn(sqlx::Error) -> DbError {

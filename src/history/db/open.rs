@@ -1,7 +1,7 @@
 //! Opening the database file, and replacing one that cannot be believed.
 //!
-//! A lock on `locks/history.lock` is shared by all who have it open. Who replaces the file holds it alone, because SQLite
-//! would take the old file's journal for the new one's. Does not know: what is in the tables.
+//! A lock on `locks/history.lock` is shared by all who have it open. Who replaces the file holds it alone, because
+//! SQLite would take the old file's journal for the new one's. Does not know: what is in the tables.
 
 use super::schema::{TABLES, VERSION};
 use super::{Db, DbError, companions, failed, place};
@@ -179,7 +179,7 @@ async fn create(path: &Path) -> Result<SqliteConnection, DbError> {
     open::create(path).map_err(io("create", path))?;
     let made = async {
         let mut connection = options(path).connect().await?;
-        // Readers and a writer at once. It stays so, and cannot be waited for: so it is said here, where nobody else is.
+        // Readers and a writer at once. It stays so, and cannot be waited for: so it is said where nobody else is.
         sqlx::query("PRAGMA journal_mode = WAL").execute(&mut connection).await?;
         let mut work = connection.begin_with("BEGIN IMMEDIATE").await?;
         for table in TABLES {

@@ -1,116 +1,13 @@
 //! Questions about runs and attempts, answered with plain data. Does not know: what the answers are for.
 
 use super::row::{Values, int, run_columns};
-use super::{Db, DbError, failed};
-use crate::base::{Millis, RunId, StepId};
-use crate::event::{Outcome, Usage};
+use super::{Anomaly, AttemptRow, Db, DbError, FindError, HitRow, KeyedVerdict, Of, StepTime, failed};
+use crate::base::{RunId, StepId};
+use crate::event::Usage;
 use crate::history::RunFacts;
-use crate::key::Key;
 use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
 use std::collections::HashMap;
-
-/// Of which attempts is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Of<'a> {
-    /// Of all, the newest first.
-    All,
-    /// Of one run, in the order in which they ended.
-    Run(&'a RunId),
-    /// Of one step, the newest first.
-    Step(&'a StepId),
-}
-
-/// An attempt that ended.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AttemptRow {
-    /// Its run.
-    pub run: RunId,
-    /// When that began: UTC, RFC 3339.
-    pub started_at: String,
-    /// Its step.
-    pub step: StepId,
-    /// 1, 2, …
-    pub attempt: u32,
-    /// No further attempt followed.
-    pub last: bool,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Did it pass after a failure in the same run?
-    pub flaky: bool,
-    /// How long it took.
-    pub wall_ms: Millis,
-    /// What it used.
-    pub usage: Usage,
-    /// The key it ran with.
-    pub key: Option<Key>,
-    /// How long it was expected to take, if somebody had said so.
-    pub predicted_ms: Option<Millis>,
-}
-
-/// A step that did not run, because its result was known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HitRow {
-    /// In which run.
-    pub run: RunId,
-    /// When that began: UTC, RFC 3339.
-    pub started_at: String,
-    /// Which step.
-    pub step: StepId,
-    /// How long it took when it ran.
-    pub saved_ms: Millis,
-}
-
-/// How long a step took, and when.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Duration {
-    /// Which step.
-    pub step: StepId,
-    /// In which run; [`Db::runs`] has its circumstances.
-    pub run: RunId,
-    /// How long.
-    pub wall_ms: Millis,
-    /// Processor time.
-    pub cpu_ms: Millis,
-    /// Did it pass? Failures are often shorter.
-    pub passed: bool,
-}
-
-/// What one attempt says of its step, and of its key if it has one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyedVerdict {
-    /// Which step.
-    pub step: StepId,
-    /// On what.
-    pub key: Option<Key>,
-    /// In which run.
-    pub run: RunId,
-    /// Did it pass?
-    pub passed: bool,
-    /// Did it pass only after a failure in the same run?
-    pub flaky: bool,
-}
-
-/// Something strange about a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Anomaly {
-    /// Which run.
-    pub run: RunId,
-    /// Which of its steps, if it is one.
-    pub step: Option<StepId>,
-    /// Which kind, for counting.
-    pub kind: String,
-    /// For people.
-    pub message: String,
-}
-
-/// Why no run was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FindError {
-    /// None is called so.
-    NotFound,
-    /// Several start so.
-    Ambiguous(Vec<RunId>),
-}
 
 /// A limit that is none.
 const ALL: usize = usize::MAX;
@@ -142,7 +39,7 @@ const HITS_OF_RUN: &str = hits!("WHERE h.run = ? ORDER BY h.step LIMIT ?");
 pub(super) const HITS_OF_STEP: &str = hits!("WHERE h.step = ? ORDER BY h.run DESC LIMIT ?");
 
 pub(super) const DURATIONS: &str = "SELECT step, run, wall_ms, cpu_ms, verdict FROM attempts \
-                                    WHERE verdict IS NOT NULL ORDER BY run, at";
+                                    WHERE run >= ? AND verdict IS NOT NULL ORDER BY run, at";
 pub(super) const DURATIONS_OF: &str = "SELECT step, run, wall_ms, cpu_ms, verdict FROM attempts \
                                        WHERE step = ? AND verdict IS NOT NULL ORDER BY run, at";
 const VERDICTS: &str = "SELECT step, key, run, verdict, flaky FROM attempts WHERE verdict IS NOT NULL ORDER BY run, at";
@@ -233,7 +130,7 @@ impl Db {
         [all, of_run, of_step]: [&'static str; 3],
         of: Of<'_>,
         last: Option<usize>,
-    ) -> Result<Vec<sqlx::sqlite::SqliteRow>, DbError> {
+    ) -> Result<Vec<SqliteRow>, DbError> {
         let query = match of {
             Of::All => sqlx::query(all),
             Of::Run(run) => sqlx::query(of_run).bind(run.as_str()),
@@ -242,20 +139,20 @@ impl Db {
         self.ask(name, query.bind(int(last.unwrap_or(ALL))))
     }
 
-    /// How long steps took, in the order in which that happened, for learning: of one step, or of all. Only what ended by itself and was
-    /// not repeated counts.
+    /// How long a step took, in the order in which that happened. Only what ended by itself and was not repeated
+    /// counts.
     ///
     /// # Errors
     /// As [`Self::runs`].
-    pub fn durations(&mut self, step: Option<&StepId>) -> Result<Vec<Duration>, DbError> {
-        let query = step.map_or_else(|| sqlx::query(DURATIONS), |step| sqlx::query(DURATIONS_OF).bind(step.as_str()));
-        let rows = self.ask("durations", query)?;
-        let read = |row| {
-            let values = Values(self, row);
-            let (wall_ms, cpu_ms) = (values.number("wall_ms")?, values.number("cpu_ms")?);
-            Ok(Duration { step: values.step()?, run: values.run()?, wall_ms, cpu_ms, passed: values.flag("verdict")? })
-        };
-        rows.iter().map(read).collect()
+    pub fn times(&mut self, step: &StepId) -> Result<Vec<StepTime>, DbError> {
+        let rows = self.ask("durations of a step", sqlx::query(DURATIONS_OF).bind(step.as_str()))?;
+        rows.iter().map(|row| self.step_time(row)).collect()
+    }
+
+    fn step_time(&self, row: &SqliteRow) -> Result<StepTime, DbError> {
+        let values = Values(self, row);
+        let (wall_ms, cpu_ms) = (values.number("wall_ms")?, values.number("cpu_ms")?);
+        Ok(StepTime { step: values.step()?, run: values.run()?, wall_ms, cpu_ms, passed: values.flag("verdict")? })
     }
 
     /// What attempts say of steps and their keys, in the order in which that happened.
@@ -272,22 +169,22 @@ impl Db {
         rows.iter().map(read).collect()
     }
 
-    /// Durations of all steps, run by run, with what is known of each run: what prediction learns from, oldest first.
+    /// Durations of all steps in the newest runs, run by run, with what is known of each: what prediction learns from,
+    /// oldest first. Runs in which no step ended are left out.
     ///
     /// # Errors
     /// As [`Self::runs`].
-    pub fn training(&mut self) -> Result<Vec<(RunFacts, Vec<Duration>)>, DbError> {
-        let mut by_run: HashMap<RunId, Vec<Duration>> = HashMap::new();
-        for duration in self.durations(None)? {
-            by_run.entry(duration.run.clone()).or_default().push(duration);
+    pub fn training(&mut self, last: usize) -> Result<Vec<(RunFacts, Vec<StepTime>)>, DbError> {
+        let (runs, _) = self.runs(Some(last))?;
+        let Some(oldest) = runs.last() else { return Ok(vec![]) };
+        let rows = self.ask("durations", sqlx::query(DURATIONS).bind(oldest.run.as_str()))?;
+        let mut by_run: HashMap<RunId, Vec<StepTime>> = HashMap::new();
+        for row in &rows {
+            let time = self.step_time(row)?;
+            by_run.entry(time.run.clone()).or_default().push(time);
         }
-        let (runs, _) = self.runs(None)?;
-        Ok(runs
-            .into_iter()
-            .rev()
-            .filter_map(|facts| Some((by_run.remove(&facts.run)?, facts)))
-            .map(|(d, f)| (f, d))
-            .collect())
+        let with_times = |facts: RunFacts| by_run.remove(&facts.run).map(|times| (facts, times));
+        Ok(runs.into_iter().rev().filter_map(with_times).collect())
     }
 
     /// What was found strange about a run.

@@ -39,8 +39,8 @@ fn of_word<T: for<'a> Deserialize<'a>>(word: &str) -> Result<T, Error> {
     T::deserialize(word)
 }
 
-/// Does this attempt say something of its step, and of its key? As [`crate::history::verdicts`] has it: the last attempt, if
-/// it ended by itself; of a run that did not end, only failures are believed.
+/// Does this attempt say something of its step, and of its key? As [`crate::history::verdicts`] has it: the last
+/// attempt, if it ended by itself; of a run that did not end, only failures are believed.
 pub(super) fn verdict(run: &RunFacts, attempt: &AttemptFact) -> Option<bool> {
     let passed = attempt.outcome.passed();
     (attempt.last && attempt.outcome.is_verdict() && !(passed && run.status.is_none())).then_some(passed)

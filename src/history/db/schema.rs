@@ -29,9 +29,9 @@ pub(super) const TABLES: &[&str] = &[
         saved_ms INTEGER NOT NULL,
         circumstances TEXT
     ) STRICT",
-    // `at` counts a run's attempts in the order in which they ended. `outcome` is what the log says. `verdict` is 1 or 0
-    // if the attempt says something of its step, whatever came before: the last one, ended by itself, and if it passed, of
-    // a run that ended too.
+    // `at` counts a run's attempts in the order in which they ended. `outcome` is what the log says. `verdict` is 1 or
+    // 0 if the attempt says something of its step: the last one, ended by itself, and if it passed, of a run that ended
+    // too. `predicted_ms` is NULL as long as no log says it.
     "CREATE TABLE attempts (
         run TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,
         at INTEGER NOT NULL,
@@ -51,7 +51,8 @@ pub(super) const TABLES: &[&str] = &[
         PRIMARY KEY (run, at)
     ) STRICT, WITHOUT ROWID",
     "CREATE INDEX attempts_by_step ON attempts (step, run)",
-    "CREATE INDEX attempts_by_key ON attempts (key, step, verdict, flaky) WHERE key IS NOT NULL AND verdict IS NOT NULL",
+    "CREATE INDEX attempts_by_key ON attempts (key, step, verdict, flaky)
+        WHERE key IS NOT NULL AND verdict IS NOT NULL",
     // Results that were known: what did not run, and how long it took when it did.
     "CREATE TABLE hits (
         run TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,

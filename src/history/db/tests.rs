@@ -188,7 +188,7 @@ fn what_is_past_the_limits_goes_with_all_its_rows_and_is_not_taken_again() {
         passed_run(&state, day * DAY);
     }
     let (mut db, _) = Db::open(&state).unwrap();
-    let day = |n: u64| jiff::Timestamp::from_millisecond((n * DAY) as i64).unwrap();
+    let day = |n: u64| jiff::Timestamp::from_millisecond((n * DAY).cast_signed()).unwrap();
     let mut keep = |runs, days: u64, now| {
         let keep = Keep { runs, age: std::time::Duration::from_hours(days * 24) };
         let caught = db.catch_up(&state, &Recorded::load(&state), &keep, day(now)).unwrap();
@@ -336,11 +336,12 @@ fn costs_and_flaky_keys_are_counted() {
     let costs = db.costs(Some(3)).unwrap();
     assert_eq!((costs[&id("a")].runs, costs[&id("b")].hits, costs[&id("b")].saved_ms), (3, 1, 2));
     assert_eq!((db.costs(Some(0)).unwrap().len(), db.costs(Some(99)).unwrap()[&id("a")].runs), (0, 4));
-    let durations: Vec<_> = db.durations(Some(&id("a"))).unwrap().iter().map(|it| it.passed).collect();
+    let durations: Vec<_> = db.times(&id("a")).unwrap().iter().map(|it| it.passed).collect();
     assert_eq!(durations, [true, false, true, true], "what was repeated does not count");
-    let training = db.training().unwrap();
+    let training = db.training(9).unwrap();
     assert_eq!(training.iter().map(|(_, all)| all.len()).collect::<Vec<_>>(), [1, 1, 1, 2]);
     assert!(training.is_sorted_by_key(|(facts, _)| facts.run.clone()));
+    assert_eq!(db.training(2).unwrap(), training[2..]);
     assert_eq!(db.attempts(Of::Step(&id("a")), Some(2)).unwrap()[0].run, last);
 }
 
@@ -394,7 +395,7 @@ fn questions_use_indexes() {
         (query::OF_RUN, "SEARCH a USING PRIMARY KEY (run=?)"),
         (query::OF_STEP, "SEARCH a USING INDEX attempts_by_step (step=?)"),
         (query::HITS_OF_STEP, "SEARCH h USING COVERING INDEX hits_by_step (step=?)"),
-        (query::DURATIONS, "SCAN attempts"),
+        (query::DURATIONS, "SEARCH attempts USING PRIMARY KEY (run>?)"),
         (query::DURATIONS_OF, "SEARCH attempts USING INDEX attempts_by_step (step=?)"),
         (query::ANOMALIES, "SEARCH anomalies USING INDEX anomalies_by_run (run=?)"),
         (costs::COSTS, "SCAN attempts USING INDEX attempts_by_step"),
