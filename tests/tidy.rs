@@ -66,6 +66,7 @@ const KEPT: &[(&str, &[&str])] = &[
     ("libc", &["exec"]),
     ("quick_junit", &["report"]),
     ("signal_hook", &["exec"]),
+    ("sqlx", &["history"]),
     ("tokio", &["exec", "history", "engine", "cli"]),
 ];
 

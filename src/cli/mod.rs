@@ -17,6 +17,7 @@ pub mod history;
 pub mod init;
 pub mod load;
 pub mod look;
+mod machine;
 pub mod ml;
 pub mod plan;
 pub mod prepared;

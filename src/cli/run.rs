@@ -54,6 +54,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
         sample: cx.env.flag("WORKFLOW_MONITOR_RESOURCES"),
         profile: cx.env.flag("WORKFLOW_PROFILE"),
         place: cx.made_by(),
+        machine: super::machine::machine(cx),
         ci: cx.env.flag("CI"),
         seed: u64::from(std::process::id()) ^ clock_seed(),
         still_at: Box::new(move |head| still_at(&here, head)),

@@ -20,6 +20,12 @@ impl Outlook {
     /// What is expected of a step.
     pub fn of(&self, step: &Step) -> ExpectedStep {
         let span = self.durations.get(&step.id).map(|ms| Interval { ms: *ms, low_ms: ms / 2, high_ms: ms * 2 });
-        ExpectedStep { step: step.id.clone(), span, mean_ms: span.map_or(0, |span| span.ms), samples: u32::from(span.is_some()), risk_milli: 0 }
+        ExpectedStep {
+            step: step.id.clone(),
+            span,
+            mean_ms: span.map_or(0, |span| span.ms),
+            samples: u32::from(span.is_some()),
+            risk_milli: 0,
+        }
     }
 }

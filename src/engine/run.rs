@@ -11,7 +11,7 @@ use super::{Clock, Outlook, Prepared};
 use crate::base::{RunId, StepId};
 use crate::change::Base;
 use crate::classify;
-use crate::event::{EventKind, Place, RunStarted, RunStatus, WarningCode};
+use crate::event::{EventKind, Machine, Place, RunStarted, RunStatus, WarningCode};
 use crate::exec::mask::Masker;
 use crate::exec::{Ended, Progress, RunStep, StopHow};
 use crate::history::{LogWriter, RunRef};
@@ -61,6 +61,8 @@ pub struct Run<'a> {
     pub profile: bool,
     /// Where it is made.
     pub place: Place,
+    /// On what it is made.
+    pub machine: Machine,
     /// `CI`: nobody watches, so a silent and idle step is ended.
     pub ci: bool,
     /// For the jitter of retries.
@@ -155,6 +157,7 @@ impl Loop {
             sample,
             profile,
             place,
+            machine,
             ci,
             seed,
             still_at,
@@ -180,7 +183,7 @@ impl Loop {
         let order = if sequential { None } else { Some(rules.capacity.cpu_milli) };
         let expecting = Expecting::new(outlook, &request.settings, order, list.len());
         let folder = log.run().clone();
-        let started = RunStarted { place, ..started(&prepared, request, &root, &id, jobs) };
+        let started = RunStarted { place, machine, ..started(&prepared, request, &root, &id, jobs) };
         let common = Common {
             root,
             run: id.to_string(),

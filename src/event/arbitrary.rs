@@ -3,8 +3,8 @@
 
 use super::{
     Because, CancelReason, Decision, Event, EventKind, Evidence, Expected, ExpectedStep, FORMAT, FallbackCode,
-    Interval, Miss, NotCached, NotStored, Outcome, Place, PlannedStage, PlannedStep, Reused, RunRule, RunStarted,
-    RunStatus, SEMANTICS, SkipReason, StepFinished, Usage, WarningCode,
+    Interval, Machine, Miss, NotCached, NotStored, Outcome, Place, PlannedStage, PlannedStep, Reused, RunRule,
+    RunStarted, RunStatus, SEMANTICS, SkipReason, StepFinished, Usage, WarningCode,
 };
 use crate::base::{BlobRef, Digest, RepoPath, RunId, StepId};
 use crate::change::{Base, BaseHow, ChangedFile, Status, Where};
@@ -212,8 +212,9 @@ fn reuse() -> BoxedStrategy<EventKind> {
 /// The first event of any run.
 pub fn started() -> BoxedStrategy<EventKind> {
     let texts = (text(), text(), text(), option::of(text()), option::of(text()));
-    (texts, text(), any::<[bool; 6]>(), any::<(u32, u32)>())
-        .prop_map(|((started_at, version, root, commit, branch), run, flags, (pid, jobs))| {
+    let machine = (any::<u32>(), 0f32..64.0, text()).prop_map(|(cores, load, runner)| Machine { cores, load, runner });
+    (texts, text(), any::<[bool; 6]>(), any::<(u32, u32)>(), machine)
+        .prop_map(|((started_at, version, root, commit, branch), run, flags, (pid, jobs), machine)| {
             let [clean, parallel, multi_stage, ml_optimize, filtered, witnesses] = flags;
             EventKind::RunStarted(Box::new(RunStarted {
                 format: FORMAT,
@@ -234,6 +235,7 @@ pub fn started() -> BoxedStrategy<EventKind> {
                 filtered,
                 witnesses,
                 place: if filtered { Place::Ci } else { Place::Unknown },
+                machine,
             }))
         })
         .boxed()
@@ -268,14 +270,17 @@ fn changes() -> BoxedStrategy<EventKind> {
             modes,
         },
     );
-    (base, any::<usize>(), vec(file, 0..4), text(), text(), vec(text(), 0..3))
-        .prop_map(|(base, total, files, change_type, impact, impact_because)| EventKind::Changes {
+    let class = (text(), text(), vec(text(), 0..3), proptest::collection::btree_map(text(), any::<usize>(), 0..3));
+    (base, any::<usize>(), vec(file, 0..4), class, any::<u64>())
+        .prop_map(|(base, total, files, (change_type, impact, impact_because, categories), lines)| EventKind::Changes {
             base,
             total,
             files,
             change_type,
             impact,
             impact_because,
+            categories,
+            lines,
         })
         .boxed()
 }

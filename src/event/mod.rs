@@ -7,6 +7,7 @@
 pub(crate) mod arbitrary;
 mod expected;
 pub mod frame;
+mod machine;
 mod outcome;
 mod place;
 mod predicted;
@@ -14,6 +15,7 @@ mod reason;
 mod reuse;
 
 pub use expected::{Expected, ExpectedStep, Interval};
+pub use machine::Machine;
 pub use outcome::{Outcome, OutcomeKind, RunStatus, StopHow, Usage};
 pub use place::Place;
 pub use predicted::{Predicted, Unforeseen};
@@ -24,6 +26,7 @@ use crate::base::{Digest, Millis, RunId, StepId};
 use crate::change::{Base, ChangedFile};
 use crate::key::Key;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The log's format. A reader takes this and older ones; a newer one is left alone with a hint.
 pub const FORMAT: u32 = 1;
@@ -64,6 +67,12 @@ pub enum EventKind {
         impact: String,
         /// Why the impact is what it is.
         impact_because: Vec<String>,
+        /// How many changed paths are in each category; the empty name counts those in none.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        categories: BTreeMap<String, usize>,
+        /// Lines added and removed in all. 0: unknown, because counting them would mean reading every changed file.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        lines: u64,
     },
     /// What will run, what will not, and why.
     Planned {
@@ -242,6 +251,14 @@ pub struct RunStarted {
     /// Where it is made.
     #[serde(default, skip_serializing_if = "Place::is_unknown")]
     pub place: Place,
+    /// On what.
+    #[serde(default, skip_serializing_if = "Machine::is_unknown")]
+    pub machine: Machine,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// One step of a plan, as the log keeps it.

@@ -1,15 +1,17 @@
 //! What a run leaves behind when its log is gone: a row for the run, one for each attempt, one for each proven skip.
 //! Pure.
 //!
-//! Does not know: files. The rows are computed by a fold over the run's events, in the process that writes the log or in
-//! a later one that reads it.
+//! Does not know: files. The rows are computed by a fold over the run's events, in the process that writes the log or
+//! in a later one that reads it.
 
+use super::circumstances::{changed, circumstances};
 use crate::base::{Digest, Millis, RunId, StepId};
 use crate::event::{
     Decision, Event, EventKind, Evidence, Outcome, Place, PlannedStep, RunStarted, RunStatus, SkipReason, Usage,
 };
 use crate::event::{NotStored, StepFinished, WarningCode};
 use crate::key::Key;
+use crate::predict::Circumstances;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 
@@ -29,7 +31,7 @@ pub enum Row {
 }
 
 /// A run in one line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunFacts {
     /// Its name.
     pub run: RunId,
@@ -67,13 +69,21 @@ pub struct RunFacts {
     /// How many rows follow: a block with fewer is torn and not used.
     pub rows: usize,
     /// How many bytes they take, so that a whole block is known by its length. 0 in blocks of before that was written.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_none")]
     pub bytes: usize,
+    /// Steps whose results were known for their keys: they did not run.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub reused: usize,
+    /// How long those took when they ran, all in all.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub saved_ms: Millis,
+    /// What changed, on which machine, when; with few paths. It stands last, being the longest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circumstances: Option<Circumstances>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-fn is_zero(n: &usize) -> bool {
-    *n == 0
+fn is_none<N: Default + PartialEq>(n: &N) -> bool {
+    *n == N::default()
 }
 
 impl RunFacts {
@@ -128,6 +138,9 @@ pub struct ProvenFact {
     pub context: Digest,
     /// May it witness a skip?
     pub witness: bool,
+    /// How long it took when it ran, if its result was known for its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saved_ms: Option<Millis>,
 }
 
 /// Folds a log into rows.
@@ -138,7 +151,8 @@ pub struct Fold {
     at: HashMap<StepId, usize>,
     attempts: Vec<AttemptFact>,
     allowed: HashSet<usize>,
-    reused: HashSet<usize>,
+    reused: HashMap<usize, Millis>,
+    changed: Option<Circumstances>,
     failed: usize,
     cancelled: usize,
     tree_changed: bool,
@@ -154,12 +168,13 @@ impl Fold {
         }
         match &event.kind {
             EventKind::RunStarted(head) => self.head = Some(head.clone()),
+            EventKind::Changes { .. } => self.changed = changed(&event.kind),
             EventKind::Planned { steps, .. } => {
                 self.at = steps.iter().enumerate().map(|(at, step)| (step.id.clone(), at)).collect();
                 self.planned.clone_from(steps);
             }
             EventKind::StepsReused { steps } => {
-                self.reused.extend(steps.iter().filter_map(|step| self.at.get(&step.step)));
+                self.reused.extend(steps.iter().filter_map(|step| Some((*self.at.get(&step.step)?, step.saved_ms))));
             }
             // What it ran on is not what its key says.
             EventKind::NotStored { step, why: NotStored::InputChanged { .. } | NotStored::InputAppeared { .. } } => {
@@ -209,7 +224,7 @@ impl Fold {
     /// The rows: the run first. `None` when the log had no head.
     pub fn rows(self) -> Option<Vec<Row>> {
         let tainted = self.after_allowed_failures();
-        let Self { head, planned, at, attempts, reused, .. } = self;
+        let Self { head, planned, at, attempts, reused, changed, .. } = self;
         let head = head?;
         let (mut rows, mut trusted) = (Vec::new(), 0);
         let ran = attempts.iter().map(|attempt| &attempt.step).collect::<HashSet<_>>().len();
@@ -220,7 +235,7 @@ impl Fold {
         }
         for (at, step) in planned.iter().enumerate() {
             let proven = match &step.decision {
-                _ if reused.contains(&at) => true,
+                _ if reused.contains_key(&at) => true,
                 Decision::Skip(SkipReason::Unaffected { evidence: Evidence::Trusted { .. }, .. }) => {
                     trusted += 1;
                     false
@@ -234,9 +249,11 @@ impl Fold {
                     definition: step.definition,
                     context: step.context,
                     witness: step.witnesses && !tainted[at] && self.status.is_some(),
+                    saved_ms: reused.get(&at).copied(),
                 }));
             }
         }
+        let circumstances = circumstances(&head, changed);
         let facts = RunFacts {
             run: head.run,
             started_at: head.started_at,
@@ -256,6 +273,9 @@ impl Fold {
             cancelled: self.cancelled,
             rows: rows.len(),
             bytes: 0,
+            reused: reused.len(),
+            saved_ms: reused.values().fold(0, |sum, ms| sum.saturating_add(*ms)),
+            circumstances,
         };
         rows.insert(0, Row::Run(facts));
         Some(rows)
@@ -269,5 +289,29 @@ impl Fold {
             tainted[at] = waits.any(|other| tainted[*other] || self.allowed.contains(other));
         }
         tainted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn of_any_log_attempts_come_before_proven_skips_and_rows_read_as_they_were_written(
+            events in crate::event::arbitrary::log(),
+        ) {
+            let mut fold = Fold::default();
+            for event in &events {
+                fold.apply(event);
+            }
+            let rows = fold.rows().unwrap();
+            let rank = |row: &Row| match row { Row::Run(_) => 0, Row::Attempt(_) => 1, Row::Proven(_) => 2 };
+            proptest::prop_assert!(rows.is_sorted_by_key(rank));
+            let text = super::super::block::lines(&rows).unwrap();
+            let again: Vec<Row> = text.split(|b| *b == b'\n').filter(|l| !l.is_empty())
+                .map(|line| serde_json::from_slice(line).unwrap()).collect();
+            proptest::prop_assert_eq!(again, rows);
+        }
     }
 }

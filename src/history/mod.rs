@@ -4,6 +4,8 @@
 //! from then on. Everything else in the folder can be deleted and comes back. Does not know: plans, steps, terminals.
 
 mod block;
+mod circumstances;
+pub mod db;
 mod facts;
 mod known;
 pub mod lock;

@@ -168,6 +168,7 @@ impl RecordedRun {
 fn heads(path: &Path) -> Option<Vec<(RunFacts, std::ops::Range<u64>)>> {
     use std::os::unix::fs::FileExt as _;
     const MOST: usize = 4 << 10;
+    const LONGEST: usize = 1 << 20;
     let file = open::read(path).ok()?;
     let length = file.metadata().ok()?.len();
     let (mut found, mut buffer) = (Vec::new(), vec![0; MOST]);
@@ -184,7 +185,12 @@ fn heads(path: &Path) -> Option<Vec<(RunFacts, std::ops::Range<u64>)>> {
                 break;
             }
         }
-        let end = memchr::memchr(b'\n', text)?;
+        let Some(end) = memchr::memchr(b'\n', text) else {
+            // A run that changed many files has a long row.
+            (read == buffer.len() && read < LONGEST).then_some(())?;
+            buffer.resize(buffer.len() * 2, 0);
+            continue;
+        };
         let Ok(Row::Run(facts)) = serde_json::from_slice(&text[..end]) else { return None };
         (facts.rows == 0 || facts.bytes > 0).then_some(())?;
         at = start + (end + 1 + facts.bytes) as u64;
@@ -297,8 +303,8 @@ mod tests {
         let rows = |text: &[u8]| -> Vec<String> {
             let text = std::str::from_utf8(text).unwrap();
             // Written since then; a block without it is read as a whole.
-            let later = regex::Regex::new(",\"bytes\":[0-9]+").unwrap();
-            text.lines().map(|line| later.replace(line, "").into_owned()).collect()
+            let later = regex::Regex::new(r#","bytes":[0-9]+(,"circumstances":[{].*[}])?([}])$"#).unwrap();
+            text.lines().map(|line| later.replace(line, "$2").into_owned()).collect()
         };
         assert_eq!(rows(&facts_of(&run).unwrap().unwrap()), rows(FACTS.as_bytes()));
         let (_dir, from_facts) = state();
@@ -331,6 +337,26 @@ mod tests {
         let mut recorded = Recorded::load(&state);
         assert_eq!((recorded.runs.len(), recorded.problems.len(), recorded.green_commits().len()), (50, 0, 50));
         assert!(recorded.known(Some("c")).at_base[&id("s")].passed);
+    }
+
+    #[test]
+    fn a_run_that_changed_much_has_a_long_row_and_its_log_is_not_read_either() {
+        let (_dir, state) = state();
+        let paths = (0..200).map(|at| format!("a/rather/long/path/to/some/source/file/number/{at}.rs")).collect();
+        let long = crate::predict::Circumstances { paths, ..Default::default() };
+        let run = record(&state, 1, vec![started(), run_ended(RunStatus::Passed)]);
+        for circumstances in [None, Some(long)] {
+            let facts = RunFacts { run: run.id.clone(), circumstances, ..crate::history::samples::facts("") };
+            let text =
+                text_of(&[Row::Run(facts.clone()), crate::history::samples::attempt("s", true)], &run.id).unwrap();
+            std::fs::write(facts_path(&run), &text).unwrap();
+            let found = heads(&facts_path(&run)).unwrap();
+            assert_eq!((found.len(), &found[0].0.circumstances), (1, &facts.circumstances));
+            for cut in [text.len() - 1, 6_000, 4_096, 200] {
+                std::fs::write(facts_path(&run), &text[..cut.min(text.len() - 1)]).unwrap();
+                assert_eq!(heads(&facts_path(&run)), None, "cut at {cut}");
+            }
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use super::{AttemptFact, LogWriter, Row, RunFacts, RunRef, StateDir};
 use crate::base::{Digest, RunId, StepId};
 use crate::event::{
-    Decision, Event, EventKind, Evidence, FORMAT, Outcome, Place, PlannedStep, RunStarted, RunStatus, SEMANTICS,
+    Decision, Event, EventKind, Evidence, FORMAT, Machine, Outcome, Place, PlannedStep, RunStarted, RunStatus,
+    SEMANTICS,
 };
 use crate::event::{SkipReason, StepFinished, Usage};
 
@@ -28,6 +29,7 @@ pub(super) fn head() -> RunStarted {
         filtered: false,
         witnesses: true,
         place: Place::Hook,
+        machine: Machine::default(),
     }
 }
 
@@ -57,6 +59,9 @@ pub(super) fn facts(run: &str) -> RunFacts {
         cancelled: 0,
         rows: 0,
         bytes: 0,
+        reused: 0,
+        saved_ms: 0,
+        circumstances: None,
     }
 }
 

@@ -5,7 +5,7 @@ use crate::base::{Digest, Millis, RepoPath, RunId, StepId};
 use crate::change::{Base, BaseHow, ChangedFile, Status, Where};
 use crate::config::model::OutputMode;
 use crate::event::{
-    Because, CancelReason, Decision, Event, EventKind, Evidence, FallbackCode, Outcome, Place, PlannedStage,
+    Because, CancelReason, Decision, Event, EventKind, Evidence, FallbackCode, Machine, Outcome, Place, PlannedStage,
     PlannedStep, RunRule, RunStarted, RunStatus, SkipReason, StepFinished, Usage, WarningCode,
 };
 use std::path::Path;
@@ -76,6 +76,7 @@ pub fn started() -> RunStarted {
         filtered: false,
         witnesses: true,
         place: Place::Local,
+        machine: Machine::default(),
     }
 }
 
@@ -111,6 +112,8 @@ impl Story {
                 change_type: "code-only".into(),
                 impact: "medium".into(),
                 impact_because: vec!["1 code file".into()],
+                categories: [("code".into(), 1)].into(),
+                lines: 0,
             },
         );
         story.at(2, EventKind::Planned { steps, stages });

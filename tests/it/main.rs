@@ -26,6 +26,7 @@ mod git_listing;
 mod git_random;
 mod git_repo;
 mod help;
+mod history_db;
 mod history_faults;
 mod history_rig;
 mod history_runs;

@@ -3,10 +3,10 @@
 use crate::base::RunId;
 use crate::config::model::Smart;
 use crate::engine::{Clock, Prepared};
-use crate::event::{EventKind, FORMAT, Place, RunStarted, SEMANTICS};
+use crate::event::{EventKind, FORMAT, Machine, Place, RunStarted, SEMANTICS};
 use crate::plan::RunRequest;
 
-/// What is true when a run begins, but for where it is made.
+/// What is true when a run begins, but for where and on what it is made.
 pub(super) fn started(
     prepared: &Prepared,
     request: &RunRequest,
@@ -39,6 +39,7 @@ pub(super) fn started(
         filtered: request.filter.is_some(),
         witnesses: !request.filter.alone,
         place: Place::Unknown,
+        machine: Machine::default(),
     }
 }
 
@@ -55,5 +56,8 @@ pub(super) fn changes(prepared: &Prepared) -> EventKind {
         change_type: class.map_or_else(|| "unknown".into(), |class| class.change_type.clone()),
         impact: class.map_or_else(|| "unknown".into(), |class| class.impact.to_string()),
         impact_because: class.map(|class| class.impact_because.clone()).unwrap_or_default(),
+        categories: class.map(|class| class.counts.clone()).unwrap_or_default(),
+        // Detection compares ids of contents, and does not read the files.
+        lines: 0,
     }
 }

@@ -41,8 +41,7 @@ pub fn measure(table: &Table) -> Option<Section> {
             cycles += 1.0;
             let name = |item: u32| table.items[item as usize].as_str();
             let truth: Vec<Job> = rows.iter().map(|(_, ms)| Job { ms: *ms, slots: 1_000, ..Job::default() }).collect();
-            let means: Vec<Option<u64>> =
-                rows.iter().map(|(item, _)| mean(&durations, name(*item), &about)).collect();
+            let means: Vec<Option<u64>> = rows.iter().map(|(item, _)| mean(&durations, name(*item), &about)).collect();
             let risks: Vec<f64> = rows.iter().map(|(item, _)| failures.risk(name(*item), &about).probability).collect();
             let expected: Vec<Job> =
                 costs(&means).into_iter().map(|ms| Job { ms, slots: 1_000, ..Job::default() }).collect();

@@ -70,7 +70,8 @@ mod tests {
             witnesses: true,
         };
         let span = |ms| Some(Interval { ms, low_ms: ms, high_ms: ms });
-        let step = |name: &str, ms| ExpectedStep { step: id(name), span: span(ms), mean_ms: ms, samples: 9, risk_milli: 0 };
+        let step =
+            |name: &str, ms| ExpectedStep { step: id(name), span: span(ms), mean_ms: ms, samples: 9, risk_milli: 0 };
         let expected = Expected {
             strategy: "balanced".into(),
             level: "balanced".into(),

@@ -134,7 +134,7 @@ impl RunView {
         let at_ms = event.at_ms;
         match &event.kind {
             EventKind::RunStarted(started) => self.run = Some((**started).clone()),
-            EventKind::Changes { base, total, files, change_type, impact, impact_because } => {
+            EventKind::Changes { base, total, files, change_type, impact, impact_because, .. } => {
                 self.changes = Some(Changes {
                     base: base.clone(),
                     total: *total,
