@@ -51,6 +51,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
         masker,
         env,
         reuse,
+        past: Some(state.clone()),
         sample: cx.env.flag("WORKFLOW_MONITOR_RESOURCES"),
         profile: cx.env.flag("WORKFLOW_PROFILE"),
         place: cx.made_by(),

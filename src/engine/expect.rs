@@ -14,7 +14,9 @@ use std::collections::HashMap;
 
 /// What is expected of the steps of one run.
 pub(super) struct Expecting {
-    outlook: Outlook,
+    pub(super) outlook: Outlook,
+    /// When the run began, in seconds since 1970.
+    now: i64,
     settings: Settings,
     /// In thousandths. None: one step after another, in the plan's order.
     slots: Option<u32>,
@@ -23,17 +25,12 @@ pub(super) struct Expecting {
 }
 
 impl Expecting {
-    pub(super) fn new(outlook: Outlook, settings: &Settings, slots: Option<u32>, tasks: usize) -> Self {
-        Self { outlook, settings: settings.clone(), slots, runs: vec![false; tasks] }
+    pub(super) fn new(outlook: Outlook, settings: &Settings, slots: Option<u32>, now: i64, tasks: usize) -> Self {
+        Self { outlook, now, settings: settings.clone(), slots, runs: vec![false; tasks] }
     }
 
     /// Tasks that are asked nothing run anyway: what is expected of them, and of those behind them.
-    pub(super) fn at_first(
-        &mut self,
-        scheduler: &mut Scheduler,
-        graph: &StepGraph,
-        steps: &[usize],
-    ) -> Option<EventKind> {
+    pub(super) fn at_first(&mut self, scheduler: &mut Scheduler, graph: &StepGraph, steps: &[usize]) -> Vec<EventKind> {
         let run: Vec<usize> = (0..steps.len()).filter(|task| runs_anyway(&scheduler.tasks()[*task])).collect();
         self.of(&run, scheduler, graph, steps)
     }
@@ -46,10 +43,11 @@ impl Expecting {
         scheduler: &mut Scheduler,
         graph: &StepGraph,
         steps: &[usize],
-    ) -> Option<EventKind> {
+    ) -> Vec<EventKind> {
         if !self.settings.ml_optimize || !self.add(found, scheduler.tasks()) {
-            return None;
+            return vec![];
         }
+        let mut notes = self.outlook.open();
         let open: Vec<usize> =
             (0..steps.len()).filter(|task| self.runs[*task] && !scheduler.state(*task).is_over()).collect();
         // Tasks are in topological order, and so are the jobs.
@@ -69,14 +67,16 @@ impl Expecting {
             }
             None => open.iter().map(|task| scheduler.tasks()[*task].priority).collect(),
         };
-        Some(EventKind::Expected(Box::new(Expected {
+        notes.push(EventKind::Expected(Box::new(Expected {
             strategy: word(&self.settings.strategy),
             level: word(&self.settings.optimization_level),
             run: forecast(&jobs, &spans, self.slots.unwrap_or(1), &urgency),
             critical_ms: list::bottom_levels(&jobs).into_iter().max().unwrap_or(0),
             work_ms: jobs.iter().map(|job| job.ms).sum(),
             steps: expected,
-        })))
+        })));
+        self.outlook.keep(self.now);
+        notes
     }
 
     /// Marks tasks and all behind them. Was one of them not marked?

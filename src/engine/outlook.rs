@@ -1,31 +1,108 @@
 //! What is expected of steps, from what was learned of earlier runs.
+//!
+//! Read only when somebody asks: a run that starts nothing never does. Does not know how durations and failures are learned.
 
-use crate::base::{Millis, StepId};
-use crate::event::{ExpectedStep, Interval};
+use crate::event::{EventKind, ExpectedStep, FallbackCode, Interval};
 use crate::graph::Step;
-use std::collections::BTreeMap;
+use crate::history::{Learned, Recorded, StateDir};
+use crate::predict::Circumstances;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// A run that ends waits so long for what it learned to be kept; then the next run learns it again.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// What was learned, as one run asks for it.
 #[derive(Debug, Default)]
 pub struct Outlook {
-    durations: BTreeMap<StepId, Millis>,
+    state: Option<StateDir>,
+    about: Circumstances,
+    learned: Option<Arc<Learned>>,
+    /// It knows more than the file.
+    is_news: bool,
+    /// Says when what was learned is kept, or why it could not be.
+    kept: Option<mpsc::Receiver<std::io::Result<()>>>,
 }
 
 impl Outlook {
-    /// From how long each step's newest pass took.
-    pub fn new(durations: BTreeMap<StepId, Millis>) -> Self {
-        Self { durations }
+    /// For a run under these circumstances. Without a state folder nothing is known of anything.
+    pub fn new(state: Option<StateDir>, about: Circumstances) -> Self {
+        Self { state, about, ..Self::default() }
+    }
+
+    /// Reads what was learned, and learns of the runs since. Says what could not be read.
+    pub fn open(&mut self) -> Vec<EventKind> {
+        let Some(state) = self.state.as_ref().filter(|_| self.learned.is_none()) else { return vec![] };
+        let (mut learned, problem) = Learned::read(state);
+        self.is_news = learned.catch_up(&Recorded::load(state)) > 0;
+        self.learned = Some(Arc::new(learned));
+        let told = |error: crate::history::LearnedError| EventKind::Fallback {
+            code: FallbackCode::ModelUnusable,
+            message: error.to_string(),
+            hint: None,
+        };
+        problem.map(told).into_iter().collect()
     }
 
     /// What is expected of a step.
     pub fn of(&self, step: &Step) -> ExpectedStep {
-        let span = self.durations.get(&step.id).map(|ms| Interval { ms: *ms, low_ms: ms / 2, high_ms: ms * 2 });
+        let id = step.id.as_str();
+        let learned = self.learned.as_deref();
+        let estimate = learned.and_then(|learned| learned.durations.predict(id, &self.about));
+        // What was never seen is not guessed at: others of its kind say little of it.
+        let estimate = estimate.filter(|estimate| estimate.samples > 0);
+        let span = estimate.map(|estimate| Interval {
+            ms: ms(estimate.seconds),
+            low_ms: ms(estimate.low),
+            high_ms: ms(estimate.high),
+        });
+        let risk = learned.map_or(0.0, |learned| learned.failures.risk(id, &self.about).probability);
         ExpectedStep {
             step: step.id.clone(),
             span,
-            mean_ms: span.map_or(0, |span| span.ms),
-            samples: u32::from(span.is_some()),
-            risk_milli: 0,
+            mean_ms: estimate.map_or(0, |estimate| ms(estimate.mean)),
+            samples: estimate.map_or(0, |estimate| estimate.samples),
+            risk_milli: (risk * 1_000.0).round() as u32,
         }
     }
+
+    /// The most memory that a step was ever seen to use at once, in bytes. 0: unknown.
+    pub fn peak_bytes(&self, step: &Step) -> u64 {
+        let last = self.learned.as_ref().and_then(|learned| learned.last.get(&step.id));
+        last.map_or(0, |last| last.peak_bytes)
+    }
+
+    /// Fits the regression, if it is time, and keeps what was learned: beside the steps, which have just begun.
+    pub fn keep(&mut self, now: i64) {
+        let (Some(state), Some(learned)) = (self.state.clone(), self.learned.clone()) else { return };
+        let due = learned.is_due(now);
+        if self.kept.is_some() || !(self.is_news || due) {
+            return;
+        }
+        let (tell, kept) = mpsc::channel();
+        self.kept = Some(kept);
+        std::thread::spawn(move || {
+            let written = if due {
+                let mut fitted = (*learned).clone();
+                fitted.fit(now);
+                fitted.write(&state)
+            } else {
+                learned.write(&state)
+            };
+            // Nobody may wait for it any more.
+            let _ = tell.send(written);
+        });
+    }
+
+    /// The run is over. Says if what was learned could not be kept.
+    pub fn finish(&mut self) -> Option<EventKind> {
+        let error = self.kept.take()?.recv_timeout(PATIENCE).ok()?.err()?;
+        let message = format!("what was learned of earlier runs cannot be kept, and is learned again: {error}");
+        Some(EventKind::Fallback { code: FallbackCode::ModelUnusable, message, hint: None })
+    }
+}
+
+fn ms(seconds: f64) -> u64 {
+    (seconds * 1_000.0).round().max(0.0) as u64
 }

@@ -14,7 +14,7 @@ use crate::classify;
 use crate::event::{EventKind, Machine, Place, RunStarted, RunStatus, WarningCode};
 use crate::exec::mask::Masker;
 use crate::exec::{Ended, Progress, RunStep, StopHow};
-use crate::history::{LogWriter, RunRef};
+use crate::history::{self, LogWriter, RunRef, StateDir};
 use crate::plan::RunRequest;
 use crate::report::{RunView, Sink};
 use crate::schedule::{self, Answer, Capacity, Effect, Input, Lookup, Rules, Scheduler, State};
@@ -71,6 +71,8 @@ pub struct Run<'a> {
     pub still_at: StillAt,
     /// The cache, if it is to be asked.
     pub reuse: Option<Arc<Reuse>>,
+    /// Where earlier runs are recorded.
+    pub past: Option<StateDir>,
 }
 
 /// How a run ended.
@@ -162,6 +164,7 @@ impl Loop {
             seed,
             still_at,
             reuse,
+            past,
         } = run;
         let sequential = !request.settings.parallel || request.jobs == 1;
         let jobs = if sequential { 1 } else { request.jobs };
@@ -179,11 +182,12 @@ impl Loop {
             stages: prepared.plan.stages.len(),
             seed,
         };
-        let outlook = Outlook::new(known.clone());
-        let order = if sequential { None } else { Some(rules.capacity.cpu_milli) };
-        let expecting = Expecting::new(outlook, &request.settings, order, list.len());
         let folder = log.run().clone();
         let started = RunStarted { place, machine, ..started(&prepared, request, &root, &id, jobs) };
+        let about = history::circumstances_of(&started, &changes(&prepared));
+        let outlook = Outlook::new(past.filter(|_| prepared.past), about.clone());
+        let order = if sequential { None } else { Some(rules.capacity.cpu_milli) };
+        let expecting = Expecting::new(outlook, &request.settings, order, about.at, list.len());
         let common = Common {
             root,
             run: id.to_string(),
@@ -313,8 +317,7 @@ impl Loop {
             *answer == Answer::Miss && self.scheduler.tasks()[*task].lookup == Lookup::First
         };
         let missed: Vec<usize> = answers.iter().filter(|answer| runs(answer)).map(|(task, _)| *task).collect();
-        if let Some(expected) = self.expecting.of(&missed, &mut self.scheduler, &self.prepared.plan.graph, &self.steps)
-        {
+        for expected in self.expecting.of(&missed, &mut self.scheduler, &self.prepared.plan.graph, &self.steps) {
             self.telling.tell(expected);
         }
         self.inputs.push_back((Input::Looked(answers), None));

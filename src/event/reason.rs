@@ -208,6 +208,8 @@ pub enum FallbackCode {
     GitFailed,
     /// A log or fact file could not be read; its evidence is not used.
     HistoryUnreadable,
+    /// What was learned of earlier runs cannot be used or kept.
+    ModelUnusable,
     /// The cache, or a part of it, cannot be read: everything there counts as not known.
     CacheUnreadable,
     /// Results cannot be stored.

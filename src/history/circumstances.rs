@@ -38,6 +38,11 @@ pub(super) fn circumstances(head: &RunStarted, changed: Option<Circumstances>) -
     })
 }
 
+/// The circumstances of a run that begins so.
+pub fn circumstances_of(head: &RunStarted, changes: &EventKind) -> Circumstances {
+    circumstances(head, changed(changes)).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

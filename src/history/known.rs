@@ -1,7 +1,7 @@
 //! Evidence: what the recorded runs prove about a commit.
 
 use super::facts::Row;
-use super::{Recorded, StateDir};
+use super::{Recorded, StateDir, learned};
 use crate::base::RunId;
 use crate::verdict::{Known, Verdict};
 use std::collections::HashSet;
@@ -21,7 +21,14 @@ const ATTEMPT: &[u8] = b"{\"fact\":\"attempt\",\"step\":\"";
 /// What is known about a base, and what could not be read, one sentence each.
 pub fn known(state: &StateDir, base: Option<&str>) -> (Known, Vec<String>) {
     let mut recorded = Recorded::load(state);
-    (recorded.known(base), recorded.problems)
+    let (last, progress) = learned::last_runs(state);
+    let mut known = recorded.known(base, |run| !progress.knows(run));
+    for (step, last) in last {
+        if let Some(ms) = last.passed_ms {
+            known.durations.entry(step).or_insert(ms);
+        }
+    }
+    (known, recorded.problems)
 }
 
 /// Commits that a run found green as a whole, newest first; see [`super::RunFacts::is_green`].
@@ -41,7 +48,8 @@ impl Recorded {
     /// A step's verdict there is the one of the newest run that began on that commit with a clean tree and has one: its last
     /// attempt that ended by itself, or a skip that was itself proven. A run that was killed still speaks for the attempts
     /// that ended. A run during which the tree changed (as its log says) speaks for nothing.
-    pub fn known(&mut self, base: Option<&str>) -> Known {
+    /// `tells`: is a run to be asked how long steps took? Others were asked before.
+    pub fn known(&mut self, base: Option<&str>, tells: impl Fn(&RunId) -> bool) -> Known {
         let last = self.runs.iter().find(|run| !run.live).map(|run| (run.facts.run.clone(), run.facts.status));
         let mut known = Known { base: base.map(str::to_owned), last_run: last, ..Known::default() };
         let (mut budget, mut timed) = (DURATIONS, HashSet::new());
@@ -61,7 +69,7 @@ impl Recorded {
                     Err(error) => self.problems.push(format!("facts of run {} are damaged: {error}", run.facts.run)),
                 }
             }
-            if run.facts.ran > 0 && run.size() <= budget {
+            if run.facts.ran > 0 && run.size() <= budget && tells(&run.facts.run) {
                 budget -= run.size();
                 take_durations(&mut known, &mut timed, run);
             }
@@ -89,7 +97,9 @@ fn take_verdicts(known: &mut Known, run: &super::RecordedRun, rows: &[Row]) {
 
 /// Only the newest pass of each step is parsed: `timed` holds the names of those that have one, as they stand in the rows.
 fn take_durations<'a>(known: &mut Known, timed: &mut HashSet<&'a [u8]>, run: &'a super::RecordedRun) {
-    for line in run.lines().rev() {
+    // Attempts come first, and later ones of a step win.
+    let attempts: Vec<&[u8]> = run.lines().skip(1).take_while(|line| line.starts_with(ATTEMPT)).collect();
+    for line in attempts.into_iter().rev() {
         let Some(name) = line.strip_prefix(ATTEMPT).and_then(|rest| Some(&rest[..memchr::memchr(b'"', rest)?])) else {
             continue;
         };

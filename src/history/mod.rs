@@ -8,6 +8,7 @@ mod circumstances;
 pub mod db;
 mod facts;
 mod known;
+pub mod learned;
 pub mod lock;
 mod log;
 pub mod memo;
@@ -22,8 +23,10 @@ mod state;
 mod tail;
 mod verdicts;
 
+pub use circumstances::circumstances_of;
 pub use facts::{AttemptFact, ProvenFact, Row, RunFacts};
 pub use known::{green_commits, known};
+pub use learned::{Learned, LearnedError};
 pub use log::LogWriter;
 pub use prune::{Limits, Pruned, clean_all, prune, prune_after_a_run, would_prune};
 pub use read::{LogError, LogReader, read_head, read_log};

@@ -4,7 +4,7 @@
 //! that is in both places counts once; a folder that was renamed is no run any more and goes with the next pruning.
 
 use super::recorded::{facts_of, facts_path, read_file, segments};
-use super::{LogError, RunRef, StateDir, block, db, memo, open, runs};
+use super::{LogError, RunRef, StateDir, block, db, learned, memo, open, runs};
 use crate::base::RunId;
 use std::fs::{File, TryLockError};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
@@ -133,8 +133,11 @@ pub fn clean_all(state: &StateDir, dry: bool) -> io::Result<Pruned> {
     if !dry {
         sweep_parked(state);
         db::Db::remove(state).map_err(io::Error::other)?;
-        let derived =
-            if live { vec![] } else { vec![state.current_run(), state.history(), memo::place(state, memo::MANIFESTS)] };
+        let derived = if live {
+            vec![]
+        } else {
+            vec![state.current_run(), state.history(), memo::place(state, memo::MANIFESTS), learned::place(state)]
+        };
         for path in segments(state)?.into_iter().chain(derived) {
             match std::fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -137,6 +137,13 @@ impl RecordedRun {
         Err(serde::de::Error::custom(format!("{} of {} rows are there", rows.len(), self.facts.rows)))
     }
 
+    /// Its attempts, which come first; nothing after them is read. None of a block that is torn.
+    pub fn attempts(&self) -> Vec<Row> {
+        let rows = self.lines().skip(1).map_while(|line| serde_json::from_slice(line).ok());
+        let rows: Vec<Row> = rows.take_while(|row| matches!(row, Row::Attempt(_))).collect();
+        if rows.len() < self.facts.ran { vec![] } else { rows }
+    }
+
     /// The same, as lines.
     pub(super) fn lines(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
         self.text().split(|byte| *byte == b'\n')
@@ -336,7 +343,7 @@ mod tests {
         }
         let mut recorded = Recorded::load(&state);
         assert_eq!((recorded.runs.len(), recorded.problems.len(), recorded.green_commits().len()), (50, 0, 50));
-        assert!(recorded.known(Some("c")).at_base[&id("s")].passed);
+        assert!(recorded.known(Some("c"), |_| true).at_base[&id("s")].passed);
     }
 
     #[test]

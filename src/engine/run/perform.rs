@@ -141,6 +141,9 @@ impl Loop {
 
     /// The end: what waits is kept, what is true is told.
     pub(super) fn finish(&mut self, status: RunStatus) -> Finished {
+        if let Some(note) = self.expecting.outlook.finish() {
+            self.telling.tell(note);
+        }
         if let Some(reuse) = self.reuse.take() {
             reuse.finish().into_iter().for_each(|note| self.telling.tell(note));
             // As large as the tree, and the process ends soon.
