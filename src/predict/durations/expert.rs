@@ -4,6 +4,7 @@
 //! steps: a hedge in the sense of Freund and Schapire (1997), with relative losses in the place of `exp(-eta * loss)`, so that
 //! no rate has to fit the scale of the durations. Does not know: what the experts look at.
 
+use super::step::GRAIN;
 use serde::{Deserialize, Serialize};
 
 /// How many there are.
@@ -72,9 +73,9 @@ impl Losses {
         self.add(said, seconds, 1.0 - 1.0 / MEMORY);
     }
 
-    /// Errors per second; `None` while nothing took any time.
-    fn share(&self) -> Option<[f64; EXPERTS]> {
-        (self.seconds > 0.0).then(|| self.missed.map(|missed| missed / self.seconds))
+    /// Errors per second.
+    fn share(&self) -> [f64; EXPERTS] {
+        self.missed.map(|missed| missed / (self.seconds + GRAIN))
     }
 }
 
@@ -96,24 +97,19 @@ impl Shared {
     /// How much more wrong the mean of all is lately than it used to be: 1 is as ever. All steps at once are slower or faster
     /// than their past when the machine is another one.
     pub fn drift(&self) -> f64 {
-        let of = |losses: &Losses| losses.share().map(|[_, mean, ..]| mean);
-        match (of(&self.short), of(&self.long)) {
-            (Some(short), Some(long)) if long > 0.0 => short / long,
-            _ => 1.0,
-        }
+        let ([_, short, ..], [_, long, ..]) = (self.short.share(), self.long.share());
+        if long > 0.0 { short / long } else { 1.0 }
     }
 
     /// What each expert weighs for a step that usually takes `level` seconds: 0 to 1, 1 in all.
     pub fn weights(&self, own: &Losses, level: f64) -> [f64; EXPERTS] {
-        let (shared, forget) = if self.drift() > DRIFT { (&self.short, true) } else { (&self.long, false) };
-        let shared = shared.share().unwrap_or([1.0; EXPERTS]);
-        let mut losses = shared;
+        let drift = self.drift() > DRIFT;
+        let mut losses = if drift { self.short.share() } else { self.long.share() };
         // Under drift a step's own errors are of another machine.
-        if !forget {
-            let prior = SHARED * level;
+        if !drift {
+            let prior = SHARED * (level + GRAIN);
             for (loss, missed) in losses.iter_mut().zip(own.missed) {
-                let seen = own.seconds + prior;
-                *loss = if seen > 0.0 { prior.mul_add(*loss, missed) / seen } else { *loss };
+                *loss = prior.mul_add(*loss, missed) / (own.seconds + prior);
             }
         }
         let best = losses.iter().copied().fold(f64::INFINITY, f64::min).max(f64::EPSILON);

@@ -24,7 +24,7 @@ const CERTAIN: f64 = 0.99;
 const WIDTH: f64 = 0.1;
 const SIDE: usize = 100;
 /// Fewer scores than this do not bound a tenth on each side: `ceil(0.9 (n + 1)) <= n` needs 9 (Vovk et al. 2005).
-const ENOUGH: f64 = 9.0;
+const ENOUGH: u32 = 9;
 
 /// How wrong estimates usually are: the fading mean of errors on the log scale.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -47,18 +47,20 @@ pub struct Intervals {
     scores: Vec<f64>,
     total: f64,
     held: f64,
+    /// How many errors there were, not faded.
+    errors: u32,
 }
 
 impl Default for Intervals {
     fn default() -> Self {
-        Self { spread: Spread::default(), scores: vec![0.0; 2 * SIDE + 1], total: 0.0, held: 0.0 }
+        Self { spread: Spread::default(), scores: vec![0.0; 2 * SIDE + 1], total: 0.0, held: 0.0, errors: 0 }
     }
 }
 
 impl Intervals {
     /// Whether there are enough errors to tell.
     pub fn enough(&self) -> bool {
-        self.total >= ENOUGH
+        self.errors >= ENOUGH
     }
 
     /// What share of recent durations was within the bounds told before: to be compared with [`HELD`].
@@ -95,6 +97,7 @@ impl Intervals {
         if let Some(score) = self.scores.get_mut((bin as usize).min(2 * SIDE)) {
             *score += 1.0;
         }
+        self.errors = self.errors.saturating_add(1);
         self.total = self.total.mul_add(keep, 1.0);
         self.held = self.held.mul_add(keep, f64::from(u8::from(low <= error && error <= high)));
         self.spread.add(error, keep);

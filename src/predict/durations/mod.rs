@@ -25,7 +25,7 @@ pub const FEW: u32 = 3;
 /// How many rounds of all steps are remembered of what is shared between steps; a round is as many durations as steps.
 const ROUNDS: f64 = 20.0;
 /// How many steps are kept; with more, those that ran last longest ago go.
-const MOST: usize = 20_000;
+const MOST: usize = 12_000;
 /// Half an interval of four fifths, in standard deviations of a normal distribution.
 const FIFTHS: f64 = 1.2816;
 

@@ -21,7 +21,7 @@ const LAMBDA: f64 = 10.0;
 /// Larger differences on the log scale count as this: a factor of 2.7.
 const FAR: f64 = 1.0;
 /// How many features stand for words.
-const WORDS: usize = 8;
+const WORDS: usize = 16;
 /// How many features there are in all.
 pub const FEATURES: usize = 14 + WORDS;
 const DAY: i64 = 86_400;
@@ -67,7 +67,7 @@ fn words(known: &Circumstances) -> [f32; WORDS] {
         // FNV-1a: the same in every version and on every machine.
         let start = 0xcbf2_9ce4_8422_2325 ^ u64::from(kind);
         let hash = word.bytes().fold(start, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
-        if let Some(place) = all.get_mut((hash >> 32) as usize % WORDS) {
+        if let Some(place) = all.get_mut((hash ^ (hash >> 32)) as usize % WORDS) {
             *place += value;
         }
     };

@@ -1,7 +1,8 @@
 //! What was changed when a step broke, against how often that is changed at all. Pure.
 //!
-//! By the rule of Bayes the odds that a step fails grow by P(changed | it broke) / P(changed) when something is changed.
-//! Only a step that broke remembers anything of this, at most 16 traits. Does not know: rates, steps that pass.
+//! By the rule of Bayes the odds that a step fails grow by P(changed | it broke) / P(changed) when something is
+//! changed. Only a step that broke remembers anything of this, at most 16 traits. Does not know: rates, steps that
+//! pass.
 
 use super::{DECAY, PRIOR};
 use crate::predict::Circumstances;

@@ -1,9 +1,10 @@
 //! How likely each step is to fail, learned online from verdicts and from what was changed. Pure.
 //!
-//! A step fails for its own reasons, which its recent past tells, or because of a change that breaks anything, which nothing
-//! of its past tells. Its own part is a failure rate that forgets, pulled towards the rate of all steps with the weight of one
-//! run (a Beta prior), so that a step that never ran or ran twice gets a sensible answer. Where the files at hand are those
-//! with which it broke before, that counts as well. Flaky verdicts are counted apart and are no failures.
+//! A step fails for its own reasons, which its recent past tells, or because of a change that breaks anything, which
+//! nothing of its past tells. Its own part is a failure rate that forgets, pulled towards the rate of all steps with
+//! the weight of one run (a Beta prior), so that a step that never ran or ran twice gets a sensible answer. Where the
+//! files at hand are those with which it broke before, that counts as well. Flaky verdicts are counted apart and are no
+//! failures.
 //!
 //! It orders; it never skips. Does not know: how long steps take, what a step is, where verdicts come from.
 
@@ -20,20 +21,21 @@ use memory::Memory;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What a step's earlier runs count for after one more: it remembers about ten. Between 0.8 and 0.97 nothing changes by
-/// more than 0.001 of APFDc on the set on which it was chosen.
+/// What a step's earlier runs count for after one more: it remembers about ten. Chosen on Apache Druid's tests, as the
+/// other constants; there APFDc changes by no more than 0.0006 between 0.7 and 0.97.
 const DECAY: f64 = 0.9;
-/// How many runs a more general rate counts for beside the rate that is asked for. Flat from a half to three.
+/// How many runs a more general rate counts for beside the rate that is asked for: APFDc is within 0.0002 from 0.3 to
+/// 10.
 const PRIOR: f64 = 1.0;
-/// How much of the rate of all steps any step has on top of its own, whatever its past. Flat from 0.1 to 1; with none, the
-/// order among steps that did not fail lately is decided by failures of long ago and not by cost.
+/// How much of the rate of all steps any step has on top of its own, whatever its past, so that among steps that did
+/// not fail lately cost decides and not failures of long ago. APFDc is within 0.0002 from 0 to 2.
 const COMMON: f64 = 0.2;
 /// The rate of failures before anything was learned.
 const FIRST_GUESS: f64 = 0.01;
 /// A step that did not run for so many runs is forgotten.
 const FORGOTTEN: u64 = 2_000;
-/// No step is taken for shorter: one millisecond, which a process needs to start.
-const SHORTEST: f64 = 0.001;
+/// No step is taken for shorter, in seconds: a process needs a millisecond to start.
+pub const SHORTEST: f64 = 0.001;
 
 /// How one step ended in one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,24 +123,22 @@ impl Failures {
         }
     }
 
-    /// What became of a step. Each verdict of a run is told before [`Failures::end_of_run`].
+    /// What became of a step. Each verdict of a run is told before [`Failures::end_of_run`], with the circumstances of
+    /// the run.
     pub fn learn(&mut self, step: &str, circumstances: &Circumstances, verdict: Verdict) {
         if !std::mem::replace(&mut self.counted, true) {
             self.shares.count(circumstances);
         }
         let failed = verdict == Verdict::Failed;
         self.all.add(failed, 1.0);
-        let memory = match self.steps.get_mut(step) {
-            Some(memory) => {
-                if memory.failing == 0 {
-                    self.fresh.add(failed, 1.0);
-                }
-                memory
+        let memory = if let Some(memory) = self.steps.get_mut(step) {
+            if memory.failing == 0 {
+                self.fresh.add(failed, 1.0);
             }
-            None => {
-                self.first.add(failed, 1.0);
-                self.steps.entry(step.to_owned()).or_default()
-            }
+            memory
+        } else {
+            self.first.add(failed, 1.0);
+            self.steps.entry(step.to_owned()).or_default()
         };
         memory.learn(verdict, circumstances);
         memory.seen = self.runs;
@@ -158,9 +158,9 @@ fn lifted(probability: f64, lift: f64) -> f64 {
     probability * lift / (1.0 - probability + probability * lift)
 }
 
-/// By what independent work is ordered, largest first: the probability of failing per second, which makes the expected wait
-/// for the failures least (the ratio rule: W. E. Smith, Various optimizers for single-stage production, 1956). `seconds` is
-/// what the step is predicted to take. Finite and not negative.
+/// By what independent work is ordered, largest first: the probability of failing per second, which makes the expected
+/// wait for the failures least (the ratio rule: W. E. Smith, Various optimizers for single-stage production, 1956).
+/// `seconds` is what the step is predicted to take. Finite and not negative.
 pub fn index(risk: &Risk, seconds: f64) -> f64 {
     risk.probability / seconds.max(SHORTEST)
 }

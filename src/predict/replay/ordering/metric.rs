@@ -14,8 +14,8 @@ pub struct Ran {
 /// How soon an order finds failures.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Score {
-    /// Average percentage of faults detected by cost, each failure a fault of the same severity, 0 to 1, larger is better
-    /// (Elbaum, Malishevsky and Rothermel, Incorporating varying test costs and fault severities, ICSE 2001).
+    /// Average percentage of faults detected by cost, each failure a fault of the same severity, 0 to 1, larger is
+    /// better (Elbaum, Malishevsky and Rothermel, Incorporating varying test costs and fault severities, ICSE 2001).
     pub apfdc: f64,
     /// Normalised average percentage of faults detected, 0 to 1, larger is better (Qu, Cohen and Woolf, Combinatorial
     /// interaction regression testing, ICSM 2007). Everything runs, so that it is APFD (Rothermel et al., ICSM 1999).
@@ -111,8 +111,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_order_and_its_reverse_make_one(seconds in prop::collection::vec((0.01..100.0_f64, any::<bool>()), 1..20)) {
-            let mut order: Vec<_> = seconds.into_iter().map(|(seconds, found)| Ran { seconds, found }).collect();
+        fn an_order_and_its_reverse_make_one(
+            order in prop::collection::vec((0.01..100.0_f64, any::<bool>()), 1..20),
+        ) {
+            let mut order: Vec<_> = order.into_iter().map(|(seconds, found)| Ran { seconds, found }).collect();
             let there = score(&order);
             order.reverse();
             let back = score(&order);

@@ -1,8 +1,9 @@
 //! Replaying a history to see how soon each order would have found the failures. Pure.
 //!
 //! At each cycle an order sees earlier cycles only. A cycle counts if two or more ran and one of the failures that are
-//! looked for is among them: all, or the new ones, whose item passed or was absent the last time. Items that an order cannot
-//! tell apart are shuffled thirty times, so that the order of the file wins nothing. Does not know: files, how it is printed.
+//! looked for is among them: all, or the new ones, whose item passed or was absent the last time. Items that an order
+//! cannot tell apart are shuffled thirty times, so that the order of the file wins nothing. Does not know: files, how
+//! it is printed.
 
 mod metric;
 mod policy;
@@ -12,12 +13,10 @@ use policy::{Past, Policy};
 
 use super::{Measured, Section, Table};
 use crate::predict::Circumstances;
-use crate::predict::failures::{Failures, Verdict, index};
+use crate::predict::failures::{Failures, SHORTEST, Verdict, index};
 
 /// How often ties are broken by chance.
 const SHUFFLES: usize = 30;
-/// No item is taken for shorter.
-const SHORTEST: f64 = 0.001;
 
 /// How one order did.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,7 +28,8 @@ struct Line {
     new: Option<Score>,
 }
 
-/// Replays a history and scores all orders; `None` where nothing can be scored. In the metrics `new` is over new failures.
+/// Replays a history and scores all orders; `None` where nothing can be scored. In the metrics `new` is over new
+/// failures.
 pub fn measure(table: &Table) -> Option<Section> {
     let lines = replay(table);
     lines.iter().any(|line| line.all.is_some()).then(|| Section {

@@ -1,7 +1,7 @@
 //! The orders that wf's is measured against. Pure.
 //!
-//! Each is a number for an item, from its earlier verdicts and its predicted seconds; the largest runs first. Does not know:
-//! how good an order is, what will happen.
+//! Each is a number for an item, from its earlier verdicts and its predicted seconds; the largest runs first. Does not
+//! know: how good an order is, what will happen.
 
 /// Forgetting of the simple averages, as in the published comparisons.
 const SMOOTHING: f64 = 0.3;
@@ -82,8 +82,8 @@ impl Past {
         }
     }
 
-    /// Failures among runs. The prior of one failure in two runs weighs so little that it decides only where nothing else
-    /// does; the numbers are those that reproduce the published table.
+    /// Failures among runs. The prior of one failure in two runs weighs so little that it decides only where nothing
+    /// else does; the numbers are those that reproduce the published table.
     fn laplace(&self) -> f64 {
         (self.failures + 0.01) / (self.runs + 0.02)
     }
