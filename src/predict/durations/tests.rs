@@ -52,6 +52,8 @@ fn any_history() -> impl Strategy<Value = Vec<(String, Circumstances, f64)>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn estimates_are_finite_and_in_order(history in any_history(), asked in any_circumstances()) {
         let mut state = Durations::default();
