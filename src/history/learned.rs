@@ -23,8 +23,9 @@ const HEAD: usize = 16;
 const LIMIT: u64 = 256 << 20;
 /// The names of so many learned runs are kept: more than are recorded at any time.
 const SEEN: usize = 2_000;
-/// The regression is fitted anew after so many runs that something ran in, or after a day.
-const FIT_RUNS: u64 = 10;
+/// The regression is fitted anew after so many runs that something ran in (as in the replays it is measured by), or after a
+/// day.
+const FIT_RUNS: u64 = 5;
 const FIT_SECONDS: i64 = 24 * 3_600;
 
 /// What was learned.

@@ -1,7 +1,7 @@
 //! Learning from what happened: how long steps take, and which are likely to fail. Pure.
 //!
-//! Everything is learned online: a state is asked before a run and told after it what happened. Replaying a recorded history
-//! through the same state is how it is measured. Does not know: where history comes from, files, clocks.
+//! Everything is learned online: a state is asked before a run and told after it what happened. Replaying a recorded
+//! history through the same state is how it is measured. Does not know: where history comes from, files, clocks.
 
 pub mod durations;
 pub mod failures;

@@ -31,6 +31,7 @@ mod history_faults;
 mod history_rig;
 mod history_runs;
 mod init_write;
+mod ml_replay;
 mod monorepo_run;
 mod outputs_rig;
 mod report_cli;

@@ -10,8 +10,14 @@ use std::path::{Path, PathBuf};
 /// What `wf ml replay` takes.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct ReplayArgs {
+<<<<<<< HEAD
     /// CSV files, plain or `.gz`, with the columns cycle, test, duration_s, and failed and time if known; or LRTS stage runs
     #[arg(required_unless_present = "pipelines", value_name = "FILE")]
+=======
+    /// CSV files, plain or `.gz`: cycle, test, duration_s, failed and time, or stage runs of LRTS
+    /// runs
+    #[arg(required = true, value_name = "FILE")]
+>>>>>>> part-a
     files: Vec<PathBuf>,
     /// Also order a hundred made-up pipelines
     #[arg(long)]
@@ -24,9 +30,8 @@ pub(super) struct ReplayArgs {
 pub(super) fn run(args: &ReplayArgs, cx: &Context) -> Result<Exit, Failure> {
     let mut told: Vec<(String, Section)> = Vec::new();
     for path in &args.files {
-        let text = read(&cx.cwd.join(path)).map_err(|error| {
-            Failure::environment(error).hint(format!("the history to replay is {}", path.display()))
-        })?;
+        let unreadable = |error| Failure::environment(format!("cannot read {}: {error}", path.display()));
+        let text = read(&cx.cwd.join(path)).map_err(unreadable)?;
         let tables = table::parse(&text).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
         for table in tables {
             let file = [path.display().to_string(), table.name.clone()];
@@ -95,6 +100,7 @@ fn tell(text: &mut String, heading: &str, rows: &[Measured]) {
             });
             let _ = write!(text, "  {shown:>width$}", width = name.len().max(8));
         }
+        text.truncate(text.trim_end().len());
         text.push('\n');
     }
     text.push('\n');

@@ -1,8 +1,8 @@
 //! Simple estimates beside each other, each weighed by how wrong it was lately. Pure.
 //!
 //! Weights fall with a power of the recent error, per step, and where a step has little history with the error over all
-//! steps: a hedge in the sense of Freund and Schapire (1997), with relative losses in the place of `exp(-eta * loss)`, so that
-//! no rate has to fit the scale of the durations. Does not know: what the experts look at.
+//! steps: a hedge in the sense of Freund and Schapire (1997), with relative losses in the place of `exp(-eta * loss)`,
+//! so that no rate has to fit the scale of the durations. Does not know: what the experts look at.
 
 use super::step::GRAIN;
 use serde::{Deserialize, Serialize};
@@ -79,8 +79,8 @@ impl Losses {
     }
 }
 
-/// How wrong they were over all steps: over many rounds, and over about the last one. A round is as many durations as there
-/// are steps.
+/// How wrong they were over all steps: over many rounds, and over about the last one. A round is as many durations as
+/// there are steps.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Shared {
     long: Losses,
@@ -94,8 +94,8 @@ impl Shared {
         self.short.add(said, seconds, 1.0 - 1.0 / round.max(MEMORY));
     }
 
-    /// How much more wrong the mean of all is lately than it used to be: 1 is as ever. All steps at once are slower or faster
-    /// than their past when the machine is another one.
+    /// How much more wrong the mean of all is lately than it used to be: 1 is as ever. All steps at once are slower or
+    /// faster than their past when the machine is another one.
     pub fn drift(&self) -> f64 {
         let ([_, short, ..], [_, long, ..]) = (self.short.share(), self.long.share());
         if long > 0.0 { short / long } else { 1.0 }

@@ -1,8 +1,8 @@
 //! Between which bounds a duration will be: from how far off earlier estimates were. Pure.
 //!
-//! Split conformal prediction with normalised scores (Lei et al. 2018, section 5.2), made online by fading counts: an error on the
-//! log scale is divided by the step's own usual error, and the shortest interval that held four fifths of the recent scores
-//! of all steps is multiplied by it again. Does not know: how estimates are made.
+//! Split conformal prediction with normalised scores (Lei et al. 2018, section 5.2), made online by fading counts: an
+//! error on the log scale is divided by the step's own usual error, and the shortest interval that held four fifths of
+//! the recent scores of all steps is multiplied by it again. Does not know: how estimates are made.
 
 use serde::{Deserialize, Serialize};
 
@@ -84,8 +84,8 @@ impl Intervals {
         ((low * unit).min(0.0), (high * unit).max(0.0))
     }
 
-    /// Adds an error, on the log scale, of an estimate of a step. About the last `memory` errors of all steps count, and no
-    /// fewer than [`LEAST_MEMORY`].
+    /// Adds an error, on the log scale, of an estimate of a step. About the last `memory` errors of all steps count,
+    /// and no fewer than [`LEAST_MEMORY`].
     pub fn add(&mut self, own: &mut Spread, error: f64, memory: f64) {
         let keep = 1.0 - 1.0 / memory.max(LEAST_MEMORY);
         let (low, high) = self.bounds(own);
@@ -104,8 +104,8 @@ impl Intervals {
         own.add(error, 1.0 - 1.0 / MEMORY);
     }
 
-    /// The shortest interval of scores that holds [`HELD`] of them and of one to come. One end is at a bin's edge, the other
-    /// within a bin.
+    /// The shortest interval of scores that holds [`HELD`] of them and of one to come. One end is at a bin's edge, the
+    /// other within a bin.
     fn shortest(&self) -> (f64, f64) {
         // What lately was too little, or too much, is made up for.
         let share = HELD + (HELD - self.held / self.total);

@@ -1,7 +1,7 @@
 //! How long steps take: simple experts, weighed by their recent errors, with bounds that hold four fifths. Pure.
 //!
-//! Learned online: [`Durations::predict`] before a run, [`Durations::learn`] after it, [`Durations::fit`] now and then. Does not
-//! know: where durations come from, when a run is.
+//! Learned online: [`Durations::predict`] before a run, [`Durations::learn`] after it, [`Durations::fit`] now and then.
+//! Does not know: where durations come from, when a run is.
 
 mod expert;
 mod interval;

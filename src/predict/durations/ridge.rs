@@ -1,8 +1,8 @@
 //! A linear regression of durations on the circumstances. Pure.
 //!
-//! What is regressed is how far the logarithm of a duration is from that of the step's own median, over recent samples of all
-//! steps. Ridge (Hoerl and Kennard 1970) is ordinary least squares over centred rows and one row `sqrt(lambda)` per feature.
-//! Does not know: when it is time to fit.
+//! What is regressed is how far the logarithm of a duration is from that of the step's own median, over recent samples
+//! of all steps. Ridge (Hoerl and Kennard 1970) is ordinary least squares over centred rows and one row `sqrt(lambda)`
+//! per feature. Does not know: when it is time to fit.
 
 use super::step::{Step, log};
 use crate::predict::Circumstances;
@@ -57,7 +57,8 @@ pub fn features(step: &Step, others: f64, known: &Circumstances) -> Features {
     all
 }
 
-/// Words as numbers: each adds to the feature that its hash names (Weinberger et al. 2009), so that new ones need no place.
+/// Words as numbers: each adds to the feature that its hash names (Weinberger et al. 2009), so that new ones need no
+/// place.
 fn words(known: &Circumstances) -> [f32; WORDS] {
     let mut all = [0.0; WORDS];
     let mut add = |kind: u8, word: &str, value: f32| {

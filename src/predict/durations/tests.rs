@@ -52,6 +52,8 @@ fn any_history() -> impl Strategy<Value = Vec<(String, Circumstances, f64)>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn estimates_are_finite_and_in_order(history in any_history(), asked in any_circumstances()) {
         let mut state = Durations::default();
@@ -119,7 +121,8 @@ fn basis_says_what_is_known() {
     assert_eq!(basis(&state, "lint"), Some((Basis::Few, 1)));
 }
 
-/// Learns `rounds` of steps whose durations are log-normal, each with its own level and width; the share within the bounds.
+/// Learns `rounds` of steps whose durations are log-normal, each with its own level and width; the share within the
+/// bounds.
 fn coverage(steps: usize, rounds: usize, seed: u64) -> f64 {
     let (mut state, mut chance, known) = (Durations::default(), Chance(seed), Circumstances::default());
     let kinds: Vec<(f64, f64)> = (0..steps).map(|_| (2.0 * chance.normal(), 0.05 + 0.5 * chance.uniform())).collect();

@@ -1,7 +1,8 @@
 //! How well durations would have been predicted: wf's method beside each of the experts that it weighs. Pure.
 //!
-//! Scored are items with at least three earlier durations. Of an item that stands in a cycle more than once, the mean counts.
-//! Failed attempts count like others: the published baselines have them too. Does not know: what a prediction is made of.
+//! Scored are items with at least three earlier durations. Of an item that stands in a cycle more than once, the mean
+//! counts. Failed attempts count like others: the published baselines have them too. Does not know: what a prediction
+//! is made of.
 
 use super::{Cycle, Measured, Section, Table};
 use crate::predict::Circumstances;
@@ -116,8 +117,8 @@ impl Score {
     }
 }
 
-/// How good bounds were: the share of durations within them, and the median of upper by lower bound, both plus 10 ms, which
-/// is how near 0 the logarithm of a duration is taken.
+/// How good bounds were: the share of durations within them, and the median of upper by lower bound, both plus 10 ms,
+/// which is how near 0 the logarithm of a duration is taken.
 #[derive(Default)]
 struct Bounds {
     within: f64,

@@ -42,7 +42,8 @@ pub fn sections(table: &Table) -> Vec<Section> {
     found.into_iter().flatten().collect()
 }
 
-/// The plain mean of each metric over all sections of a name that have it; with one section of each there is nothing to tell.
+/// The plain mean of each metric over all sections of a name that have it; with one section of each there is nothing to
+/// tell.
 pub fn means<'a>(all: impl IntoIterator<Item = &'a Section>) -> Vec<Section> {
     let mut means: Vec<(Section, Vec<Vec<f64>>)> = Vec::new();
     let mut most = 0;

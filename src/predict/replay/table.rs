@@ -1,8 +1,8 @@
 //! Recorded histories as tables: who ran in which cycle, how long it took, whether it failed. Pure.
 //!
-//! Two forms of CSV are read, told apart by their columns: `cycle, test, duration_s` with `failed` and `time` where they are
-//! known, and the stage runs of LRTS (six Apache projects; ISSTA 2024), which make one
-//! table per project. Does not know: files, compression, what is measured with the table.
+//! Two forms of CSV are read, told apart by their columns: `cycle, test, duration_s` with `failed` and `time` where
+//! they are known, and the stage runs of LRTS (six Apache projects; ISSTA 2024), which make one table per project. Does
+//! not know: files, compression, what is measured with the table.
 
 use crate::predict::Circumstances;
 use std::collections::HashMap;
