@@ -10,14 +10,8 @@ use std::path::{Path, PathBuf};
 /// What `wf ml replay` takes.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct ReplayArgs {
-<<<<<<< HEAD
-    /// CSV files, plain or `.gz`, with the columns cycle, test, duration_s, and failed and time if known; or LRTS stage runs
-    #[arg(required_unless_present = "pipelines", value_name = "FILE")]
-=======
     /// CSV files, plain or `.gz`: cycle, test, duration_s, failed and time, or stage runs of LRTS
-    /// runs
-    #[arg(required = true, value_name = "FILE")]
->>>>>>> part-a
+    #[arg(required_unless_present = "pipelines", value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Also order a hundred made-up pipelines
     #[arg(long)]
