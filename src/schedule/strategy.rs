@@ -10,6 +10,9 @@ use crate::config::model::{Level, Strategy};
 const FAIL_FAST: f64 = 0.01;
 /// The same for [`Strategy::Balanced`]: less than anybody notices.
 const BALANCED: f64 = 0.002;
+/// What is started later than it could be must still be over in time if it, and the chain behind it, takes so many times as
+/// long as expected: what now and then takes much longer is not to be caught starting late.
+const DOUBT: u64 = 2;
 /// Passes of forward-backward improvement; it has mostly converged after three.
 const PASSES: usize = 8;
 /// So many jobs are scheduled in all while looking for a better order: a few milliseconds.
@@ -62,7 +65,7 @@ pub fn order(world: World<'_>, strategy: Strategy, level: Level) -> Order {
         Level::Balanced => allowance,
         Level::Aggressive => 5.0 * allowance,
     };
-    soonest_failure(world, fastest, allowance)
+    soonest_failure(world, &fastest, allowance)
 }
 
 /// The shortest schedule that is found: by the critical path, then improved by scheduling from the end and from the start
@@ -123,15 +126,22 @@ fn promoted(world: World<'_>, otherwise: &Order, first: &[usize], count: usize) 
 
 /// Promotes as many of the jobs that are likely to fail as fit without the run being expected to take longer by more than
 /// a share of its time. More of them mostly take longer, so that the number is found by bisection.
-fn soonest_failure(world: World<'_>, fastest: Order, allowance: f64) -> Order {
+fn soonest_failure(world: World<'_>, fastest: &Order, allowance: f64) -> Order {
     let most = (fastest.schedule.makespan as f64 * (1.0 + allowance)) as u64;
+    let levels = list::bottom_levels(world.jobs);
+    let is_late = |job: usize, start: u64| {
+        start > fastest.schedule.starts[job] && start.saturating_add(DOUBT * levels[job]) > most
+    };
+    let fits_in = |found: &Schedule| {
+        found.makespan <= most && !found.starts.iter().enumerate().any(|(job, start)| is_late(job, *start))
+    };
     let first = by_index(world);
     let (mut fits, mut fails, mut best) = (0, first.len() + 1, fastest.clone());
     let mut tries = BUDGET / world.jobs.len().max(1);
     let mut count = first.len();
     while fails - fits > 1 && tries > 0 {
-        let found = promoted(world, &fastest, &first, count);
-        if found.schedule.makespan <= most {
+        let found = promoted(world, fastest, &first, count);
+        if fits_in(&found.schedule) {
             (fits, best) = (count, found);
         } else {
             fails = count;

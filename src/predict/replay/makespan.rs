@@ -13,40 +13,46 @@ use crate::schedule::list::{self, Job};
 use crate::schedule::strategy::{World, costs, order};
 use std::collections::HashMap;
 
-/// How many slots.
-const SLOTS: [(u32, [&str; 2]); 2] = [(4, ["P4", "P4_green"]), (8, ["P8", "P8_green"])];
+/// How many slots, and what is measured with them: the makespan by its bound, the same by that of latency, and when the first
+/// failing test has ended, by the bound.
+const SLOTS: [(u32, [&str; 3]); 2] = [(4, ["P4", "P4_green", "P4_first"]), (8, ["P8", "P8_green", "P8_first"])];
 /// So many pipelines are made up.
 const DAGS: u64 = 100;
 /// So many random orders are tried on each.
 const TRIED: usize = 1_000;
 
 /// The orders that are compared, wf's own first.
-const METHODS: [&str; 7] = ["wf", "wf fail-fast", "LPT last", "LPT EWMA0.3", "FIFO", "random", "oracle LPT"];
+const METHODS: [&str; 9] =
+    ["wf latency", "wf balanced", "wf fail-fast", "wf cost", "LPT last", "LPT EWMA0.3", "FIFO", "random", "oracle LPT"];
 
 /// Measures the cycles of a table that have durations: the mean over cycles of makespan by lower bound, and how much longer
 /// the fail-fast strategy takes than latency when nothing fails.
 pub fn measure(table: &Table) -> Option<Section> {
     let (mut durations, mut failures) = (Durations::default(), Failures::default());
     let mut sums = vec![[0.0; SLOTS.len()]; METHODS.len()];
-    let (mut green, mut cycles) = ([0.0; SLOTS.len()], 0.0);
+    let (mut green, mut firsts) = (sums.clone(), sums.clone());
+    let (mut cycles, mut failing) = (0.0, 0.0);
     let (mut last, mut ewma) = (HashMap::new(), HashMap::new());
     let mut chance = Chance::new(1);
     let none = Circumstances::default();
     for cycle in &table.cycles {
-        let rows: Vec<(u32, u64)> =
-            cycle.rows.iter().filter_map(|row| Some((row.item, ms(row.seconds?)))).filter(|(_, ms)| *ms > 0).collect();
+        let row = |row: &super::Row| Some((row.item, ms(row.seconds?), row.failed == Some(true)));
+        let rows: Vec<(u32, u64, bool)> = cycle.rows.iter().filter_map(row).filter(|(_, ms, _)| *ms > 0).collect();
         let of = |row: &super::Row| row.circumstances.as_deref().unwrap_or(&none).clone();
         let about = cycle.rows.first().map(of).unwrap_or_default();
         if rows.len() > 1 {
             cycles += 1.0;
+            failing += f64::from(u8::from(rows.iter().any(|row| row.2)));
             let name = |item: u32| table.items[item as usize].as_str();
-            let truth: Vec<Job> = rows.iter().map(|(_, ms)| Job { ms: *ms, slots: 1_000, ..Job::default() }).collect();
-            let means: Vec<Option<u64>> = rows.iter().map(|(item, _)| mean(&durations, name(*item), &about)).collect();
-            let risks: Vec<f64> = rows.iter().map(|(item, _)| failures.risk(name(*item), &about).probability).collect();
+            let truth: Vec<Job> =
+                rows.iter().map(|(_, ms, _)| Job { ms: *ms, slots: 1_000, ..Job::default() }).collect();
+            let means: Vec<Option<u64>> = rows.iter().map(|(item, ..)| mean(&durations, name(*item), &about)).collect();
+            let risks: Vec<f64> =
+                rows.iter().map(|(item, ..)| failures.risk(name(*item), &about).probability).collect();
             let expected: Vec<Job> =
                 costs(&means).into_iter().map(|ms| Job { ms, slots: 1_000, ..Job::default() }).collect();
             let by = |known: &HashMap<u32, f64>| -> Vec<u64> {
-                rows.iter().map(|(item, _)| known.get(item).map_or(u64::MAX, |ms| *ms as u64)).collect()
+                rows.iter().map(|(item, ..)| known.get(item).map_or(u64::MAX, |ms| *ms as u64)).collect()
             };
             for (at, (count, _)) in SLOTS.iter().enumerate() {
                 let slots = count * 1_000;
@@ -54,7 +60,9 @@ pub fn measure(table: &Table) -> Option<Section> {
                 let ordered = |strategy| order(world, strategy, Level::Balanced).urgency;
                 let orders = [
                     ordered(Strategy::Latency),
+                    ordered(Strategy::Balanced),
                     ordered(Strategy::FailFast),
+                    ordered(Strategy::Cost),
                     by(&last),
                     by(&ewma),
                     (0..rows.len() as u64).rev().collect(),
@@ -62,11 +70,15 @@ pub fn measure(table: &Table) -> Option<Section> {
                     truth.iter().map(|job| job.ms).collect(),
                 ];
                 let bound = list::lower_bound(&truth, slots) as f64;
-                let ends = orders.map(|urgency| list::schedule(&truth, slots, &urgency).makespan as f64);
-                for (sum, end) in sums.iter_mut().zip(ends) {
-                    sum[at] += end / bound;
+                let found = orders.map(|urgency| list::schedule(&truth, slots, &urgency));
+                let fastest = found[0].makespan as f64;
+                for (method, found) in found.iter().enumerate() {
+                    sums[method][at] += found.makespan as f64 / bound;
+                    green[method][at] += found.makespan as f64 / fastest;
+                    let ends =
+                        found.starts.iter().zip(&rows).filter(|(_, row)| row.2).map(|(start, row)| start + row.1);
+                    firsts[method][at] += ends.min().unwrap_or(0) as f64 / bound;
                 }
-                green[at] += ends[1] / ends[0];
             }
         }
         for row in &cycle.rows {
@@ -88,12 +100,12 @@ pub fn measure(table: &Table) -> Option<Section> {
         return None;
     }
     let row = |(at, method): (usize, &&str)| {
-        let mut metrics: Vec<(&'static str, f64)> =
-            SLOTS.iter().zip(sums[at]).map(|((_, names), sum)| (names[0], sum / cycles)).collect();
-        if *method == "wf fail-fast" {
-            metrics.extend(SLOTS.iter().zip(green).map(|((_, names), sum)| (names[1], sum / cycles)));
-        }
-        Measured { method: (*method).to_owned(), metrics }
+        let of = |(slots, (_, names)): (usize, &(u32, [&'static str; 3]))| {
+            let first = (failing > 0.0).then(|| (names[2], firsts[at][slots] / failing));
+            let all = [(names[0], sums[at][slots] / cycles), (names[1], green[at][slots] / cycles)];
+            all.into_iter().chain(first).collect::<Vec<_>>()
+        };
+        Measured { method: (*method).to_owned(), metrics: SLOTS.iter().enumerate().flat_map(of).collect() }
     };
     Some(Section { name: "makespan", rows: METHODS.iter().enumerate().map(row).collect() })
 }
