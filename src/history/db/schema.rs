@@ -5,6 +5,8 @@
 
 /// Raised with every change of [`TABLES`]. It stands in the file's `user_version`.
 pub(super) const VERSION: i64 = 1;
+/// Says so; it takes no parameters.
+pub(super) const SET_VERSION: &str = "PRAGMA user_version = 1";
 
 /// Everything that is created, one statement each. A file that holds anything else is not wf's.
 pub(super) const TABLES: &[&str] = &[
