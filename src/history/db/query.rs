@@ -42,7 +42,8 @@ pub(super) const DURATIONS: &str = "SELECT step, run, wall_ms, cpu_ms, verdict F
                                     WHERE run >= ? AND verdict IS NOT NULL ORDER BY run, at";
 pub(super) const DURATIONS_OF: &str = "SELECT step, run, wall_ms, cpu_ms, verdict FROM attempts \
                                        WHERE step = ? AND verdict IS NOT NULL ORDER BY run, at";
-pub(super) const VERDICTS: &str = "SELECT step, key, run, verdict, flaky FROM attempts WHERE verdict IS NOT NULL ORDER BY run, at";
+pub(super) const VERDICTS: &str = "SELECT step, key, run, verdict, flaky FROM attempts \
+                                   WHERE verdict IS NOT NULL ORDER BY run, at";
 pub(super) const ANOMALIES: &str = "SELECT run, step, kind, message FROM anomalies WHERE run = ? ORDER BY rowid";
 
 impl Db {
