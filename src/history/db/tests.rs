@@ -431,9 +431,9 @@ fn questions_use_indexes() {
         (query::OF_STEP, "SEARCH a USING INDEX attempts_by_step (step=?)"),
         (query::HITS_OF_STEP, "SEARCH h USING COVERING INDEX hits_by_step (step=?)"),
         (query::DURATIONS, "SEARCH attempts USING PRIMARY KEY (run>?)"),
-        (query::DURATIONS_OF, "SEARCH attempts USING INDEX attempts_by_step (step=?)"),
+        (query::DURATIONS_OF, "SEARCH attempts USING COVERING INDEX attempts_by_step (step=?)"),
         (query::ANOMALIES, "SEARCH anomalies USING INDEX anomalies_by_run (run=?)"),
-        (costs::COSTS, "SCAN attempts USING INDEX attempts_by_step"),
+        (costs::COSTS, "SCAN attempts USING COVERING INDEX attempts_by_step"),
         (costs::SAVED, "SCAN hits USING COVERING INDEX hits_by_step"),
         (costs::FLAKY, "COVERING INDEX attempts_by_key (key>?)"),
     ] {
