@@ -1,7 +1,7 @@
 //! `.wf/history.db`: what `wf history` says of steps from it, and that it may be anything, or nothing, at any time.
 
 use crate::git_repo::Scratch;
-use crate::history_rig::{command, history, repository, start_held, until, wf};
+use crate::history_rig::{command, history, repository, run_dir, start_held, until, wf};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::fs;
@@ -45,6 +45,23 @@ fn attempts_of_a_run_a_step_and_all_are_shown() {
         assert!(said.err.contains(word), "{}", said.err);
     }
     wf(&scratch, &["history", "--steps", "bad"]).exits(2);
+}
+
+#[test]
+fn a_run_records_its_circumstances() {
+    let scratch = Scratch::new();
+    scratch.write(".workflow-config.yaml", CACHED).write("a.txt", "1").commit("first");
+    scratch.write("src/a.rs", "").write("README.md", "").write("src/b.rs", "");
+    let mut command = command(&scratch, &scratch.root, &["run", "--base", "HEAD"]);
+    command.env("ImageOS", "ubuntu24").env("RUNNER_ARCH", "X64").output().unwrap();
+    let facts = fs::read_to_string(run_dir(&history(&scratch)[0]).join("facts.jsonl")).unwrap();
+    let run: Value = serde_json::from_str(facts.lines().nth(1).unwrap()).unwrap();
+    let circumstances = &run["circumstances"];
+    assert_eq!((&circumstances["runner"], &circumstances["files"]), (&json!("ubuntu24-X64"), &json!(3)));
+    assert_eq!(circumstances["categories"], json!({ "code": 2, "docs": 1 }));
+    assert_eq!(circumstances["paths"], json!(["README.md", "src/a.rs", "src/b.rs"]));
+    assert!(circumstances["cores"].as_u64().unwrap() > 0 && circumstances["load"].as_f64().unwrap() >= 0.0);
+    assert!(circumstances["at"].as_i64().unwrap() > 1_700_000_000);
 }
 
 #[test]

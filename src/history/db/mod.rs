@@ -1,9 +1,9 @@
 //! A database of what happened, for questions that would otherwise read every log: `.wf/history.db`.
 //!
 //! It is derived: everything in it comes from logs and the facts they left, and it can be deleted at any time. Only
-//! commands that ask it open it, never a run. It is not believed on sight: what has another version or another shape than
-//! this wf would have written is moved away and made anew. Calls block; the runtime is inside. Does not know: what the
-//! answers are for.
+//! commands that ask it open it, never a run. It is not believed on sight: what has another version or another shape
+//! than this wf would have written is moved away and made anew. Calls block; the runtime is inside. Does not know: what
+//! the answers are for.
 
 mod answer;
 mod costs;

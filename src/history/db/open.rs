@@ -3,7 +3,7 @@
 //! A lock on `locks/history.lock` is shared by all who have it open. Who replaces the file holds it alone, because
 //! SQLite would take the old file's journal for the new one's. Does not know: what is in the tables.
 
-use super::schema::{TABLES, VERSION};
+use super::schema::{SET_VERSION, TABLES, VERSION};
 use super::{Db, DbError, companions, failed, place};
 use crate::history::{StateDir, open};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
@@ -173,23 +173,29 @@ async fn strange(connection: &mut SqliteConnection) -> Result<Option<Why>, sqlx:
     Ok((found != TABLES).then(|| Why::Damaged { message: "its tables are not those of wf".into() }))
 }
 
-/// Makes an empty database. A crash leaves version 0, which is another version.
+/// Makes an empty database. It gets its name when it is whole, so that a crash leaves none.
 async fn create(path: &Path) -> Result<SqliteConnection, DbError> {
+    let new = path.with_extension("db.new");
+    // A journal whose database somebody deleted would be taken for the new one's.
+    let left = companions(&new).into_iter().chain(companions(path)).chain([new.clone()]);
+    left.into_iter().try_for_each(|file| remove(&file))?;
     // With our rights before SQLite sees it; its journal gets the same.
-    open::create(path).map_err(io("create", path))?;
+    open::create(&new).map_err(io("create", &new))?;
     let made = async {
-        let mut connection = options(path).connect().await?;
+        let mut connection = options(&new).connect().await?;
         // Readers and a writer at once. It stays so, and cannot be waited for: so it is said where nobody else is.
         sqlx::query("PRAGMA journal_mode = WAL").execute(&mut connection).await?;
         let mut work = connection.begin_with("BEGIN IMMEDIATE").await?;
         for table in TABLES {
             sqlx::query(*table).execute(&mut *work).await?;
         }
-        sqlx::query("PRAGMA user_version = 1").execute(&mut *work).await?;
+        sqlx::query(SET_VERSION).execute(&mut *work).await?;
         work.commit().await?;
-        Ok(connection)
+        connection.close().await
     };
-    made.await.map_err(failed(path))
+    made.await.map_err(failed(&new))?;
+    std::fs::rename(&new, path).map_err(io("name", path))?;
+    options(path).connect().await.map_err(failed(path))
 }
 
 fn kept_as(path: &Path) -> PathBuf {

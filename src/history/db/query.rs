@@ -12,8 +12,8 @@ use std::collections::HashMap;
 /// A limit that is none.
 const ALL: usize = usize::MAX;
 
-const RUNS: &str = concat!("SELECT ", run_columns!(), " FROM runs ORDER BY id DESC LIMIT ?");
-const NAMED: &str =
+pub(super) const RUNS: &str = concat!("SELECT ", run_columns!(), " FROM runs ORDER BY id DESC LIMIT ?");
+pub(super) const NAMED: &str =
     concat!("SELECT ", run_columns!(), " FROM runs WHERE id >= ?1 AND id < ?1 || 'g' ORDER BY id DESC LIMIT 6");
 
 macro_rules! attempts {
@@ -42,7 +42,8 @@ pub(super) const DURATIONS: &str = "SELECT step, run, wall_ms, cpu_ms, verdict F
                                     WHERE run >= ? AND verdict IS NOT NULL ORDER BY run, at";
 pub(super) const DURATIONS_OF: &str = "SELECT step, run, wall_ms, cpu_ms, verdict FROM attempts \
                                        WHERE step = ? AND verdict IS NOT NULL ORDER BY run, at";
-const VERDICTS: &str = "SELECT step, key, run, verdict, flaky FROM attempts WHERE verdict IS NOT NULL ORDER BY run, at";
+pub(super) const VERDICTS: &str = "SELECT step, key, run, verdict, flaky FROM attempts \
+                                   WHERE verdict IS NOT NULL ORDER BY run, at";
 pub(super) const ANOMALIES: &str = "SELECT run, step, kind, message FROM anomalies WHERE run = ? ORDER BY rowid";
 
 impl Db {

@@ -281,6 +281,38 @@ fn a_row_of_nonsense_is_damage_and_a_rebuild_mends_it() {
 }
 
 #[test]
+fn a_crash_while_it_is_made_leaves_nothing_that_matters() {
+    let (_dir, state) = state();
+    passed_run(&state, 1_000);
+    for left in ["history.db.new", "history.db.new-wal", "history.db.new-journal"] {
+        std::fs::write(state.root().join(left), "half").unwrap();
+    }
+    let (mut db, caught) = caught_up(&state);
+    assert_eq!((caught.taken, caught.replaced), (1, None));
+    same_as_recorded(&mut db, &state);
+    assert!(!state.root().join("history.db.new").exists());
+}
+
+#[test]
+fn a_journal_whose_database_was_deleted_is_not_taken_for_the_new_ones() {
+    let (_dir, state) = state();
+    for at in 1..=9 {
+        passed_run(&state, at * 1_000);
+    }
+    let [wal, ..] = companions(&place(&state));
+    let (mut db, _) = caught_up(&state);
+    db.ask("a change", sqlx::query("UPDATE runs SET ran = 77")).unwrap();
+    let journal = std::fs::read(&wal).unwrap();
+    assert!(!journal.is_empty());
+    drop(db);
+    std::fs::remove_file(place(&state)).unwrap();
+    std::fs::write(&wal, journal).unwrap();
+    let (mut db, caught) = caught_up(&state);
+    assert_eq!((caught.taken, caught.replaced), (9, None));
+    same_as_recorded(&mut db, &state);
+}
+
+#[test]
 fn symlinks_and_other_strange_files_are_refused_and_nothing_behind_them_is_touched() {
     for name in ["history.db", "history.db-wal", "history.db-shm"] {
         let (dir, state) = state();
@@ -391,14 +423,17 @@ fn questions_use_indexes() {
         rows.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>().join("; ")
     };
     for (sql, index) in [
+        (query::RUNS, "SCAN runs USING INDEX sqlite_autoindex_runs_1"),
+        (query::NAMED, "SEARCH runs USING INDEX sqlite_autoindex_runs_1 (id>? AND id<?)"),
+        (query::VERDICTS, "SCAN attempts"),
         (query::OF_ALL, "SCAN a"),
         (query::OF_RUN, "SEARCH a USING PRIMARY KEY (run=?)"),
         (query::OF_STEP, "SEARCH a USING INDEX attempts_by_step (step=?)"),
         (query::HITS_OF_STEP, "SEARCH h USING COVERING INDEX hits_by_step (step=?)"),
         (query::DURATIONS, "SEARCH attempts USING PRIMARY KEY (run>?)"),
-        (query::DURATIONS_OF, "SEARCH attempts USING INDEX attempts_by_step (step=?)"),
+        (query::DURATIONS_OF, "SEARCH attempts USING COVERING INDEX attempts_by_step (step=?)"),
         (query::ANOMALIES, "SEARCH anomalies USING INDEX anomalies_by_run (run=?)"),
-        (costs::COSTS, "SCAN attempts USING INDEX attempts_by_step"),
+        (costs::COSTS, "SCAN attempts USING COVERING INDEX attempts_by_step"),
         (costs::SAVED, "SCAN hits USING COVERING INDEX hits_by_step"),
         (costs::FLAKY, "COVERING INDEX attempts_by_key (key>?)"),
     ] {
