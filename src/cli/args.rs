@@ -222,14 +222,22 @@ pub struct DecideArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Examples:\n  wf plan\n  wf plan --base origin/main --json\n  wf plan --all")]
+#[command(
+    after_help = "Examples:\n  wf plan\n  wf plan --base origin/main --json\n  wf plan --all --verbose\n  wf plan --all --shards 4 --shard 1"
+)]
 pub struct PlanArgs {
     #[command(flatten)]
     pub decide: DecideArgs,
+    /// Share the steps out over so many machines, each with what they need
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub shards: Option<u16>,
+    /// Only the steps of this machine, from 1
+    #[arg(long, value_name = "I", requires = "shards", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub shard: Option<u16>,
     /// One JSON document
     #[arg(long)]
     pub json: bool,
-    /// Name every skipped step
+    /// Name every skipped step, and compare strategies
     #[arg(long, short)]
     pub verbose: bool,
 }
@@ -260,7 +268,7 @@ pub struct ChangesArgs {
 impl RunArgs {
     /// The plan of this run: what `--dry-run` prints.
     pub fn as_plan(&self) -> PlanArgs {
-        PlanArgs { decide: self.decide.clone(), json: self.json, verbose: self.verbose }
+        PlanArgs { decide: self.decide.clone(), json: self.json, verbose: self.verbose, shards: None, shard: None }
     }
 }
 

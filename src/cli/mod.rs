@@ -19,6 +19,7 @@ pub mod load;
 pub mod look;
 mod machine;
 pub mod ml;
+pub mod outline;
 pub mod plan;
 pub mod prepared;
 pub mod recorded;

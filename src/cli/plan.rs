@@ -5,10 +5,13 @@ use super::changes::base_words;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::forecast::Forecast;
+use super::outline;
 use super::prepared::{self, Keys, Ready};
 use super::reuse;
 use crate::engine::reuse::Foretold;
-use crate::event::{Decision, EventKind, PlannedStep};
+use crate::engine::{self, Outlined, Outlook};
+use crate::event::{Decision, EventKind, PlannedStep, Predicted};
+use crate::history::StateDir;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -21,6 +24,11 @@ const NAMED: usize = 12;
 pub fn run(args: &PlanArgs, cx: &Context) -> Result<Exit, Failure> {
     let mut ready = prepared::prepare(&args.decide, Keys::IfStored, cx)?;
     let forecast = reuse::predict(&mut ready, None, cx)?;
+    let outlined = outlined(&mut ready, &forecast, cx)?;
+    if let Some(count) = args.shards {
+        return shards(args, count, &outlined, cx);
+    }
+    let outline = outlined.is_known().then(|| outlined.outline(&ready.request, args.verbose));
     let steps = ready.prepared.plan.steps();
     if args.json {
         let class = ready.prepared.class.as_ref();
@@ -36,11 +44,49 @@ pub fn run(args: &PlanArgs, cx: &Context) -> Result<Exit, Failure> {
             "notes": ready.prepared.notes,
             "stages": ready.prepared.plan.stages,
             "cache": forecast.json(),
+            "expected": outline.as_ref().map(|outline| outline::json(&outlined, outline)),
             "steps": steps.iter().map(|step| Told::of(step, &ready, &forecast)).collect::<Vec<_>>(),
         }))?;
         return Ok(Exit::Passed);
     }
-    cx.print(&text(&ready, &steps, &forecast, args.verbose))?;
+    let mut said = text(&ready, &steps, &forecast, args.verbose);
+    if let Some(outline) = outline.filter(|_| outlined.steps.len() > 1) {
+        said.push_str(&outline::text(&ready, &outlined, &outline, args.verbose));
+    }
+    cx.print(&said)?;
+    Ok(Exit::Passed)
+}
+
+/// What is expected of the steps that would really run. What could not be read is told with the other notes.
+fn outlined(ready: &mut Ready, forecast: &Forecast, cx: &Context) -> Result<Outlined, Failure> {
+    let (place, by) = cx.state_place(&ready.config);
+    let state = if ready.prepared.past && ready.request.settings.ml_optimize {
+        Some(StateDir::open_read_only(&place, by)?)
+    } else {
+        None
+    };
+    let about = engine::circumstances(&ready.prepared, &super::machine::machine(cx), &engine::Clock::utc());
+    let mut outlook = Outlook::new(state, about);
+    let is_known = |at: usize| forecast.of(at).is_some_and(|told| matches!(told.predicted, Predicted::Hit { .. }));
+    let (outlined, notes) = Outlined::of(&ready.prepared, &ready.request, &mut outlook, is_known);
+    ready.prepared.notes.extend(notes);
+    Ok(outlined)
+}
+
+/// Only which machine runs what.
+fn shards(args: &PlanArgs, count: u16, outlined: &Outlined, cx: &Context) -> Result<Exit, Failure> {
+    let (found, even) = outlined.shards(count.into());
+    let only = args.shard.map(usize::from);
+    if only.is_some_and(|only| only > found.len()) {
+        return Err(Failure::usage(format!("--shard is one of 1 to {count}")));
+    }
+    if args.json {
+        let all: Vec<_> = found.iter().map(|shard| outline::shard_json(outlined, shard)).collect();
+        let shown = only.map_or_else(|| json!(all), |only| json!(all[only - 1]));
+        cx.print_json(&json!({ "format": 1, "known": outlined.is_known(), "balance": even, "shards": shown }))?;
+    } else {
+        cx.print(&outline::shards_text(outlined, &found, even, only))?;
+    }
     Ok(Exit::Passed)
 }
 

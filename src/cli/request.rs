@@ -5,6 +5,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::load::LoadedConfig;
 use crate::base::RepoPath;
+use crate::config::model::Strategy;
 use crate::config::{Origin, Override};
 use crate::plan::{BaseRef, Filter, RunRequest};
 
@@ -48,7 +49,10 @@ pub fn overrides(args: &DecideArgs) -> Vec<Override> {
 /// # Errors
 /// `--here` outside the repository.
 pub fn resolve(args: &DecideArgs, config: &LoadedConfig, cx: &Context) -> Result<RunRequest, Failure> {
-    let settings = config.workflow().settings.clone();
+    let mut settings = config.workflow().settings.clone();
+    if settings.strategy == Strategy::Memory {
+        settings.max_memory_bytes = settings.max_memory_bytes.or_else(|| Some(rustix::system::sysinfo().totalram));
+    }
     let base = match (&args.base, args.staged) {
         (Some(reference), _) => BaseRef::Asked(reference.clone()),
         (None, true) => BaseRef::Staged,

@@ -3,7 +3,7 @@
 //! Most runs start nothing and never come here. Does not know how durations are learned.
 
 use super::outlook::Outlook;
-use crate::config::model::{RunOn, Settings};
+use crate::config::model::{RunOn, Settings, Strategy};
 use crate::event::{EventKind, Expected, ExpectedStep, Interval};
 use crate::graph::StepGraph;
 use crate::schedule::forecast::forecast;
@@ -53,6 +53,11 @@ impl Expecting {
         // Tasks are in topological order, and so are the jobs.
         let expected = open.iter().map(|task| self.outlook.of(graph.step(steps[*task])));
         let expected: Vec<ExpectedStep> = expected.collect();
+        if self.settings.strategy == Strategy::Memory {
+            for task in &open {
+                scheduler.claim(*task, self.outlook.peak_bytes(graph.step(steps[*task])));
+            }
+        }
         let spans: Vec<Option<Interval>> = expected.iter().map(|step| step.span).collect();
         let means: Vec<Option<u64>> = expected.iter().map(|step| step.span.map(|_| step.mean_ms)).collect();
         let costs = costs(&means);

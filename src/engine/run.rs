@@ -14,10 +14,11 @@ use crate::classify;
 use crate::event::{EventKind, Machine, Place, RunStarted, RunStatus, WarningCode};
 use crate::exec::mask::Masker;
 use crate::exec::{Ended, Progress, RunStep, StopHow};
-use crate::history::{self, LogWriter, RunRef, StateDir};
+use crate::history::{LogWriter, RunRef, StateDir};
 use crate::plan::RunRequest;
 use crate::report::{RunView, Sink};
 use crate::schedule::{self, Answer, Capacity, Effect, Input, Lookup, Rules, Scheduler, State};
+pub use first::circumstances;
 use first::{changes, started};
 use std::collections::{HashMap, VecDeque};
 use std::mem::ManuallyDrop;
@@ -184,7 +185,7 @@ impl Loop {
         };
         let folder = log.run().clone();
         let started = RunStarted { place, machine, ..started(&prepared, request, &root, &id, jobs) };
-        let about = history::circumstances_of(&started, &changes(&prepared));
+        let about = circumstances(&prepared, &started.machine, &started.started_at);
         let outlook = Outlook::new(past.filter(|_| prepared.past), about.clone());
         let order = if sequential { None } else { Some(rules.capacity.cpu_milli) };
         let expecting = Expecting::new(outlook, &request.settings, order, about.at, list.len());
@@ -257,7 +258,9 @@ impl Loop {
         let looked = std::thread::scope(|scope| {
             let looking = (!asked.is_empty()).then(|| scope.spawn(|| look(reuse.as_ref(), &steps, &asked)));
             self.tell_plan(started);
-            expected.into_iter().for_each(|expected| self.telling.tell(expected));
+            for expected in expected {
+                self.telling.tell(expected);
+            }
             looking.map(|looking| looking.join().unwrap_or_else(|bug| std::panic::resume_unwind(bug)))
         });
         if let Some(looked) = looked {

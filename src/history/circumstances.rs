@@ -2,7 +2,7 @@
 //!
 //! Does not know: what they are good for; see [`crate::predict`].
 
-use crate::event::{EventKind, RunStarted};
+use crate::event::{EventKind, Machine, RunStarted};
 use crate::predict::Circumstances;
 
 /// At most so many changed paths are kept of a run: more of them tell no more of it.
@@ -29,18 +29,22 @@ pub(super) fn circumstances(head: &RunStarted, changed: Option<Circumstances>) -
     if changed.is_none() && head.machine.is_unknown() {
         return None;
     }
-    Some(Circumstances {
-        cores: head.machine.cores,
-        load: head.machine.load,
-        runner: head.machine.runner.clone(),
-        at: head.started_at.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_second),
-        ..changed.unwrap_or_default()
-    })
+    Some(on(&head.machine, &head.started_at, changed.unwrap_or_default()))
 }
 
-/// The circumstances of a run that begins so.
-pub fn circumstances_of(head: &RunStarted, changes: &EventKind) -> Circumstances {
-    circumstances(head, changed(changes)).unwrap_or_default()
+fn on(machine: &Machine, started_at: &str, changed: Circumstances) -> Circumstances {
+    Circumstances {
+        cores: machine.cores,
+        load: machine.load,
+        runner: machine.runner.clone(),
+        at: started_at.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_second),
+        ..changed
+    }
+}
+
+/// The circumstances of a run that begins on this machine at this time, with these changes.
+pub fn circumstances_of(machine: &Machine, started_at: &str, changes: &EventKind) -> Circumstances {
+    on(machine, started_at, changed(changes).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -49,7 +53,6 @@ mod tests {
     use crate::base::RepoPath;
     use crate::change::{Base, ChangedFile, Status, Where};
     use crate::event::Event;
-    use crate::event::Machine;
     use crate::history::Row;
     use crate::history::facts::Fold;
     use crate::history::samples;

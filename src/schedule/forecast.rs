@@ -3,6 +3,7 @@
 //! The run is rehearsed a number of times, each with other durations out of the steps' own intervals, and the quantiles of
 //! its end are its interval (Monte Carlo, as PERT simulation does it: R. M. Van Slyke, 1963).
 
+use super::chance::Chance;
 use super::list::{self, Job};
 use crate::event::Interval;
 
@@ -31,7 +32,7 @@ pub fn forecast(jobs: &[Job], spans: &[Option<Interval>], slots: u32, urgency: &
         list::schedule(&rehearsed, slots, urgency).makespan
     };
     let likely = end(&mut |span| span.ms);
-    let mut chance = Chance(1);
+    let mut chance = Chance::new(1);
     let times = (BUDGET / jobs.len()).clamp(TIMES.0, TIMES.1);
     let mut ends: Vec<u64> = (0..times)
         .map(|_| {
@@ -51,28 +52,12 @@ fn drawn(span: &Interval, z: f64) -> u64 {
     (ms * (side / ms).powf(z.abs() / Z80)) as u64
 }
 
-/// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
-struct Chance(u64);
-
-impl Chance {
-    fn share(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    /// About normal, and never further than six: the sum of twelve even shares has variance 1.
-    fn normal(&mut self) -> f64 {
-        (0..12).map(|_| self.share()).sum::<f64>() - 6.0
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::list::samples::jobs;
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "a span that is known, where one may not be")]
     fn span(ms: u64, low_ms: u64, high_ms: u64) -> Option<Interval> {
         Some(Interval { ms, low_ms, high_ms })
     }

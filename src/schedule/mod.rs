@@ -3,6 +3,7 @@
 //! Knows: what waits for what, priorities, pools, stages, retries. Does not know: processes, clocks, files, the
 //! terminal. Time enters as a number; chance enters as a seed.
 
+pub mod chance;
 pub mod forecast;
 pub mod list;
 pub mod outline;
@@ -180,7 +181,7 @@ pub struct Scheduler {
     interrupted: bool,
     aborted: bool,
     finished: bool,
-    chance: u64,
+    chance: chance::Chance,
 }
 
 #[derive(Clone, Debug, Default)]

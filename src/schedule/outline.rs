@@ -56,7 +56,13 @@ impl Outline {
 }
 
 /// Outlines jobs, which come in topological order with the time that is likely; `spans` says how sure that is.
-pub fn outline(world: World<'_>, spans: &[Option<Interval>], strategy: Strategy, level: Level) -> Outline {
+pub fn outline(
+    world: World<'_>,
+    spans: &[Option<Interval>],
+    strategy: Strategy,
+    level: Level,
+    compared: &[Strategy],
+) -> Outline {
     let (jobs, slots) = (world.jobs, world.slots);
     let chosen = order(world, strategy, level);
     let levels = list::bottom_levels(jobs);
@@ -84,7 +90,7 @@ pub fn outline(world: World<'_>, spans: &[Option<Interval>], strategy: Strategy,
         critical,
         makespan_ms: chosen.schedule.makespan,
         bottlenecks,
-        strategies: STRATEGIES.into_iter().map(choice).collect(),
+        strategies: compared.iter().copied().map(choice).collect(),
     }
 }
 
@@ -127,7 +133,7 @@ mod tests {
         let world = World { jobs: &all, risks: &risks, slots: 2_000 };
         let sure: Vec<_> =
             all.iter().map(|job| Some(Interval { ms: job.ms, low_ms: job.ms, high_ms: job.ms })).collect();
-        let found = outline(world, &sure, Strategy::Balanced, Level::Balanced);
+        let found = outline(world, &sure, Strategy::Balanced, Level::Balanced, &STRATEGIES);
         assert_eq!((found.work_ms, found.critical_ms, found.makespan_ms), (900, 500, 500));
         assert_eq!((found.critical.clone(), found.run.unwrap().ms), (vec![0, 1, 2], 500));
         assert_eq!(found.bottlenecks[0], (1, 100), "then `d` is the longest");
@@ -139,7 +145,7 @@ mod tests {
     fn the_likely_failure_comes_first_where_that_is_asked_for() {
         let all = jobs(&[(&[], 900), (&[], 1_000), (&[], 10)]);
         let world = World { jobs: &all, risks: &[0.0, 0.0, 0.3], slots: 1_000 };
-        let found = outline(world, &[None, None, None], Strategy::Latency, Level::Balanced);
+        let found = outline(world, &[None, None, None], Strategy::Latency, Level::Balanced, &STRATEGIES);
         let first: Vec<_> = found.strategies.iter().map(|choice| choice.first_failure_ms.unwrap()).collect();
         assert_eq!(first, [10, 1_910, 10, 10, 1_910]);
         assert_eq!(found.run, None);

@@ -6,6 +6,7 @@ use super::{
 use crate::base::Millis;
 use crate::config::model::{FailFast, RunOn};
 use crate::event::{Outcome, RunStatus, StopHow};
+use crate::schedule::chance::Chance;
 use crate::schedule::pool::Pools;
 
 impl Scheduler {
@@ -42,7 +43,7 @@ impl Scheduler {
             interrupted: false,
             aborted: false,
             finished: false,
-            chance: rules.seed,
+            chance: Chance::new(rules.seed),
             tasks,
             rules,
         }
@@ -64,6 +65,13 @@ impl Scheduler {
             if is_ready {
                 self.ready.push(priority, task);
             }
+        }
+    }
+
+    /// Lets a task that has not begun claim at least so many bytes of memory.
+    pub fn claim(&mut self, task: usize, bytes: u64) {
+        if !matches!(self.states.get(task), State::Running | State::Looking) {
+            self.tasks[task].memory_bytes = self.tasks[task].memory_bytes.max(bytes);
         }
     }
 
@@ -389,12 +397,7 @@ impl Scheduler {
         let retries = &self.tasks[task].retries;
         let doubled = retries.backoff_ms.saturating_mul(1 << (attempt - 1).min(20));
         let wait = doubled.min(retries.max_backoff_ms);
-        // splitmix64 (Steele, Lea and Flood 2014).
-        self.chance = self.chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.chance;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let chance = z ^ (z >> 31);
+        let chance = self.chance.draw();
         wait - if wait < 2 { 0 } else { chance % (wait / 2 + 1) }
     }
 }

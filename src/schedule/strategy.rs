@@ -56,7 +56,7 @@ pub fn order(world: World<'_>, strategy: Strategy, level: Level) -> Order {
     let fastest = latency(world);
     let allowance = match strategy {
         Strategy::Latency | Strategy::Memory => return fastest,
-        Strategy::Cost => return promoted(world, &fastest, &by_index(world), world.jobs.len()),
+        Strategy::Cost => return promoted(world, &fastest, &by_index(world)),
         Strategy::FailFast => FAIL_FAST,
         Strategy::Balanced => BALANCED,
     };
@@ -107,12 +107,12 @@ fn by_index(world: World<'_>) -> Vec<usize> {
     order
 }
 
-/// The first `count` of an order of jobs, and all they wait for, before everything else.
-fn promoted(world: World<'_>, otherwise: &Order, first: &[usize], count: usize) -> Order {
+/// Some jobs, in their order, and all they wait for, before everything else.
+fn promoted(world: World<'_>, otherwise: &Order, first: &[usize]) -> Order {
     let ahead = otherwise.urgency.iter().max().map_or(0, |most| most + 1);
     let mut urgency = otherwise.urgency.clone();
     let mut open = vec![];
-    for (rank, job) in first.iter().take(count).enumerate() {
+    for (rank, job) in first.iter().enumerate() {
         open.push(*job);
         while let Some(job) = open.pop() {
             if urgency[job] < ahead {
@@ -124,8 +124,9 @@ fn promoted(world: World<'_>, otherwise: &Order, first: &[usize], count: usize) 
     Order::of(world, urgency)
 }
 
-/// Promotes as many of the jobs that are likely to fail as fit without the run being expected to take longer by more than
-/// a share of its time. More of them mostly take longer, so that the number is found by bisection.
+/// Promotes the jobs that are likely to fail, as far as the run is not expected to take longer by more than a share of its
+/// time. One that does not fit among those before it is left out; more of them mostly take longer, so that the next such one
+/// is found by bisection.
 fn soonest_failure(world: World<'_>, fastest: &Order, allowance: f64) -> Order {
     let most = (fastest.schedule.makespan as f64 * (1.0 + allowance)) as u64;
     let levels = list::bottom_levels(world.jobs);
@@ -135,19 +136,74 @@ fn soonest_failure(world: World<'_>, fastest: &Order, allowance: f64) -> Order {
     let fits_in = |found: &Schedule| {
         found.makespan <= most && !found.starts.iter().enumerate().any(|(job, start)| is_late(job, *start))
     };
-    let first = by_index(world);
-    let (mut fits, mut fails, mut best) = (0, first.len() + 1, fastest.clone());
+    let (mut kept, mut rest, mut best) = (Vec::new(), &by_index(world)[..], fastest.clone());
     let mut tries = BUDGET / world.jobs.len().max(1);
-    let mut count = first.len();
-    while fails - fits > 1 && tries > 0 {
-        let found = promoted(world, fastest, &first, count);
-        if fits_in(&found.schedule) {
-            (fits, best) = (count, found);
-        } else {
-            fails = count;
+    while !rest.is_empty() {
+        let (mut fits, mut fails, mut count) = (0, rest.len() + 1, rest.len());
+        while fails - fits > 1 {
+            if tries == 0 {
+                return best;
+            }
+            tries -= 1;
+            let found = promoted(world, fastest, &[&kept[..], &rest[..count]].concat());
+            if fits_in(&found.schedule) {
+                (fits, best) = (count, found);
+            } else {
+                fails = count;
+            }
+            count = fits.midpoint(fails);
         }
-        count = fits.midpoint(fails);
-        tries -= 1;
+        kept.extend(&rest[..fits]);
+        rest = rest.get(fits + 1..).unwrap_or_default();
     }
     best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::list::samples::jobs;
+    use super::*;
+    use crate::config::model::Strategy;
+    use proptest::prelude::{prop_assert, proptest};
+
+    #[test]
+    fn what_was_never_seen_counts_as_the_longest() {
+        assert_eq!(costs(&[Some(5), None, Some(0), Some(9)]), [5, 9, 1, 9]);
+        assert_eq!(costs(&[None, None]), [1_000, 1_000]);
+    }
+
+    #[test]
+    fn a_likely_failure_comes_first_where_there_is_room_for_it() {
+        // The long one must start at once; beside it there is room for the risky one.
+        let all = jobs(&[(&[], 100), (&[], 20), (&[], 10)]);
+        let world = World { jobs: &all, risks: &[0.0, 0.0, 0.5], slots: 2_000 };
+        let starts = |strategy| order(world, strategy, Level::Balanced).schedule.starts;
+        assert_eq!(starts(Strategy::Latency), [0, 0, 20]);
+        assert_eq!(starts(Strategy::FailFast), [0, 10, 0]);
+        // One that would push the long one back waits; the next in line does not.
+        let world = World { jobs: &all, risks: &[0.0, 0.5, 0.4], slots: 1_000 };
+        let first = order(world, Strategy::Cost, Level::Balanced).schedule.starts;
+        assert_eq!(first, [30, 10, 0], "by risk per second");
+    }
+
+    proptest! {
+        #[test]
+        fn green_runs_take_no_longer_than_allowed(
+            shape in proptest::collection::vec((0..30usize, 1..90u64, 0..100u32), 1..30), slots in 1..5u32,
+        ) {
+            let of: Vec<(Vec<usize>, u64)> = shape.iter().enumerate()
+                .map(|(at, (wait, ms, _))| (if *wait < at { vec![*wait] } else { vec![] }, *ms)).collect();
+            let borrowed: Vec<(&[usize], u64)> = of.iter().map(|(waits, ms)| (&waits[..], *ms)).collect();
+            let all = jobs(&borrowed);
+            let risks: Vec<f64> = shape.iter().map(|(_, _, risk)| f64::from(*risk) / 100.0).collect();
+            let world = World { jobs: &all, risks: &risks, slots: slots * 1_000 };
+            let end = |strategy, level| order(world, strategy, level).schedule.makespan as f64;
+            let fastest = end(Strategy::Latency, Level::Balanced);
+            let by_level = list::schedule(&all, world.slots, &list::bottom_levels(&all)).makespan as f64;
+            prop_assert!(fastest <= by_level);
+            prop_assert!(end(Strategy::FailFast, Level::Balanced) <= fastest * (1.0 + FAIL_FAST));
+            prop_assert!(end(Strategy::Balanced, Level::Balanced) <= fastest * (1.0 + BALANCED));
+            prop_assert!(end(Strategy::FailFast, Level::Conservative) <= fastest);
+        }
+    }
 }

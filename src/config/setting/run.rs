@@ -201,7 +201,7 @@ pub static SETTINGS: Table<Draft> = &[
             "What the order of steps is good at. `latency`: the run is over as soon as possible. `fail-fast`: the first \
              failure comes as soon as possible, as far as a green run is expected to take at most 1 % longer. `balanced`: the \
              same for at most 0.2 %. `cost`: least work is done before the first failure, whatever that does to a green run. \
-             `memory`: `latency`, and what steps used of memory before counts as their claim on `max_memory`.",
+             `memory`: `latency`, and what steps used of memory before counts as their claim on `max_memory`, which then is all memory unless it is set.",
         ),
         set: |d, v, cx| put(&mut d.settings.strategy, cx.word(v, STRATEGY)),
     },

@@ -4,7 +4,9 @@ use crate::base::RunId;
 use crate::config::model::Smart;
 use crate::engine::{Clock, Prepared};
 use crate::event::{EventKind, FORMAT, Machine, Place, RunStarted, SEMANTICS};
+use crate::history;
 use crate::plan::RunRequest;
+use crate::predict::Circumstances;
 
 /// What is true when a run begins, but for where and on what it is made.
 pub(super) fn started(
@@ -41,6 +43,11 @@ pub(super) fn started(
         place: Place::Unknown,
         machine: Machine::default(),
     }
+}
+
+/// What is known of a run before its steps run.
+pub fn circumstances(prepared: &Prepared, machine: &Machine, started_at: &str) -> Circumstances {
+    history::circumstances_of(machine, started_at, &changes(prepared))
 }
 
 /// At most so many files are named in the log.

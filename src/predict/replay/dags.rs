@@ -1,5 +1,6 @@
 //! Made-up pipelines with heavy-tailed durations, always the same for a seed. Pure.
 
+use crate::schedule::chance::Chance;
 use crate::schedule::list::Job;
 
 /// How many steps each has.
@@ -8,35 +9,6 @@ pub const STEPS: usize = 60;
 const NEEDS: usize = 2;
 /// The tail of the durations: Pareto's alpha.
 const ALPHA: f64 = 1.1;
-
-/// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
-#[derive(Clone, Debug)]
-pub struct Chance(u64);
-
-impl Chance {
-    /// Always the same for a seed.
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// The next number.
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// The next share, above 0 and at most 1.
-    pub fn share(&mut self) -> f64 {
-        ((self.next() >> 11) + 1) as f64 / (1u64 << 53) as f64
-    }
-
-    /// The next number below `end`, which is not 0.
-    pub fn below(&mut self, end: usize) -> usize {
-        (self.next() % end.max(1) as u64) as usize
-    }
-}
 
 /// The pipeline of a seed: each step needs two earlier ones (the first few fewer), and takes a second or more.
 pub fn dag(seed: u64) -> Vec<Job> {

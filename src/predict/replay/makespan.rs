@@ -3,12 +3,13 @@
 //! Two kinds of work: recorded cycles, whose tests wait for nothing, ordered by what was learned of earlier cycles; and
 //! made-up pipelines with needs, whose durations are known. Everything is ordered by the code that orders runs.
 
-use super::dags::{self, Chance};
+use super::dags;
 use super::{Measured, Section, Table};
 use crate::config::model::{Level, Strategy};
 use crate::predict::Circumstances;
 use crate::predict::durations::Durations;
 use crate::predict::failures::{Failures, Verdict};
+use crate::schedule::chance::Chance;
 use crate::schedule::list::{self, Job};
 use crate::schedule::strategy::{World, costs, order};
 use std::collections::HashMap;
@@ -66,7 +67,7 @@ pub fn measure(table: &Table) -> Option<Section> {
                     by(&last),
                     by(&ewma),
                     (0..rows.len() as u64).rev().collect(),
-                    rows.iter().map(|_| chance.next()).collect(),
+                    rows.iter().map(|_| chance.draw()).collect(),
                     truth.iter().map(|job| job.ms).collect(),
                 ];
                 let bound = list::lower_bound(&truth, slots) as f64;
@@ -130,7 +131,7 @@ pub fn pipelines() -> Section {
         for (at, (count, _)) in SLOTS.iter().enumerate() {
             let slots = count * 1_000;
             let world = World { jobs: &jobs, risks: &risks, slots };
-            let mut random = || -> Vec<u64> { jobs.iter().map(|_| chance.next()).collect() };
+            let mut random = || -> Vec<u64> { jobs.iter().map(|_| chance.draw()).collect() };
             let orders = [
                 order(world, Strategy::Latency, Level::Balanced).urgency,
                 order(world, Strategy::FailFast, Level::Balanced).urgency,

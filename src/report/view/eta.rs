@@ -22,7 +22,9 @@ impl RunView {
             let waits: Vec<usize> = step.waits_for.iter().filter_map(|wait| at.get(wait.as_str()).copied()).collect();
             // A log may be forged: what does not come in order is not waited for.
             let waits: Vec<usize> = waits.into_iter().filter(|wait| *wait < job).collect();
-            waits.iter().for_each(|wait| jobs[*wait].dependents.push(job));
+            for wait in &waits {
+                jobs[*wait].dependents.push(job);
+            }
             let span = step.expected.as_ref().and_then(|expected| left(step, expected, now_ms));
             jobs.push(Job { waits, dependents: vec![], ms: span.map_or(1, |span| span.ms), slots: 1_000 });
             spans.push(span);
