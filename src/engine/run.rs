@@ -170,7 +170,10 @@ impl Loop {
         let sequential = !request.settings.parallel || request.jobs == 1;
         let jobs = if sequential { 1 } else { request.jobs };
         let known = &prepared.known.durations;
-        let cost = |at: usize| known.get(&prepared.plan.graph.step(at).id).copied().unwrap_or(1_000);
+        let predicts = request.settings.ml_optimize;
+        // Every step counts alike as long as nothing is known, or is to be known.
+        let known_of = |at: usize| known.get(&prepared.plan.graph.step(at).id).filter(|_| predicts).copied();
+        let cost = |at: usize| known_of(at).unwrap_or(1_000);
         let lookup = |at: usize| reuse.as_ref().map_or(Lookup::None, |reuse| reuse.lookup(at));
         let (list, steps) = schedule::tasks(&prepared.plan, sequential, cost, lookup);
         let tasks = steps.iter().enumerate().map(|(task, at)| (*at, task)).collect();

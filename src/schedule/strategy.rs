@@ -130,8 +130,12 @@ fn promoted(world: World<'_>, otherwise: &Order, first: &[usize]) -> Order {
 fn soonest_failure(world: World<'_>, fastest: &Order, allowance: f64) -> Order {
     let most = (fastest.schedule.makespan as f64 * (1.0 + allowance)) as u64;
     let levels = list::bottom_levels(world.jobs);
+    let slots = u64::from((world.slots / 1_000).max(1));
+    let area: u64 = world.jobs.iter().map(|job| job.ms).sum();
     let is_late = |job: usize, start: u64| {
-        start > fastest.schedule.starts[job] && start.saturating_add(DOUBT * levels[job]) > most
+        // More work takes longer in any order.
+        let anyway = (area + (DOUBT - 1) * levels[job]) / slots;
+        start > fastest.schedule.starts[job] && start.saturating_add(DOUBT * levels[job]) > most.max(anyway)
     };
     let fits_in = |found: &Schedule| {
         found.makespan <= most && !found.starts.iter().enumerate().any(|(job, start)| is_late(job, *start))

@@ -34,6 +34,7 @@ mod init_write;
 mod ml_replay;
 mod monorepo_run;
 mod outputs_rig;
+mod prediction;
 mod report_cli;
 mod report_live;
 mod run_decides;

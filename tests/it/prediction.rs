@@ -1,8 +1,122 @@
 //! What a run learns of earlier ones, and what it does with it.
 
-use crate::scratch::{Scratch, wf};
+use crate::git_repo::Scratch;
+use crate::history_rig::wf;
 use serde_json::Value;
 
 const CONFIG: &str = "steps:\n  - {id: short, run: sleep 0.02}\n  - {id: brief, run: sleep 0.03}\n  \
-                      - {id: middling, run: sleep 0.1}\n  - {id: longest, run: sleep 0.4}\n  \
+                      - {id: middling, run: sleep 0.1}\n  - {id: longest, run: sleep 0.5}\n  \
                       - {id: after, run: 'true', needs: [short]}\n";
+const RUN: [&str; 6] = ["run", "--all", "--no-cache", "--jobs", "2", "--json"];
+
+fn repository() -> Scratch {
+    let scratch = Scratch::new();
+    scratch.write(".workflow-config.yaml", CONFIG).commit("pipeline");
+    scratch
+}
+
+/// The events of a run.
+fn run(scratch: &Scratch, more: &[&str]) -> Vec<Value> {
+    let said = wf(scratch, &[&RUN[..], more].concat()).exits(0);
+    said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn of<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    events.iter().filter(|event| event["type"] == kind).collect()
+}
+
+fn first_started(events: &[Value]) -> Vec<String> {
+    of(events, "step-started").iter().take(2).map(|event| event["step"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_second_run_starts_the_longest_first_and_says_what_it_expects() {
+    let scratch = repository();
+    let first = run(&scratch, &[]);
+    let told = of(&first, "expected");
+    assert_eq!((told.len(), &told[0]["run"], &told[0]["steps"][0]["samples"]), (1, &Value::Null, &0.into()));
+    assert!(!first_started(&first).contains(&"longest".to_owned()), "nobody knows yet");
+
+    let second = run(&scratch, &[]);
+    assert!(first_started(&second).contains(&"longest".to_owned()), "{:?}", first_started(&second));
+    let told = of(&second, "expected")[0];
+    let ms = told["run"]["ms"].as_u64().unwrap();
+    assert!((400..2_000).contains(&ms) && told["strategy"] == "balanced", "{told}");
+    assert!(scratch.path(".wf/ml/model").exists(), "kept beside the steps");
+
+    let without = run(&scratch, &["--no-ml-optimize"]);
+    assert!(of(&without, "expected").is_empty());
+    assert!(!first_started(&without).contains(&"longest".to_owned()));
+    // In the plan's order, whatever is known.
+    let serial = run(&scratch, &["--no-parallel"]);
+    assert_eq!(first_started(&serial), ["short", "brief"]);
+}
+
+#[test]
+fn a_damaged_or_foreign_model_is_told_and_learned_anew() {
+    let scratch = repository();
+    run(&scratch, &[]);
+    run(&scratch, &[]);
+    let model = scratch.path(".wf/ml/model");
+    let good = std::fs::read(&model).unwrap();
+    let mut flipped = good.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    for bad in [&flipped[..], b"wfmodel9 of another wf", &good[..good.len() / 2], b""] {
+        std::fs::write(&model, bad).unwrap();
+        let plan = wf(&scratch, &["plan", "--all", "--no-cache", "--json"]).exits(0);
+        let plan: Value = serde_json::from_str(&plan.out).unwrap();
+        assert_eq!(plan["notes"][0]["code"], "model-unusable", "{plan}");
+        assert_eq!(std::fs::read(&model).unwrap(), bad, "a plan writes nothing");
+        let events = run(&scratch, &[]);
+        assert_eq!(of(&events, "fallback").iter().filter(|event| event["code"] == "model-unusable").count(), 1);
+        assert!(first_started(&events).contains(&"longest".to_owned()), "learned anew from the recorded runs");
+        assert!(of(&run(&scratch, &[]), "fallback").iter().all(|event| event["code"] != "model-unusable"));
+    }
+}
+
+#[test]
+fn a_plan_tells_what_it_takes_and_shares_it_out() {
+    let scratch = repository();
+    let plan =
+        |more: &[&str]| wf(&scratch, &[&["plan", "--all", "--no-cache", "--jobs", "2"], more].concat()).exits(0).out;
+    assert!(!plan(&[]).contains("expected"), "nothing is known");
+    assert!(plan(&["--shards", "2"]).contains("nobody knows how long"));
+    run(&scratch, &[]);
+    let said = plan(&["--verbose"]);
+    for part in ["expected about ", "longest  longest: ", "held up  by longest", "order    fail-fast: ", "balanced: "] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let told: Value = serde_json::from_str(&plan(&["--json"])).unwrap();
+    let expected = &told["expected"];
+    assert_eq!(expected["critical_path"], serde_json::json!(["longest"]));
+    assert_eq!(expected["strategies"].as_array().unwrap().len(), 5);
+    assert!(expected["parallelisation_ratio"].as_f64().unwrap() > 1.0);
+
+    let shards: Value = serde_json::from_str(&plan(&["--shards", "2", "--json"])).unwrap();
+    let steps = |shard: &Value| -> Vec<String> { serde_json::from_value(shard["steps"].clone()).unwrap() };
+    let [one, two] = [0, 1].map(|at| steps(&shards["shards"][at]));
+    assert_eq!(one, ["longest"]);
+    assert_eq!(two.len(), 4, "{two:?}");
+    let second: Value = serde_json::from_str(&plan(&["--shards", "2", "--shard", "2", "--json"])).unwrap();
+    assert_eq!(steps(&second["shards"]), two);
+    let wrong = wf(&scratch, &["plan", "--shards", "2", "--shard", "3"]).exits(2);
+    assert!(wrong.err.contains("one of 1 to 2"), "{}", wrong.err);
+    wf(&scratch, &["run", "--strategy", "quick"]).exits(2);
+}
+
+#[test]
+fn what_steps_used_of_memory_is_their_claim() {
+    let scratch = Scratch::new();
+    // Each holds about 40 MiB for a while; two at once would be too much.
+    let hold = "head -c 40000000 /dev/zero | tail -c 40000000 | (sleep 0.3; wc -c)";
+    let steps = format!("steps:\n  - {{id: a, run: '{hold}'}}\n  - {{id: b, run: '{hold}'}}\n");
+    scratch.write(".workflow-config.yaml", &steps).commit("pipeline");
+    let more = ["--strategy", "memory", "--max-memory", "60MiB"];
+    run(&scratch, &more);
+    let events = run(&scratch, &more);
+    let order: Vec<&str> = events
+        .iter()
+        .filter_map(|event| event["type"].as_str().filter(|kind| ["step-started", "step-finished"].contains(kind)))
+        .collect();
+    assert_eq!(order, ["step-started", "step-finished", "step-started", "step-finished"]);
+}
