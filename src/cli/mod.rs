@@ -19,6 +19,7 @@ pub mod load;
 pub mod look;
 mod machine;
 pub mod ml;
+pub mod optimize;
 pub mod plan;
 pub mod prepared;
 pub mod recorded;
@@ -82,6 +83,7 @@ fn dispatch(cli: Cli, cx: &Context) -> Result<Exit, Failure> {
         Command::Status(args) => status::run(&args, cx),
         Command::Report(args) => report::run(&args, cx),
         Command::Ml(args) => ml::run(&args, cx),
+        Command::Optimize(args) => optimize::run(&args, cx),
         Command::Completions(args) => shell::completions(&args, cx),
         Command::Man => shell::man(cx),
     }
