@@ -98,9 +98,32 @@ fn replaced(text: &str, key: &Spanned<String>, value: &Node, edit: &Edit) -> Res
     if !matches!(value.kind, NodeKind::Scalar { .. }) || value.at == key.at {
         return Err(EditError::NotScalar(edit.key.clone()));
     }
-    let (before, after) = (text.get(..value.at.start as usize), text.get(value.at.end as usize..));
-    let (Some(before), Some(after)) = (before, after) else { return Err(EditError::NotScalar(edit.key.clone())) };
+    let (before, after) = (&text[..value.at.start as usize], &text[end_of(text, value)..]);
     Ok(format!("{before}{}{after}", edit.value))
+}
+
+/// Where a scalar ends: its place may reach over a comment behind it.
+fn end_of(text: &str, scalar: &Node) -> usize {
+    let (start, end) = (scalar.at.start as usize, scalar.at.end as usize);
+    let raw = &text[start..end];
+    let mut chars = raw.char_indices().peekable();
+    let len = match chars.next() {
+        Some((_, quote @ ('"' | '\''))) => loop {
+            match chars.next() {
+                Some((_, '\\')) if quote == '"' => drop(chars.next()),
+                // Doubled, it stands for itself.
+                Some((_, c)) if c == quote && quote == '\'' && chars.next_if(|(_, c)| *c == '\'').is_some() => {}
+                Some((at, c)) if c == quote => break at + 1,
+                Some(_) => {}
+                None => break raw.len(),
+            }
+        },
+        _ => {
+            let cut = [" #", "\t#", "\n"].iter().filter_map(|mark| raw.find(mark)).min();
+            raw[..cut.unwrap_or(raw.len())].trim_end().len()
+        }
+    };
+    start + len
 }
 
 /// A line more: a step's below its id, another at the end of the file. In braces, the first entry.
@@ -113,7 +136,7 @@ fn inserted(text: &str, place: &Place<'_>, edit: &Edit) -> String {
     let anchor = place.entries.iter().find(|(key, _)| key.value == "id").filter(|_| edit.step.is_some());
     let column = anchor.or(place.entries.first()).map_or(1, |(key, _)| key.at.column);
     let indent = " ".repeat(column.saturating_sub(1) as usize);
-    let from = anchor.map_or(text.len(), |(_, value)| value.at.end as usize);
+    let from = anchor.map_or(text.len(), |(_, value)| end_of(text, value));
     let end = memchr::memchr(b'\n', &text.as_bytes()[from..]).map_or(text.len(), |at| from + at + 1);
     let (before, after) = text.split_at(end);
     let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };

@@ -20,7 +20,7 @@ impl Chance {
 }
 
 fn ended(at: usize, wall_ms: Millis, passed: bool) -> Ended {
-    Ended { run: RunId(format!("r{at:03}")), commit: Some(format!("commit{at:08}")), wall_ms, passed }
+    Ended { run: RunId(format!("r{at:03}")), commit: Some(format!("{at:03}commit")), wall_ms, passed }
 }
 
 /// Passes whose logarithms are normal, with this spread; from `step` on they take `factor` times as long.
@@ -45,7 +45,7 @@ fn far_out_is_three_half_widths_on_the_log_scale() {
     }
     let sure = |ms| Interval { ms, low_ms: ms, high_ms: ms };
     assert_eq!(far_out(&sure(10_000), 13_000), None, "nothing is that sure");
-    assert!(far_out(&sure(10_000), 14_000).unwrap().contains("took 14.0s instead of 10.0s"));
+    assert!(far_out(&sure(10_000), 14_000).unwrap().contains("took 14s instead of 10s"));
     assert_eq!(far_out(&sure(100), 900), None, "a second is a second");
     assert_eq!((far_from(&sure(10_000), 9, 90_000), far_from(&sure(10_000), 10, 90_000).is_some()), (None, true));
 }
@@ -69,19 +69,17 @@ fn a_reliable_step_fails_anew_only_once() {
 
 #[test]
 fn a_change_is_found_where_it_is_with_the_commits_between() {
-    let mut at_the_place = 0;
+    let (mut seen, mut at_the_place) = (0, 0);
     for seed in 0..200 {
-        let series = noise(seed, 0.15, 40, 25, 1.5);
-        let found = judge(&series, 39);
-        let changes = of_kind(&found, Kind::Change);
-        assert_eq!(changes.len(), 1, "seed {seed}: {found:?}");
-        at_the_place += usize::from(changes[0].abs_diff(25) <= 2);
+        let changes = of_kind(&judge(&noise(seed, 0.15, 40, 25, 1.5), 39), Kind::Change);
+        seen += changes.len();
+        at_the_place += changes.iter().filter(|at| at.abs_diff(25) <= 2).count();
     }
-    assert!(at_the_place >= 180, "{at_the_place} of 200");
-    let found = judge(&noise(7, 0.05, 40, 25, 1.5), 39);
+    assert!(seen >= 196 && at_the_place >= 180, "{seen} of 200, {at_the_place} of them at the place");
+    let found = judge(&noise(7, 0.05, 40, 20, 1.5), 39);
     let change = found.iter().find(|found| found.kind == Kind::Change).unwrap();
-    assert!(change.message.contains("since run r025 (25 passes before, 15 since)"), "{}", change.message);
-    assert!(change.message.ends_with("look at the commits commit0000..commit0000"), "{}", change.message);
+    assert!(change.message.contains("since run r020 (20 passes before, 20 since)"), "{}", change.message);
+    assert!(change.message.ends_with("look at the commits 019commit..020commit"), "{}", change.message);
 }
 
 #[test]
@@ -92,6 +90,11 @@ fn noise_is_no_change() {
             .count();
         assert!(false_alarms < 4, "{false_alarms} of 200 at {spread}");
     }
+    let looked_at_again_and_again = (0..50).filter(|seed| {
+        let series = noise(*seed, 0.2, 140, 999, 1.0);
+        (40..140).any(|at| !of_kind(&judge(&series[..=at], at), Kind::Change).is_empty())
+    });
+    assert!(looked_at_again_and_again.count() < 4, "a hundred runs of a step that does not change");
 }
 
 #[test]

@@ -53,7 +53,7 @@ mod tests {
         let failed = || Outcome::Failed { code: 1 };
         for (samples, wall_ms, outcome, told) in [
             (30, 12_600, Outcome::Passed, None),
-            (30, 25_000, Outcome::Passed, Some("took 25.0s instead of 10.0s")),
+            (30, 25_000, Outcome::Passed, Some("took 25s instead of 10s")),
             (3, 25_000, Outcome::Passed, None),
             (30, 100, failed(), Some("failed, after 30 passes; that was likely to 1.0 %")),
             (3, 100, failed(), None),

@@ -118,21 +118,23 @@ fn jobs(world: &World<'_>, model: &Model) -> Option<Advice> {
     if world.runs < super::MIN_RUNS || model.makespan_ms < WORTH_MS {
         return None;
     }
-    let with: Vec<(u32, u64)> = (1..=world.cores * 2).map(|jobs| (jobs, model.makespan_with(jobs))).collect();
     let now = model.makespan_ms;
     let as_good = |ms: u64, than: u64| ms as f64 <= (1.0 + ALIKE) * than as f64;
+    let busy = |ms: u64| model.cpu_ms as f64 / (ms.max(1) as f64 * f64::from(world.cores.max(1)));
+    let with = (1..=world.cores * 2).map(|jobs| (jobs, model.makespan_with(jobs)));
+    let bears = |jobs: u32, ms: u64| jobs <= world.jobs || busy(ms) < BUSY && fits(world, model, jobs);
+    let with: Vec<(u32, u64)> = with.filter(|(jobs, ms)| bears(*jobs, *ms)).collect();
     let best = with.iter().map(|(_, ms)| *ms).min()?;
-    let (jobs, ms) = with.iter().copied().find(|(_, ms)| as_good(*ms, best.min(now)))?;
-    let busy = model.cpu_ms as f64 / (ms.max(1) as f64 * f64::from(world.cores.max(1)));
+    let (jobs, ms) = with.into_iter().find(|(_, ms)| as_good(*ms, best))?;
     let told = format!(
         "a whole run takes {} with {} at once, {} with {jobs}",
         duration::human(now),
         world.jobs,
         duration::human(ms)
     );
-    if jobs > world.jobs && !as_good(now, ms) && now - ms >= WORTH_MS && busy < BUSY && fits(world, model, jobs) {
+    if jobs > world.jobs && !as_good(now, ms) && now - ms >= WORTH_MS {
         let what = format!("let {jobs} steps run at once: `jobs: {jobs}`");
-        let evidence = format!("{told}, which keeps {:.0} % of {} processors busy", busy * 100.0, world.cores);
+        let evidence = format!("{told}, which keeps {:.0} % of {} processors busy", busy(ms) * 100.0, world.cores);
         return Some(Advice::new(Kind::Jobs, None, what, evidence).saving(now - ms, 0).edit("jobs", jobs));
     }
     if jobs < world.jobs && world.jobs_said && as_good(ms, now) {
