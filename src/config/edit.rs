@@ -107,23 +107,22 @@ fn end_of(text: &str, scalar: &Node) -> usize {
     let (start, end) = (scalar.at.start as usize, scalar.at.end as usize);
     let raw = &text[start..end];
     let mut chars = raw.char_indices().peekable();
-    let len = match chars.next() {
-        Some((_, quote @ ('"' | '\''))) => loop {
-            match chars.next() {
-                Some((_, '\\')) if quote == '"' => drop(chars.next()),
-                // Doubled, it stands for itself.
-                Some((_, c)) if c == quote && quote == '\'' && chars.next_if(|(_, c)| *c == '\'').is_some() => {}
-                Some((at, c)) if c == quote => break at + 1,
-                Some(_) => {}
-                None => break raw.len(),
-            }
-        },
-        _ => {
-            let cut = [" #", "\t#", "\n"].iter().filter_map(|mark| raw.find(mark)).min();
-            raw[..cut.unwrap_or(raw.len())].trim_end().len()
-        }
+    let Some((_, quote @ ('"' | '\''))) = chars.next() else {
+        let cut = [" #", "\t#", "\n"].iter().filter_map(|mark| raw.find(mark)).min();
+        return start + raw[..cut.unwrap_or(raw.len())].trim_end().len();
     };
-    start + len
+    while let Some((at, c)) = chars.next() {
+        if c == '\\' && quote == '"' {
+            chars.next();
+        } else if c == quote {
+            // Doubled, an apostrophe stands for itself.
+            let doubled = quote == '\'' && chars.next_if(|(_, next)| *next == quote).is_some();
+            if !doubled {
+                return start + at + 1;
+            }
+        }
+    }
+    end
 }
 
 /// A line more: a step's below its id, another at the end of the file. In braces, the first entry.

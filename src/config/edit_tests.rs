@@ -79,12 +79,14 @@ proptest! {
             more.extend(retries.then_some("retries: 1"));
             more.extend(timeout.then_some("timeout: \"1h\""));
             more.extend(cache.then_some("cache: false"));
-            text += &match form {
-                0 => format!("  - {{id: s{at}, run: x{}}}\n", more.iter().map(|m| format!(", {m}")).collect::<String>()),
-                1 => format!("  - id: s{at} # é\n    run: x\n{}", more.iter().map(|m| format!("    {m}\n")).collect::<String>()),
-                2 => format!("  - run: |\n      x\n\n{}    id: s{at}\n", more.iter().map(|m| format!("    {m}   # so\n")).collect::<String>()),
-                _ => format!("  -\n    run: [x,\n      y]\n    id: 's{at}'\n\n{}", more.iter().map(|m| format!("    {m}\n")).collect::<String>()),
+            let all = |before: &str, after: &str| more.iter().map(|m| format!("{before}{m}{after}")).collect::<String>();
+            let step = match form {
+                0 => format!("  - {{id: s{at}, run: x{}}}\n", all(", ", "")),
+                1 => format!("  - id: s{at} # é\n    run: x\n{}", all("    ", "\n")),
+                2 => format!("  - run: |\n      x\n\n{}    id: s{at}\n", all("    ", "   # so\n")),
+                _ => format!("  -\n    run: [x,\n      y]\n    id: 's{at}'\n\n{}", all("    ", "\n")),
             };
+            text.push_str(&step);
         }
         if windows {
             text = text.replace('\n', "\r\n");

@@ -43,7 +43,7 @@ mod tests {
             work_ms: 10_000,
             steps: vec![expected],
         };
-        let end = crate::event::StepFinished { wall_ms, outcome, ..finished("a") };
+        let end = crate::event::StepFinished { outcome, wall_ms, ..finished("a") };
         let kinds = [EventKind::Expected(Box::new(expected)), EventKind::StepFinished(Box::new(end))];
         RunView::of(kinds.into_iter().enumerate().map(|(seq, kind)| Event { seq: seq as u64, at_ms: 0, kind }))
     }

@@ -80,7 +80,7 @@ fn without_a_past_nothing_is_said() {
     assert!(out.starts_with("nothing to change, as far as 0 runs tell"), "{out}");
     assert!(!scratch.exists(".wf"), "looking writes nothing");
     wf(&scratch, &["run", "--all"]).exits(0);
-    assert_eq!(advice(&scratch), [json!(0); 0]);
+    assert!(advice(&scratch).is_empty());
     let said = wf(&scratch, &["optimize", "--apply"]).exits(0);
     assert!(said.out.is_empty() && said.err.contains("nothing to change"), "{}", said.err);
     assert_eq!(scratch.read(".workflow-config.yaml"), CONFIG);

@@ -60,7 +60,7 @@ impl Model {
             in_stage.push(this.add(Some(at), ms, graph.step(at).resources.cpu_milli, waits));
             this.cpu_ms += record.cpu_ms();
         }
-        this.makespan_ms = this.schedule(&this.jobs, this.slots).makespan;
+        this.makespan_ms = schedule(&this.jobs, this.slots).makespan;
         this
     }
 
@@ -77,10 +77,6 @@ impl Model {
         job
     }
 
-    fn schedule(&self, jobs: &[Job], slots: u32) -> Schedule {
-        list::schedule(jobs, slots, &list::bottom_levels(jobs))
-    }
-
     /// All step time of a run.
     pub(super) fn work_ms(&self) -> Millis {
         self.jobs.iter().map(|job| job.ms).sum()
@@ -94,7 +90,7 @@ impl Model {
     /// When a step ends. None: it is no part of an ordinary run.
     pub(super) fn end_ms(&self, step: usize) -> Option<Millis> {
         let job = self.job_of[step]?;
-        Some(self.schedule(&self.jobs, self.slots).starts[job] + self.jobs[job].ms)
+        Some(schedule(&self.jobs, self.slots).starts[job] + self.jobs[job].ms)
     }
 
     /// How much sooner a run is over when these steps take only so many hundredths of their time.
@@ -103,7 +99,7 @@ impl Model {
         for job in steps.iter().filter_map(|step| self.job_of[*step]) {
             jobs[job].ms = jobs[job].ms * percent / 100;
         }
-        self.makespan_ms.saturating_sub(self.schedule(&jobs, self.slots).makespan)
+        self.makespan_ms.saturating_sub(schedule(&jobs, self.slots).makespan)
     }
 
     /// How much sooner a run is over when one job does not wait for another.
@@ -111,13 +107,18 @@ impl Model {
         let mut jobs = self.jobs.clone();
         jobs[job].waits.retain(|wait| *wait != other);
         jobs[other].dependents.retain(|dependent| *dependent != job);
-        self.makespan_ms.saturating_sub(self.schedule(&jobs, self.slots).makespan)
+        self.makespan_ms.saturating_sub(schedule(&jobs, self.slots).makespan)
     }
 
     /// How long a run takes with so many steps at once.
     pub(super) fn makespan_with(&self, jobs: u32) -> Millis {
-        self.schedule(&self.jobs, jobs.max(1) * 1_000).makespan
+        schedule(&self.jobs, jobs.max(1) * 1_000).makespan
     }
+}
+
+/// In the order that critical paths ask for.
+fn schedule(jobs: &[Job], slots: u32) -> Schedule {
+    list::schedule(jobs, slots, &list::bottom_levels(jobs))
 }
 
 /// The stage of a step, by position; 0 where there are none.

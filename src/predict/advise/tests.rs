@@ -68,9 +68,8 @@ fn passes(n: usize, ms: Millis) -> Vec<Did> {
 
 /// A step that says what it watches.
 fn watching(id: &str, inputs: &str) -> Step {
-    let globs = GlobSet::parse(&[inputs], &RepoPath::root()).unwrap();
     Step {
-        inputs: Inputs::Globs(globs),
+        inputs: Inputs::Globs(globs(inputs)),
         cache: CacheUse { read: true, write: true, ..CacheUse::default() },
         ..sample(id)
     }
@@ -84,8 +83,8 @@ fn stage(step: Step, name: &str) -> Step {
     Step { stage: Some(name.into()), ..step }
 }
 
-fn globs(pattern: &str) -> Option<GlobSet> {
-    Some(GlobSet::parse(&[pattern], &RepoPath::root()).unwrap())
+fn globs(pattern: &str) -> GlobSet {
+    GlobSet::parse(&[pattern], &RepoPath::root()).unwrap()
 }
 
 #[test]
@@ -126,7 +125,7 @@ fn what_never_fails_can_run_later() {
 
 #[test]
 fn an_edge_that_carries_nothing_is_told() {
-    let maker = || Step { outputs: globs("dist/**"), ..watching("make", "src/**") };
+    let maker = || Step { outputs: Some(globs("dist/**")), ..watching("make", "src/**") };
     let case = |maker: Step, user: Step, runs| {
         Case::of(vec![(maker, passes(runs, 8_000)), (after(user, "make"), passes(runs, 5_000))])
     };
@@ -137,7 +136,7 @@ fn an_edge_that_carries_nothing_is_told() {
         ("it watches what is made", maker(), watching("use", "dist/x"), 10),
         ("it may watch anything", maker(), sample("use"), 10),
         ("nobody knows what is made", watching("make", "src/**"), watching("use", "docs/**"), 10),
-        ("it is edited in place", Step { writes: globs("docs/**"), ..maker() }, watching("use", "docs/**"), 10),
+        ("it is edited in place", Step { writes: Some(globs("docs/**")), ..maker() }, watching("use", "docs/**"), 10),
         ("too few runs", maker(), watching("use", "docs/**"), 9),
     ] {
         assert_eq!(case(maker, user, runs).found("edge:use-make"), None, "{what}");
