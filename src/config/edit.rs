@@ -1,7 +1,8 @@
 //! Changes one key of a configuration's text, and leaves comments and formatting as they are. Pure.
 //!
-//! A change is a line put in, or a value put in place of another, and it is believed only if the new text, parsed again,
-//! says exactly what the old one said but for that key. Does not know: what is worth changing, what a key means, files.
+//! A change is a line put in, or a value put in place of another, and it is believed only if the new text, parsed
+//! again, says exactly what the old one said but for that key. Does not know: what is worth changing, what a key
+//! means, files.
 
 use super::yaml::{self, Node, NodeKind};
 use crate::base::{Spanned, StepId};

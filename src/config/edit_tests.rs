@@ -79,7 +79,9 @@ proptest! {
             more.extend(retries.then_some("retries: 1"));
             more.extend(timeout.then_some("timeout: \"1h\""));
             more.extend(cache.then_some("cache: false"));
-            let all = |before: &str, after: &str| more.iter().map(|m| format!("{before}{m}{after}")).collect::<String>();
+            let all = |before: &str, after: &str| -> String {
+                more.iter().map(|m| format!("{before}{m}{after}")).collect()
+            };
             let step = match form {
                 0 => format!("  - {{id: s{at}, run: x{}}}\n", all(", ", "")),
                 1 => format!("  - id: s{at} # é\n    run: x\n{}", all("    ", "\n")),
@@ -92,7 +94,8 @@ proptest! {
             text = text.replace('\n', "\r\n");
         }
         let load_text = |text: &str| {
-            load(&[Source { name: "c".into(), text: text.into(), layer: Layer::Project }], &[]).map(|loaded| loaded.workflow)
+            let source = Source { name: "c".into(), text: text.into(), layer: Layer::Project };
+            load(&[source], &[]).map(|loaded| loaded.workflow)
         };
         prop_assert!(load_text(&text).is_ok(), "{text}");
         for (step, what) in edits {
@@ -110,7 +113,10 @@ proptest! {
                     prop_assert_eq!(new.matches('#').count(), text.matches('#').count());
                     text = new;
                 }
-                Err(error) => prop_assert!(matches!(error, EditError::NoStep(_)) && step >= steps.len(), "{error}: {text}"),
+                Err(error) => {
+                    let is_missing = matches!(error, EditError::NoStep(_)) && step >= steps.len();
+                    prop_assert!(is_missing, "{error}: {text}");
+                }
             }
         }
     }

@@ -1,14 +1,16 @@
-//! What is strange about how a step ended: far from what was expected, broken though it was reliable, or slower since a run.
-//! Pure.
+//! What is strange about how a step ended: far from what was expected, broken though it was reliable, or slower since
+//! a run. Pure.
 //!
-//! It judges numbers that are handed in, each time on its own. Does not know: where they come from, what was told before.
+//! It judges numbers that are handed in, each time on its own. Does not know: where they come from, what was told
+//! before.
 
 use crate::base::{Millis, RunId, duration};
 use crate::event::Interval;
 use std::fmt::Write as _;
 
-/// A duration is far out if it is so many half-widths of its interval away, on the log scale. The interval holds four of
-/// five, so that a half-width is 1.28 standard deviations, and this is 3.8 of them: 1 in 10,000 if durations are log-normal.
+/// A duration is far out if it is so many half-widths of its interval away, on the log scale. The interval holds four
+/// of five, so that a half-width is 1.28 standard deviations, and this is 3.8 of them: 1 in 10,000 if durations are
+/// log-normal.
 const FAR: f64 = 3.0;
 /// No interval is taken to be narrower than this ratio on either side, nor a difference told that is shorter than this.
 const NARROW: f64 = 1.1;
@@ -23,8 +25,9 @@ const LATELY: usize = 50;
 const UNLIKELY_MILLI: u32 = 50;
 /// A change is looked for in so many of the newest passes.
 const WINDOW: usize = 40;
-/// A series is so unlike itself by chance in this share of cases at most. A step is looked at after each of its runs: of steps
-/// that do not change 2 in 100 alarm within 200 runs, and 17 in 100 would at 0.01; a change by half is seen after 10 to 15.
+/// A series is so unlike itself by chance in this share of cases at most. A step is looked at after each of its runs:
+/// of steps that do not change 2 in 100 alarm within 200 runs, and 17 in 100 would at 0.01; a change by half is seen
+/// after 10 to 15.
 const CHANCE: f64 = 0.001;
 /// A smaller change of the middle duration is not worth telling, as a ratio.
 const CHANGE: f64 = 1.2;
@@ -97,15 +100,15 @@ pub fn far_from(expected: &Interval, samples: u32, took_ms: Millis) -> Option<St
     far_out(expected, took_ms).filter(|_| samples as usize >= FEW)
 }
 
-/// That a step failed which was reliable, if all that is known is a prediction: from how many passes, how likely a failure
-/// was (in thousandths).
+/// That a step failed which was reliable, if all that is known is a prediction: from how many passes, how likely a
+/// failure was (in thousandths).
 pub fn unlikely_failure(samples: u32, risk_milli: u32) -> Option<String> {
     let is_new = samples as usize >= RELIABLE && risk_milli <= UNLIKELY_MILLI;
     is_new.then(|| format!("failed, after {samples} passes; that was likely to {:.1} %", f64::from(risk_milli) / 10.0))
 }
 
-/// All that is strange about the verdicts from `from` on, each seen against those before it; oldest first in, oldest first
-/// out. A change that shows in the newest of them may have begun before `from`.
+/// All that is strange about the verdicts from `from` on, each seen against those before it; oldest first in, oldest
+/// first out. A change that shows in the newest of them may have begun before `from`.
 pub fn judge(series: &[Ended], from: usize) -> Vec<Found> {
     let mut found = Vec::new();
     for (at, ended) in series.iter().enumerate().skip(from) {
@@ -174,9 +177,10 @@ fn short(commit: &str) -> String {
     commit.chars().take(10).collect()
 }
 
-/// Where a series changes its level, if it does: how many values stand before. Pettitt's test (A. N. Pettitt, "A non-parametric
-/// approach to the change-point problem", Applied Statistics 28, 1979): the split whose two sides differ most by the
-/// Mann–Whitney statistic, and an approximation of how likely that is by chance. Outliers do not move it.
+/// Where a series changes its level, if it does: how many values stand before. Pettitt's test (A. N. Pettitt, "A
+/// non-parametric approach to the change-point problem", Applied Statistics 28, 1979): the split whose two sides
+/// differ most by the Mann–Whitney statistic, and an approximation of how likely that is by chance. Outliers do not
+/// move it.
 fn change_point(took: &[Millis]) -> Option<usize> {
     let n = took.len() as f64;
     let mut statistic = 0_i64;

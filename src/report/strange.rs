@@ -1,7 +1,7 @@
 //! What is strange about the steps of a run, from its events alone. Pure.
 //!
-//! Knows what was expected of each step, which the run told before it started. Does not know earlier runs: what needs them
-//! is found later, and shown by `wf history`.
+//! Knows what was expected of each step, which the run told before it started. Does not know earlier runs: what needs
+//! them is found later, and shown by `wf history`.
 
 use super::RunView;
 use super::view::StepView;

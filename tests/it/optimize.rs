@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::fs;
 
-const CONFIG: &str = "# What guards us.\nsteps:\n  - id: slow # the long one\n    run: echo slow\n    inputs: [a.txt]\n    \
-                      timeout: 1h   # more than enough\n  - id: e2e\n    run: echo e2e\n    inputs: [a.txt]\n";
+const CONFIG: &str = "# What guards us.\nsteps:\n  - id: slow # the long one\n    run: echo slow\n    inputs: [a.txt]\n\
+                      \x20   timeout: 1h   # more than enough\n  - id: e2e\n    run: echo e2e\n    inputs: [a.txt]\n";
 
 /// A run as facts have it: for each step how long it took, whether it passed, and on which key.
 type Run = Vec<(&'static str, u64, bool, u8)>;

@@ -9,7 +9,8 @@ use crate::predict::advise::Advice;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-/// Shows what changes, and unless it is `only_shown` writes it. `named`: the advice to follow; none: all that has an edit.
+/// Shows what changes, and unless it is `only_shown` writes it. `named`: the advice to follow; none: all that has an
+/// edit.
 pub(super) fn apply(
     config: &LoadedConfig,
     advice: &[Advice],

@@ -1,8 +1,8 @@
 //! What could be changed so that runs take less time, each with its evidence. Pure.
 //!
-//! Everything comes from what was recorded of the steps as they are configured now, and from rehearsing a whole run by list
-//! scheduling. Advice is conservative: too little evidence is none. Does not know: where history comes from, how a
-//! configuration is changed; it says which key should have which value.
+//! Everything comes from what was recorded of the steps as they are configured now, and from rehearsing a whole run by
+//! list scheduling. Advice is conservative: too little evidence is none. Does not know: where history comes from, how
+//! a configuration is changed; it says which key should have which value.
 
 mod model;
 mod record;

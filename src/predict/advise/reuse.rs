@@ -7,8 +7,8 @@ use crate::graph::Inputs;
 
 /// A step runs always if it runs in this share of all runs or more, 0 to 1.
 const ALWAYS: f64 = 0.9;
-/// A step that passed so often in a row fails in at most 6 of 100 runs, as 19 of 20 such records have it (the rule of three,
-/// J. A. Hanley and A. Lippman-Hand, "If nothing goes wrong, is everything all right?", 1983).
+/// A step that passed so often in a row fails in at most 6 of 100 runs, as 19 of 20 such records have it (the rule of
+/// three, J. A. Hanley and A. Lippman-Hand, "If nothing goes wrong, is everything all right?", 1983).
 const NEVER_FAILED: usize = 50;
 
 pub(super) fn advise(world: &World<'_>, model: &Model, spec: &Spec<'_>) -> Vec<Advice> {
