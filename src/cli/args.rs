@@ -83,6 +83,8 @@ pub enum Command {
     Cache(super::cache::CacheArgs),
     /// Look at what is learned of how long steps take and which fail
     Ml(super::ml::MlArgs),
+    /// Say what of the configuration to change so that runs take less time, and change it
+    Optimize(super::optimize::OptimizeArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page

@@ -214,7 +214,7 @@ impl Listed {
     }
 }
 
-fn look(cx: &Context) -> Look {
+pub(super) fn look(cx: &Context) -> Look {
     Look {
         color: cx.color(cx.stdout_is_terminal),
         width: usize::MAX,

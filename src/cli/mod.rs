@@ -19,6 +19,7 @@ pub mod load;
 pub mod look;
 mod machine;
 pub mod ml;
+pub mod optimize;
 pub mod outline;
 pub mod plan;
 pub mod prepared;
@@ -83,6 +84,7 @@ fn dispatch(cli: Cli, cx: &Context) -> Result<Exit, Failure> {
         Command::Status(args) => status::run(&args, cx),
         Command::Report(args) => report::run(&args, cx),
         Command::Ml(args) => ml::run(&args, cx),
+        Command::Optimize(args) => optimize::run(&args, cx),
         Command::Completions(args) => shell::completions(&args, cx),
         Command::Man => shell::man(cx),
     }

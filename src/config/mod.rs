@@ -8,6 +8,7 @@
 
 pub mod built_in;
 pub mod cx;
+pub mod edit;
 pub mod environment;
 pub mod error;
 pub mod expression;

@@ -3,6 +3,8 @@
 //! Everything is learned online: a state is asked before a run and told after it what happened. Replaying a recorded
 //! history through the same state is how it is measured. Does not know: where history comes from, files, clocks.
 
+pub mod advise;
+pub mod anomaly;
 pub mod durations;
 pub mod failures;
 pub mod replay;

@@ -19,6 +19,7 @@ mod plain;
 pub mod stored;
 #[cfg(test)]
 mod story;
+pub mod strange;
 pub mod summary;
 pub mod text;
 pub mod timeline;

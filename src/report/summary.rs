@@ -26,6 +26,9 @@ pub fn render(view: &RunView, look: &Look) -> String {
     cancelled(view, &mut out);
     stages(view, &mut out);
     notes(view, &mut out);
+    for (step, what) in super::strange::strange(view) {
+        out.line(Tone::Warn, "strange", &clean::text(&format!("{} {what}", step.id)));
+    }
     time(view, &mut out);
     closing(view, &mut out);
     out.text

@@ -33,6 +33,7 @@ mod history_runs;
 mod init_write;
 mod ml_replay;
 mod monorepo_run;
+mod optimize;
 mod outputs_rig;
 mod prediction;
 mod report_cli;

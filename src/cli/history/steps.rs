@@ -4,7 +4,7 @@ use super::{HistoryArgs, Unanswered, look, table};
 use crate::base::{Millis, RunId, StepId};
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure};
-use crate::history::db::{AttemptRow, Db, FindError, HitRow, Of};
+use crate::history::db::{Anomaly, AttemptRow, Db, FindError, HitRow, Of};
 use crate::report::{Look, clean, frame, look::Tone};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -17,22 +17,33 @@ enum Line {
 
 /// Shows what was asked for. `apart`: runs that are recorded and not in the database.
 pub(super) fn show(args: &HistoryArgs, db: &mut Db, apart: &BTreeSet<RunId>, cx: &Context) -> Result<Exit, Unanswered> {
-    let lines = match &args.of {
-        None => newest_first(db, Of::All, args.last)?,
+    let (lines, strange) = match &args.of {
+        None => (newest_first(db, Of::All, args.last)?, vec![]),
         Some(typed) => match step_lines(db, typed, args.last)? {
-            Some(lines) => lines,
+            Some(lines) => (lines, vec![]),
             None => run_lines(db, typed, apart)?,
         },
     };
     if args.json {
         let attempts: Vec<Value> = lines.iter().map(document).collect();
-        cx.print_json(&json!({ "format": 1, "attempts": attempts }))?;
+        let told = |it: &Anomaly| json!({ "step": it.step, "kind": it.kind, "message": it.message });
+        let strange: Vec<Value> = strange.iter().map(told).collect();
+        cx.print_json(&json!({ "format": 1, "attempts": attempts, "anomalies": strange }))?;
     } else if lines.is_empty() {
         cx.say("no step ran there");
     } else {
-        cx.print(&in_table(&lines, &look(cx)))?;
+        cx.print(&(in_table(&lines, &look(cx)) + &in_words(&strange, &look(cx))))?;
     }
     Ok(Exit::Passed)
+}
+
+/// What is strange about a run, one line each.
+fn in_words(strange: &[Anomaly], look: &Look) -> String {
+    let line = |it: &Anomaly| {
+        let step = it.step.as_ref().map_or(String::new(), |step| format!("{step} "));
+        format!("{} {}\n", look.paint(Tone::Warn, "strange:"), clean::text(&format!("{step}{}", it.message)))
+    };
+    strange.iter().map(line).collect()
 }
 
 /// What a step did, if a step is called so that ever ran.
@@ -43,8 +54,8 @@ fn step_lines(db: &mut Db, typed: &str, last: usize) -> Result<Option<Vec<Line>>
     Ok((!lines.is_empty()).then_some(lines))
 }
 
-/// What a run did: attempts as they ended, then what was known.
-fn run_lines(db: &mut Db, typed: &str, apart: &BTreeSet<RunId>) -> Result<Vec<Line>, Unanswered> {
+/// What a run did: attempts as they ended, then what was known; and what is strange about it.
+fn run_lines(db: &mut Db, typed: &str, apart: &BTreeSet<RunId>) -> Result<(Vec<Line>, Vec<Anomaly>), Unanswered> {
     let shown = || typed.escape_debug().take(80).collect::<String>();
     let run = match db.find(typed)? {
         Ok(facts) => facts.run,
@@ -61,7 +72,8 @@ fn run_lines(db: &mut Db, typed: &str, apart: &BTreeSet<RunId>) -> Result<Vec<Li
         }
     };
     let attempts = db.attempts(Of::Run(&run), None)?.into_iter().map(Line::Attempt);
-    Ok(attempts.chain(db.hits(Of::Run(&run), None)?.into_iter().map(Line::Hit)).collect())
+    let lines = attempts.chain(db.hits(Of::Run(&run), None)?.into_iter().map(Line::Hit)).collect();
+    Ok((lines, db.anomalies(&run)?))
 }
 
 fn newest_first(db: &mut Db, of: Of<'_>, last: usize) -> Result<Vec<Line>, Unanswered> {

@@ -12,6 +12,7 @@ mod open;
 mod query;
 mod row;
 mod schema;
+mod strange;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ pub use answer::{Anomaly, AttemptRow, FindError, HitRow, KeyedVerdict, Of, StepT
 pub use costs::{FlakyKey, StepCosts};
 pub use ingest::{Caught, Keep};
 pub use open::{Replaced, Why};
+pub use strange::anomalies;
 
 use super::{Recorded, StateDir};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
@@ -90,13 +92,13 @@ pub struct Db {
 /// When it cannot be used. What is damaged is made anew, so that damage is no error here.
 pub fn up_to_date(state: &StateDir, recorded: &Recorded, now: jiff::Timestamp) -> Result<(Db, Caught), DbError> {
     let (mut db, replaced) = Db::open(state)?;
-    match db.catch_up(state, recorded, &Keep::default(), now) {
+    match db.catch_up_and_judge(state, recorded, now) {
         Ok(caught) => Ok((db, Caught { replaced, ..caught })),
         // It looked right from outside. Once is enough: what is damaged as soon as it is made, is no file's fault.
         Err(DbError::Damaged { message, .. }) => {
             drop(db);
             let (mut db, replaced) = Db::replace(state, Why::Damaged { message })?;
-            let caught = db.catch_up(state, recorded, &Keep::default(), now)?;
+            let caught = db.catch_up_and_judge(state, recorded, now)?;
             Ok((db, Caught { replaced: Some(replaced), ..caught }))
         }
         Err(other) => Err(other),
@@ -120,6 +122,17 @@ fn companions(path: &Path) -> [PathBuf; 3] {
 type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
 
 impl Db {
+    fn catch_up_and_judge(
+        &mut self,
+        state: &StateDir,
+        recorded: &Recorded,
+        now: jiff::Timestamp,
+    ) -> Result<Caught, DbError> {
+        let caught = self.catch_up(state, recorded, &Keep::default(), now)?;
+        self.judge(caught.taken)?;
+        Ok(caught)
+    }
+
     /// What was slow since the last call, one sentence each: for people, who may want to know why they waited.
     pub fn take_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.slow)

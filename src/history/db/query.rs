@@ -194,11 +194,6 @@ impl Db {
     /// As [`Self::runs`].
     pub fn anomalies(&mut self, run: &RunId) -> Result<Vec<Anomaly>, DbError> {
         let rows = self.ask("anomalies", sqlx::query(ANOMALIES).bind(run.as_str()))?;
-        let read = |row| {
-            let values = Values(self, row);
-            let step = values.maybe_text("step")?.map(|_| values.step()).transpose()?;
-            Ok(Anomaly { run: values.run()?, step, kind: values.text("kind")?, message: values.text("message")? })
-        };
-        rows.iter().map(read).collect()
+        rows.iter().map(|row| Values(self, row).anomaly()).collect()
     }
 }

@@ -1,6 +1,6 @@
 //! Facts as rows of tables, and back. Does not know: which rows are asked for, and when.
 
-use super::{Db, DbError};
+use super::{Anomaly, Db, DbError};
 use crate::base::{Digest, Millis, RunId, StepId};
 use crate::event::Outcome;
 use crate::history::{AttemptFact, RunFacts};
@@ -103,6 +103,11 @@ impl Values<'_> {
     pub fn key(&self) -> Result<Option<Key>, DbError> {
         let Some(text) = self.maybe_text("key")? else { return Ok(None) };
         Digest::parse(&text).map(|digest| Some(Key(digest))).ok_or_else(|| self.0.damaged("a key is none"))
+    }
+
+    pub fn anomaly(&self) -> Result<Anomaly, DbError> {
+        let step = self.maybe_text("step")?.map(|_| self.step()).transpose()?;
+        Ok(Anomaly { run: self.run()?, step, kind: self.text("kind")?, message: self.text("message")? })
     }
 
     /// A whole run. How its facts lay in a file is not known any more: `rows` and `bytes` are 0.
