@@ -55,7 +55,7 @@ pub(super) fn of_step(world: &World<'_>, model: &Model, spec: &Spec<'_>) -> Opti
 pub(super) fn of_all(world: &World<'_>, model: &Model) -> Vec<Advice> {
     let (risks, spans) = (vec![0.0; model.jobs.len()], vec![None; model.jobs.len()]);
     let all = strategy::World { jobs: &model.jobs, risks: &risks, slots: model.slots() };
-    let outline = outline::outline(all, &spans, Strategy::Latency, Level::Balanced);
+    let outline = outline::outline(all, &spans, Strategy::Latency, Level::Balanced, &[]);
     let mut found: Vec<Advice> = outline.critical.windows(2).filter_map(|pair| edge(world, model, pair)).collect();
     found.extend(split(world, model, &outline.critical));
     found.extend(jobs(world, model));
