@@ -20,4 +20,4 @@ pub use clock::Clock;
 pub use job::inherited;
 pub use outlook::Outlook;
 pub use prepare::{Inputs, PrepareError, Prepared, changed_lists, committed, prepare, walk};
-pub use run::{Finished, Run, Sinks, run};
+pub use run::{Finished, Run, Sinks, about_now, run};

@@ -3,7 +3,7 @@
 mod first;
 mod perform;
 
-use super::expect::Expecting;
+use super::expect::{self, Expecting};
 use super::job::{self, ChangedLists, Common, Inherited};
 use super::reuse::{Looked, Made, Reuse};
 use super::telling::Telling;
@@ -16,6 +16,7 @@ use crate::exec::mask::Masker;
 use crate::exec::{Ended, Progress, RunStep, StopHow};
 use crate::history::{self, LogWriter, RunRef, StateDir};
 use crate::plan::RunRequest;
+use crate::predict::Circumstances;
 use crate::report::{RunView, Sink};
 use crate::schedule::{self, Answer, Capacity, Effect, Input, Lookup, Rules, Scheduler, State};
 use first::{changes, started};
@@ -137,6 +138,11 @@ struct Loop {
     expecting: Expecting,
 }
 
+/// The circumstances of a run of this plan that would begin now, on this machine.
+pub fn about_now(prepared: &Prepared, machine: &Machine) -> Circumstances {
+    history::circumstances_at(&Clock::utc(), machine, &changes(prepared))
+}
+
 /// What ended in the background.
 enum Done {
     Attempt { task: usize, report: Ended, made: Made, note: Option<String> },
@@ -166,10 +172,9 @@ impl Loop {
             reuse,
             past,
         } = run;
-        let sequential = !request.settings.parallel || request.jobs == 1;
-        let jobs = if sequential { 1 } else { request.jobs };
+        let (sequential, jobs) = expect::at_once(request);
         let known = &prepared.known.durations;
-        let cost = |at: usize| known.get(&prepared.plan.graph.step(at).id).copied().unwrap_or(1_000);
+        let cost = |at: usize| known.get(&prepared.plan.graph.step(at).id).copied().unwrap_or(expect::UNKNOWN_MS);
         let lookup = |at: usize| reuse.as_ref().map_or(Lookup::None, |reuse| reuse.lookup(at));
         let (list, steps) = schedule::tasks(&prepared.plan, sequential, cost, lookup);
         let tasks = steps.iter().enumerate().map(|(task, at)| (*at, task)).collect();
@@ -186,7 +191,7 @@ impl Loop {
         let started = RunStarted { place, machine, ..started(&prepared, request, &root, &id, jobs) };
         let about = history::circumstances_of(&started, &changes(&prepared));
         let outlook = Outlook::new(past.filter(|_| prepared.past), about.clone());
-        let order = if sequential { None } else { Some(rules.capacity.cpu_milli) };
+        let order = expect::slots(sequential, jobs);
         let expecting = Expecting::new(outlook, &request.settings, order, about.at, list.len());
         let common = Common {
             root,

@@ -2,7 +2,7 @@
 //!
 //! Does not know: what they are good for; see [`crate::predict`].
 
-use crate::event::{EventKind, RunStarted};
+use crate::event::{EventKind, Machine, RunStarted};
 use crate::predict::Circumstances;
 
 /// At most so many changed paths are kept of a run: more of them tell no more of it.
@@ -26,21 +26,30 @@ pub(super) fn changed(kind: &EventKind) -> Option<Circumstances> {
 
 /// All that is known of a run's circumstances. `None`: nothing but when it began.
 pub(super) fn circumstances(head: &RunStarted, changed: Option<Circumstances>) -> Option<Circumstances> {
-    if changed.is_none() && head.machine.is_unknown() {
+    parts(&head.started_at, &head.machine, changed)
+}
+
+fn parts(started_at: &str, machine: &Machine, changed: Option<Circumstances>) -> Option<Circumstances> {
+    if changed.is_none() && machine.is_unknown() {
         return None;
     }
     Some(Circumstances {
-        cores: head.machine.cores,
-        load: head.machine.load,
-        runner: head.machine.runner.clone(),
-        at: head.started_at.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_second),
+        cores: machine.cores,
+        load: machine.load,
+        runner: machine.runner.clone(),
+        at: started_at.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_second),
         ..changed.unwrap_or_default()
     })
 }
 
 /// The circumstances of a run that begins so.
 pub fn circumstances_of(head: &RunStarted, changes: &EventKind) -> Circumstances {
-    circumstances(head, changed(changes)).unwrap_or_default()
+    circumstances_at(&head.started_at, &head.machine, changes)
+}
+
+/// The circumstances of a run that begins at this time (UTC, RFC 3339) on this machine.
+pub fn circumstances_at(started_at: &str, machine: &Machine, changes: &EventKind) -> Circumstances {
+    parts(started_at, machine, changed(changes)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -49,7 +58,6 @@ mod tests {
     use crate::base::RepoPath;
     use crate::change::{Base, ChangedFile, Status, Where};
     use crate::event::Event;
-    use crate::event::Machine;
     use crate::history::Row;
     use crate::history::facts::Fold;
     use crate::history::samples;

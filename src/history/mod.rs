@@ -5,6 +5,7 @@
 
 mod block;
 mod circumstances;
+pub mod cycles;
 pub mod db;
 mod facts;
 mod known;
@@ -23,7 +24,7 @@ mod state;
 mod tail;
 mod verdicts;
 
-pub use circumstances::circumstances_of;
+pub use circumstances::{circumstances_at, circumstances_of};
 pub use facts::{AttemptFact, ProvenFact, Row, RunFacts};
 pub use known::{green_commits, known};
 pub use learned::{Learned, LearnedError};

@@ -69,7 +69,7 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 }
 
 /// A heading and a table: methods down, metrics across.
-fn tell(text: &mut String, heading: &str, rows: &[Measured]) {
+pub(super) fn tell(text: &mut String, heading: &str, rows: &[Measured]) {
     let mut names: Vec<&str> = Vec::new();
     for (name, _) in rows.iter().flat_map(|row| &row.metrics) {
         if !names.contains(name) {

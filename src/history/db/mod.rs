@@ -19,6 +19,7 @@ pub use answer::{Anomaly, AttemptRow, FindError, HitRow, KeyedVerdict, Of, StepT
 pub use costs::{FlakyKey, StepCosts};
 pub use ingest::{Caught, Keep};
 pub use open::{Replaced, Why};
+pub use row::verdict;
 
 use super::{Recorded, StateDir};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
