@@ -264,3 +264,56 @@ impl Learned {
         (self.progress.fitted_at, self.progress.fitted_runs) = (now, self.progress.runs);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::db::{self, Of};
+    use super::super::samples::{ended, planned, record, run_ended, started};
+    use super::super::{ChosenBy, StateDir};
+    use super::*;
+    use crate::event::{Because, Decision, EventKind, RunStatus};
+
+    /// Three runs: `b` fails in the second and passes again in the third.
+    fn recorded() -> (tempfile::TempDir, StateDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&dir.path().join(".wf"), ChosenBy::Default).unwrap();
+        for at in 1..=3 {
+            let steps = ["a", "b"].map(|step| planned(step, Decision::Run(Because::NoBase), &[]));
+            let b = if at == 2 { Outcome::Failed { code: 1 } } else { Outcome::Passed };
+            let plan = EventKind::Planned { steps: steps.into(), stages: vec![] };
+            let ends = [ended("a", Outcome::Passed, false), ended("b", b, false), run_ended(RunStatus::Passed)];
+            record(&state, at * 1_000, [started(), plan].into_iter().chain(ends).collect());
+        }
+        (dir, state)
+    }
+
+    #[test]
+    fn the_database_teaches_what_the_recorded_runs_teach() {
+        let (_dir, state) = recorded();
+        let recorded = Recorded::load(&state);
+        let mut caught_up = Learned::default();
+        assert_eq!(caught_up.catch_up(&recorded), 3);
+        assert_eq!(caught_up.catch_up(&recorded), 0, "nothing is learned twice");
+        let (mut db, _) = db::up_to_date(&state, &recorded, jiff::Timestamp::UNIX_EPOCH).unwrap();
+        let mut anew = Learned::default();
+        for facts in db.runs(None).unwrap().0.iter().rev() {
+            anew.learn_rows(facts, &db.attempts(Of::Run(&facts.run), None).unwrap());
+        }
+        assert_eq!((anew.progress.runs, anew.progress.samples), (3, 6));
+        assert_eq!(anew.progress, caught_up.progress);
+        assert_eq!((&anew.durations, &anew.failures), (&caught_up.durations, &caught_up.failures));
+        assert_eq!(anew.last, caught_up.last);
+    }
+
+    #[test]
+    fn fitting_is_due_after_some_runs_or_one_and_a_day() {
+        let mut learned = Learned::default();
+        assert!(!learned.is_due(i64::MAX), "nothing is new");
+        learned.progress = Progress { runs: 12, fitted_runs: 11, fitted_at: 1_000, ..Progress::default() };
+        assert_eq!(learned.progress.runs_until_fit(), FIT_RUNS - 1);
+        assert!(!learned.is_due(1_000 + FIT_SECONDS - 1) && learned.is_due(1_000 + FIT_SECONDS));
+        learned.progress.fitted_runs = 12 - FIT_RUNS;
+        assert_eq!(learned.progress.runs_until_fit(), 0);
+        assert!(learned.is_due(1_000));
+    }
+}

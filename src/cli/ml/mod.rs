@@ -11,6 +11,8 @@ mod train;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use crate::base::Millis;
+use crate::report::look;
 
 const HELP: &str = "\
 Examples:
@@ -41,7 +43,7 @@ enum Command {
     /// Say how good predictions would have been over the recorded runs
     Evaluate(evaluate::EvaluateArgs),
     /// Say what the next run would take
-    Predict(predict::PredictArgs),
+    Predict(Box<predict::PredictArgs>),
     /// Write the recorded durations as a table, which `wf ml replay` reads
     Export(export::ExportArgs),
     /// Say how good predictions would have been on histories in files
@@ -58,4 +60,9 @@ pub fn run(args: &MlArgs, cx: &Context) -> Result<Exit, Failure> {
         Command::Export(args) => export::run(args, cx),
         Command::Replay(args) => replay::run(args, cx),
     }
+}
+
+/// A duration in a column: to the millisecond below a second, where many steps are.
+fn short(ms: Millis) -> String {
+    if ms < 1_000 { format!("{ms}ms") } else { look::time(ms) }
 }

@@ -1,6 +1,6 @@
 //! `wf ml predict`: what the next run would take, step by step and in all. Runs nothing, writes nothing.
 
-use super::{Context, Exit, Failure};
+use super::{Context, Exit, Failure, short};
 use crate::cli::args::DecideArgs;
 use crate::cli::history::look;
 use crate::cli::history::table::aligned;
@@ -103,7 +103,7 @@ fn text(expected: &Expected, ready: &Ready, reused: usize, skipped: usize, look:
 fn table(steps: &[ExpectedStep], look: &Look) -> String {
     let head = ["step", "expected", "from", "to", "average", "passes", "risk"].map(str::to_owned);
     let row = |step: &ExpectedStep| {
-        let times = step.span.map(|span| [span.ms, span.low_ms, span.high_ms, step.mean_ms].map(words::time));
+        let times = step.span.map(|span| [span.ms, span.low_ms, span.high_ms, step.mean_ms].map(short));
         let [ms, low, high, mean] = times.unwrap_or_else(|| std::array::from_fn(|_| "-".to_owned()));
         let name = frame::middle(&clean::text(step.step.as_str()), 48);
         let risk = format!("{:.1} %", f64::from(step.risk_milli) / 10.0);

@@ -1,7 +1,7 @@
 //! `wf ml train`: everything is learned anew from the recorded runs, and kept.
 
 use super::past::Past;
-use super::{Context, Exit, Failure};
+use super::{Context, Exit, Failure, short};
 use crate::history::db::Of;
 use crate::history::{Learned, StateDir, learned};
 use crate::report::look;
@@ -71,7 +71,7 @@ pub(super) fn run(args: &TrainArgs, cx: &Context) -> Result<Exit, Failure> {
         look::count(progress.runs as usize, "run"),
         look::count(progress.samples as usize, "attempt"),
         look::count(known.last.len(), "step"),
-        look::time(took),
+        short(took),
         path.display(),
     ))?;
     Ok(Exit::Passed)

@@ -15,6 +15,8 @@ const SIZE: (u32, u32) = (1_120, 560);
 const TITLE: i32 = 22;
 const CAPTION: i32 = 15;
 const LABEL: i32 = 13;
+/// Logarithmic axes go on past their last names by this factor.
+const ROOM: f64 = 1.1;
 /// Dark enough on white to be told apart also without colour: one line is broken up by its points.
 const WF: RGBColor = RGBColor(31, 95, 168);
 const OTHER: RGBColor = RGBColor(201, 104, 18);
@@ -46,13 +48,9 @@ pub fn svg(title: &str, scored: &[Scored], cycles: usize) -> Result<String, Stri
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn<'a> = Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
 
-/// A duration on an axis, as short as can be.
-fn seconds(value: &f64) -> String {
-    format!("{value}")
-}
-
 fn scatter<'a>(area: &Area<'a>, points: &Points) -> Drawn<'a> {
-    let (from, to) = points.ends;
+    // A little more than whole powers of ten, so that these are named at the ends.
+    let (from, to) = (points.ends.0 / ROOM, points.ends.1 * ROOM);
     let mut chart = ChartBuilder::on(area)
         .caption("Each dot is one step in one run; the band holds four of five", ("sans-serif", CAPTION))
         .margin(12)
@@ -65,8 +63,8 @@ fn scatter<'a>(area: &Area<'a>, points: &Points) -> Drawn<'a> {
         .y_desc("actual, seconds (logarithmic)")
         .axis_desc_style(("sans-serif", LABEL))
         .label_style(("sans-serif", LABEL))
-        .x_label_formatter(&seconds)
-        .y_label_formatter(&seconds)
+        .x_label_formatter(&f64::to_string)
+        .y_label_formatter(&f64::to_string)
         .x_labels(8)
         .y_labels(8)
         .light_line_style(TRANSPARENT)
@@ -85,7 +83,8 @@ fn scatter<'a>(area: &Area<'a>, points: &Points) -> Drawn<'a> {
         .draw_series(LineSeries::new([(from, from), (to, to)], EQUAL.stroke_width(1)))?
         .label("as predicted")
         .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], EQUAL.stroke_width(1)));
-    legend(&mut chart)
+    // Steps take much longer than predicted more often than much shorter.
+    legend(&mut chart, SeriesLabelPosition::LowerRight)
 }
 
 fn errors<'a>(area: &Area<'a>, curve: &Curve) -> Drawn<'a> {
@@ -116,18 +115,18 @@ fn errors<'a>(area: &Area<'a>, curve: &Curve) -> Drawn<'a> {
         .draw_series(LineSeries::new(curve.wf.iter().copied(), WF.stroke_width(2)).point_size(3))?
         .label("wf")
         .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], WF.stroke_width(2)));
-    legend(&mut chart)
+    legend(&mut chart, SeriesLabelPosition::UpperLeft)
 }
 
-/// In the corner that the points leave free.
-fn legend<'a, 'b, C>(chart: &mut ChartContext<'a, SVGBackend<'b>, C>) -> Drawn<'b>
+/// In a corner that the points leave free.
+fn legend<'a, 'b, C>(chart: &mut ChartContext<'a, SVGBackend<'b>, C>, corner: SeriesLabelPosition) -> Drawn<'b>
 where
     C: plotters::coord::CoordTranslate,
     'b: 'a,
 {
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
+        .position(corner)
         .label_font(("sans-serif", LABEL))
         .background_style(WHITE.mix(0.85))
         .border_style(BLACK.mix(0.2))
