@@ -32,7 +32,7 @@ fn steps_and_the_whole_are_predicted_once_something_is_known() {
     assert!(ms(&run["ms"]) >= 300 && ms(&run["low_ms"]) <= ms(&run["ms"]) && ms(&run["ms"]) <= ms(&run["high_ms"]));
     assert_eq!((&known["jobs"], known["expected"]["steps"].as_array().unwrap().len()), (&json!(2), 3));
     let alone = predicted(&scratch, &["--all", "--no-parallel"]);
-    assert!(ms(&alone["expected"]["run"]["ms"]) >= ms(&run["ms"]), "one after another takes no less");
+    assert!(alone["jobs"] == 1 && ms(&alone["expected"]["run"]["ms"]) >= 300, "{alone}");
     let some = predicted(&scratch, &["--all", "test"]);
     let names: Vec<_> = some["expected"]["steps"].as_array().unwrap().iter().map(|step| &step["step"]).collect();
     assert_eq!(names, ["build", "test"], "with what it needs");

@@ -56,7 +56,7 @@ pub(super) fn run(args: &PredictArgs, cx: &Context) -> Result<Exit, Failure> {
     if args.json {
         cx.print_json(&json!({
             "format": 1,
-            "jobs": ready.request.jobs,
+            "jobs": at_once(&ready),
             "expected": expected,
             "reused": reused,
             "skipped": skipped,
@@ -73,6 +73,11 @@ pub(super) fn run(args: &PredictArgs, cx: &Context) -> Result<Exit, Failure> {
     Ok(Exit::Passed)
 }
 
+/// How many steps run at once at most.
+fn at_once(ready: &Ready) -> u32 {
+    if ready.request.settings.parallel { ready.request.jobs } else { 1 }
+}
+
 fn text(expected: &Expected, ready: &Ready, reused: usize, skipped: usize, look: &Look) -> String {
     let mut text = String::new();
     if !expected.steps.is_empty() {
@@ -82,7 +87,7 @@ fn text(expected: &Expected, ready: &Ready, reused: usize, skipped: usize, look:
     let count = words::count(expected.steps.len(), "step");
     let apart = [(reused, "would be reused"), (skipped, "skipped")];
     let apart = apart.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!(", {n} {word}")).collect::<String>();
-    let at_once = if ready.request.settings.parallel { ready.request.jobs } else { 1 };
+    let at_once = at_once(ready);
     let _ = match &expected.run {
         _ if expected.steps.is_empty() => writeln!(text, "nothing to run{apart}"),
         Some(run) => writeln!(
