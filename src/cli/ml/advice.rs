@@ -9,7 +9,8 @@ use crate::predict::replay::Section;
 pub(super) const FULL: u64 = 10;
 /// A coverage further than this from what is wanted is told, in percent.
 const OFF: f64 = 10.0;
-/// With fewer estimates chance alone moves a coverage of 80 % by [`OFF`]: two standard deviations are `2 sqrt(0.16 / n)`.
+/// With fewer estimates chance alone moves a coverage of 80 % by [`OFF`]: two standard deviations of a share are
+/// `2 sqrt(0.16 / n)`.
 const TOLD: f64 = 64.0;
 
 /// What is known of predictions.
@@ -66,7 +67,7 @@ pub(super) fn advice(numbers: &Numbers<'_>) -> Vec<String> {
     }
     if numbers.drift > DRIFT {
         lines.push(format!(
-            "durations are lately {:.1} times as far from their past as usual: another machine? Recent ones alone count",
+            "durations are lately {:.1} times as far from their past as usual (another machine?): recent ones alone count",
             numbers.drift
         ));
     }

@@ -1,7 +1,7 @@
 //! A picture of how good predictions were: predicted against actual durations, and errors over time. Pure.
 //!
-//! SVG on a white ground, so that light and dark viewers show the same. Does not know: steps, files, how predictions are
-//! made.
+//! SVG on a white ground, so that light and dark viewers show the same. Does not know: steps, files, how
+//! predictions are made.
 
 mod points;
 
