@@ -33,7 +33,8 @@ fn a_history_comes_back_from_its_table() {
 #[test]
 fn outcomes_and_circumstances_are_told_and_what_was_stopped_is_left_out() {
     let scratch = Scratch::new();
-    let steps = "steps:\n  - {id: bad, run: \"echo secret-word; exit 3\"}\n  - {id: slow, run: sleep 9, timeout: 50ms}\n  \
+    let steps = "steps:\n  - {id: bad, run: \"echo secret-word; exit 3\"}\n  \
+                 - {id: slow, run: sleep 9, timeout: 50ms}\n  \
                  - {id: again, run: 'test -e .git/once || { touch .git/once; exit 1; }', retries: 1}\n";
     scratch.write(".workflow-config.yaml", steps).commit("first");
     wf(&scratch, &["run", "--all", "--keep-going"]).exits(1);

@@ -67,7 +67,8 @@ pub(super) fn advice(numbers: &Numbers<'_>) -> Vec<String> {
     }
     if numbers.drift > DRIFT {
         lines.push(format!(
-            "durations are lately {:.1} times as far from their past as usual (another machine?): recent ones alone count",
+            "durations are lately {:.1} times as far from their past as usual (another machine?): recent ones \
+             alone count",
             numbers.drift
         ));
     }
