@@ -1,7 +1,7 @@
 //! `wf history`: the runs that are recorded, newest first, and the attempts in them.
 
 mod steps;
-mod table;
+pub(super) mod table;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
@@ -123,7 +123,8 @@ fn answer(
     Ok(Listed::of(db, recorded, caught, args.last)?.show(args, place, cx)?)
 }
 
-fn tell(caught: &Caught, cx: &Context) {
+/// What was noticed while the database was brought up to date.
+pub(super) fn tell(caught: &Caught, cx: &Context) {
     if let Some(replaced) = &caught.replaced {
         cx.say(&format!("warning: {}", clean::text(&replaced.to_string())));
     }
@@ -136,7 +137,8 @@ fn said(error: &DbError) -> String {
     clean::text(&format!("{error}{behind}"))
 }
 
-fn refused(error: DbError) -> Failure {
+/// Why the database gives no answer, and what to do next.
+pub(super) fn refused(error: DbError) -> Failure {
     let hint = error.hint();
     Failure::environment(error).hint(hint)
 }
@@ -214,6 +216,7 @@ impl Listed {
     }
 }
 
+/// How tables look.
 pub(super) fn look(cx: &Context) -> Look {
     Look {
         color: cx.color(cx.stdout_is_terminal),

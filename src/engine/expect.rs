@@ -2,15 +2,20 @@
 //!
 //! Most runs start nothing and never come here. Does not know how durations are learned.
 
+use super::Prepared;
 use super::outlook::Outlook;
 use crate::config::model::{RunOn, Settings, Strategy};
 use crate::event::{EventKind, Expected, ExpectedStep, Interval};
 use crate::graph::StepGraph;
+use crate::plan::RunRequest;
 use crate::schedule::forecast::forecast;
 use crate::schedule::list::{self, Job};
 use crate::schedule::strategy::{World, costs, order};
-use crate::schedule::{Lookup, Scheduler, Task};
+use crate::schedule::{Lookup, Scheduler, Task, tasks};
 use std::collections::HashMap;
+
+/// What a step counts for in the order of a plan if nothing is recorded of it, in milliseconds.
+pub(super) const UNKNOWN_MS: u64 = 1_000;
 
 /// What is expected of the steps of one run.
 pub(super) struct Expecting {
@@ -50,36 +55,17 @@ impl Expecting {
         let mut notes = self.outlook.open();
         let open: Vec<usize> =
             (0..steps.len()).filter(|task| self.runs[*task] && !scheduler.state(*task).is_over()).collect();
-        // Tasks are in topological order, and so are the jobs.
-        let expected = open.iter().map(|task| self.outlook.of(graph.step(steps[*task])));
-        let expected: Vec<ExpectedStep> = expected.collect();
         if self.settings.strategy == Strategy::Memory {
             for task in &open {
                 scheduler.claim(*task, self.outlook.peak_bytes(graph.step(steps[*task])));
             }
         }
-        let spans: Vec<Option<Interval>> = expected.iter().map(|step| step.span).collect();
-        let means: Vec<Option<u64>> = expected.iter().map(|step| step.span.map(|_| step.mean_ms)).collect();
-        let costs = costs(&means);
-        let jobs = jobs(scheduler.tasks(), &open, &costs);
-        let risks: Vec<f64> = expected.iter().map(|step| f64::from(step.risk_milli) / 1_000.0).collect();
-        let urgency = match self.slots {
-            Some(slots) => {
-                let world = World { jobs: &jobs, risks: &risks, slots };
-                let found = order(world, self.settings.strategy, self.settings.optimization_level).urgency;
-                scheduler.reorder(open.iter().copied().zip(found.iter().copied()));
-                found
-            }
-            None => open.iter().map(|task| scheduler.tasks()[*task].priority).collect(),
-        };
-        notes.push(EventKind::Expected(Box::new(Expected {
-            strategy: word(&self.settings.strategy),
-            level: word(&self.settings.optimization_level),
-            run: forecast(&jobs, &spans, self.slots.unwrap_or(1), &urgency),
-            critical_ms: list::bottom_levels(&jobs).into_iter().max().unwrap_or(0),
-            work_ms: jobs.iter().map(|job| job.ms).sum(),
-            steps: expected,
-        })));
+        let (expected, urgency) =
+            self.outlook.expect(scheduler.tasks(), &open, graph, steps, &self.settings, self.slots);
+        if self.slots.is_some() {
+            scheduler.reorder(open.iter().copied().zip(urgency));
+        }
+        notes.push(EventKind::Expected(Box::new(expected)));
         self.outlook.keep(self.now);
         notes
     }
@@ -97,6 +83,68 @@ impl Expecting {
         }
         is_news
     }
+}
+
+impl Outlook {
+    /// What these tasks are expected to take together, and in which order they start: larger first. `slots` as
+    /// [`Expecting::slots`].
+    fn expect(
+        &self,
+        tasks: &[Task],
+        open: &[usize],
+        graph: &StepGraph,
+        steps: &[usize],
+        settings: &Settings,
+        slots: Option<u32>,
+    ) -> (Expected, Vec<u64>) {
+        // Tasks are in topological order, and so are the jobs.
+        let expected: Vec<ExpectedStep> = open.iter().map(|task| self.of(graph.step(steps[*task]))).collect();
+        let spans: Vec<Option<Interval>> = expected.iter().map(|step| step.span).collect();
+        let means: Vec<Option<u64>> = expected.iter().map(|step| step.span.map(|_| step.mean_ms)).collect();
+        let costs = costs(&means);
+        let jobs = jobs(tasks, open, &costs);
+        let risks: Vec<f64> = expected.iter().map(|step| f64::from(step.risk_milli) / 1_000.0).collect();
+        let urgency = match slots {
+            Some(slots) => {
+                order(World { jobs: &jobs, risks: &risks, slots }, settings.strategy, settings.optimization_level)
+                    .urgency
+            }
+            None => open.iter().map(|task| tasks[*task].priority).collect(),
+        };
+        let expected = Expected {
+            strategy: word(&settings.strategy),
+            level: word(&settings.optimization_level),
+            run: forecast(&jobs, &spans, slots.unwrap_or(1), &urgency),
+            critical_ms: list::bottom_levels(&jobs).into_iter().max().unwrap_or(0),
+            work_ms: jobs.iter().map(|job| job.ms).sum(),
+            steps: expected,
+        };
+        (expected, urgency)
+    }
+
+    /// What a run of this plan is expected to take, if `runs` says of each step, by its position in the plan's graph,
+    /// whether it runs. For looking only: nothing starts. What is learned is read before: [`Outlook::open`].
+    pub fn foresee(&self, prepared: &Prepared, request: &RunRequest, runs: impl Fn(usize) -> bool) -> Expected {
+        let (sequential, jobs) = at_once(request);
+        let known = &prepared.known.durations;
+        let cost = |at: usize| known.get(&prepared.plan.graph.step(at).id).copied().unwrap_or(UNKNOWN_MS);
+        let (tasks, steps) = tasks(&prepared.plan, sequential, cost, |_| Lookup::None);
+        let will = |task: &usize| runs(steps[*task]) && runs_anyway(&tasks[*task]);
+        let open: Vec<usize> = (0..tasks.len()).filter(will).collect();
+        let slots = slots(sequential, jobs);
+        self.expect(&tasks, &open, &prepared.plan.graph, &steps, &request.settings, slots).0
+    }
+}
+
+/// Does one step run after another? And how many at once at most.
+pub(super) fn at_once(request: &RunRequest) -> (bool, u32) {
+    let sequential = !request.settings.parallel || request.jobs == 1;
+    (sequential, if sequential { 1 } else { request.jobs })
+}
+
+/// What an order is made for, in thousandths of a step; none where the plan's order is kept.
+pub(super) fn slots(sequential: bool, jobs: u32) -> Option<u32> {
+    (!sequential).then(|| jobs.saturating_mul(1_000))
 }
 
 fn runs_anyway(task: &Task) -> bool {

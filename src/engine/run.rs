@@ -3,7 +3,7 @@
 mod first;
 mod perform;
 
-use super::expect::Expecting;
+use super::expect::{self, Expecting};
 use super::job::{self, ChangedLists, Common, Inherited};
 use super::reuse::{Looked, Made, Reuse};
 use super::telling::Telling;
@@ -167,8 +167,7 @@ impl Loop {
             reuse,
             past,
         } = run;
-        let sequential = !request.settings.parallel || request.jobs == 1;
-        let jobs = if sequential { 1 } else { request.jobs };
+        let (sequential, jobs) = expect::at_once(request);
         let known = &prepared.known.durations;
         let predicts = request.settings.ml_optimize;
         // Every step counts alike as long as nothing is known, or is to be known.
@@ -190,7 +189,7 @@ impl Loop {
         let started = RunStarted { place, machine, ..started(&prepared, request, &root, &id, jobs) };
         let about = circumstances(&prepared, &started.machine, &started.started_at);
         let outlook = Outlook::new(past.filter(|_| prepared.past), about.clone());
-        let order = if sequential { None } else { Some(rules.capacity.cpu_milli) };
+        let order = expect::slots(sequential, jobs);
         let expecting = Expecting::new(outlook, &request.settings, order, about.at, list.len());
         let common = Common {
             root,

@@ -42,7 +42,7 @@ fn on(machine: &Machine, started_at: &str, changed: Circumstances) -> Circumstan
     }
 }
 
-/// The circumstances of a run that begins on this machine at this time, with these changes.
+/// The circumstances of a run that begins on this machine at this time (UTC, RFC 3339), with these changes.
 pub fn circumstances_of(machine: &Machine, started_at: &str, changes: &EventKind) -> Circumstances {
     on(machine, started_at, changed(changes).unwrap_or_default())
 }

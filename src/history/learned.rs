@@ -4,8 +4,10 @@
 //! nothing at its end; the next one that needs predictions first learns of the runs since. Does not know how to learn; that
 //! is `predict`.
 
-use super::{Recorded, RecordedRun, Row, StateDir, open};
+use super::db::AttemptRow;
+use super::{AttemptFact, Recorded, RecordedRun, Row, RunFacts, StateDir, open};
 use crate::base::{Millis, RunId, StepId};
+use crate::event::Outcome;
 use crate::key::Key;
 use crate::predict::Circumstances;
 use crate::predict::durations::Durations;
@@ -66,6 +68,30 @@ pub struct LastRun {
     key: Option<(Key, bool)>,
 }
 
+/// An attempt, as far as something is learned of it.
+struct Attempted<'a> {
+    step: &'a StepId,
+    outcome: &'a Outcome,
+    last: bool,
+    wall_ms: Millis,
+    peak_bytes: u64,
+    key: Option<Key>,
+}
+
+impl<'a> From<&'a AttemptFact> for Attempted<'a> {
+    fn from(it: &'a AttemptFact) -> Self {
+        let peak_bytes = it.usage.memory_bytes;
+        Self { step: &it.step, outcome: &it.outcome, last: it.last, wall_ms: it.wall_ms, peak_bytes, key: it.key }
+    }
+}
+
+impl<'a> From<&'a AttemptRow> for Attempted<'a> {
+    fn from(it: &'a AttemptRow) -> Self {
+        let peak_bytes = it.usage.memory_bytes;
+        Self { step: &it.step, outcome: &it.outcome, last: it.last, wall_ms: it.wall_ms, peak_bytes, key: it.key }
+    }
+}
+
 /// Why a file of what was learned is not used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LearnedError {
@@ -116,6 +142,16 @@ impl Progress {
     pub fn knows(&self, run: &RunId) -> bool {
         self.seen.contains(run)
     }
+
+    /// After how many more runs the regression is fitted anew, however soon they come. 0: with the next run.
+    pub fn runs_until_fit(&self) -> u64 {
+        FIT_RUNS.saturating_sub(self.runs - self.fitted_runs.min(self.runs))
+    }
+
+    /// From when on one new run is enough for that, in seconds since 1970.
+    pub fn fit_after(&self) -> i64 {
+        self.fitted_at.saturating_add(FIT_SECONDS)
+    }
 }
 
 impl Learned {
@@ -156,23 +192,34 @@ impl Learned {
         for run in &new {
             self.learn(run);
         }
-        while self.progress.seen.len() > SEEN {
-            self.progress.seen.pop_first();
-        }
         new.len()
     }
 
-    fn learn(&mut self, run: &RecordedRun) {
-        self.progress.seen.insert(run.facts.run.clone());
-        if run.facts.ran == 0 {
+    /// Learns of one run that is over. It must be newer than those learned of before.
+    pub fn learn(&mut self, run: &RecordedRun) {
+        let rows = run.attempts();
+        let attempts = rows.iter().filter_map(|row| if let Row::Attempt(it) = row { Some(it.into()) } else { None });
+        self.learn_of(&run.facts, attempts);
+    }
+
+    /// The same with what the database has of it: its attempts in the order in which they ended.
+    pub fn learn_rows(&mut self, run: &RunFacts, attempts: &[AttemptRow]) {
+        self.learn_of(run, attempts.iter().map(Attempted::from));
+    }
+
+    fn learn_of<'a>(&mut self, run: &RunFacts, attempts: impl IntoIterator<Item = Attempted<'a>>) {
+        self.progress.seen.insert(run.run.clone());
+        while self.progress.seen.len() > SEEN {
+            self.progress.seen.pop_first();
+        }
+        if run.ran == 0 {
             return;
         }
         let none = Circumstances::default();
-        let about = run.facts.circumstances.as_ref().unwrap_or(&none);
+        let about = run.circumstances.as_ref().unwrap_or(&none);
         // A step that failed and then passed has two attempts: the same key, both verdicts.
         let mut failed_before: BTreeSet<StepId> = BTreeSet::new();
-        for row in run.attempts() {
-            let Row::Attempt(attempt) = row else { continue };
+        for attempt in attempts {
             self.progress.samples += 1;
             let passed = attempt.outcome.passed();
             if passed {
@@ -180,7 +227,7 @@ impl Learned {
             }
             let last =
                 self.last.entry(attempt.step.clone()).or_insert(LastRun { passed_ms: None, peak_bytes: 0, key: None });
-            last.peak_bytes = last.peak_bytes.max(attempt.usage.memory_bytes);
+            last.peak_bytes = last.peak_bytes.max(attempt.peak_bytes);
             if passed {
                 last.passed_ms = Some(attempt.wall_ms);
             }
@@ -195,7 +242,7 @@ impl Learned {
             last.key = attempt.key.map(|key| (key, passed)).or(last.key);
             let verdict = match passed {
                 _ if other => Verdict::Flaky,
-                true if failed_before.contains(&attempt.step) => Verdict::Flaky,
+                true if failed_before.contains(attempt.step) => Verdict::Flaky,
                 true => Verdict::Passed,
                 false => Verdict::Failed,
             };
@@ -207,13 +254,66 @@ impl Learned {
 
     /// Is it time to fit the regression anew?
     pub fn is_due(&self, now: i64) -> bool {
-        let new = self.progress.runs - self.progress.fitted_runs.min(self.progress.runs);
-        new >= FIT_RUNS || (new > 0 && now.saturating_sub(self.progress.fitted_at) >= FIT_SECONDS)
+        let left = self.progress.runs_until_fit();
+        left == 0 || (left < FIT_RUNS && now >= self.progress.fit_after())
     }
 
     /// Fits the regression anew.
     pub fn fit(&mut self, now: i64) {
         self.durations.fit();
         (self.progress.fitted_at, self.progress.fitted_runs) = (now, self.progress.runs);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::db::{self, Of};
+    use super::super::samples::{ended, planned, record, run_ended, started};
+    use super::super::{ChosenBy, StateDir};
+    use super::*;
+    use crate::event::{Because, Decision, EventKind, RunStatus};
+
+    /// Three runs: `b` fails in the second and passes again in the third.
+    fn recorded() -> (tempfile::TempDir, StateDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&dir.path().join(".wf"), ChosenBy::Default).unwrap();
+        for at in 1..=3 {
+            let steps = ["a", "b"].map(|step| planned(step, Decision::Run(Because::NoBase), &[]));
+            let b = if at == 2 { Outcome::Failed { code: 1 } } else { Outcome::Passed };
+            let plan = EventKind::Planned { steps: steps.into(), stages: vec![] };
+            let ends = [ended("a", Outcome::Passed, false), ended("b", b, false), run_ended(RunStatus::Passed)];
+            record(&state, at * 1_000, [started(), plan].into_iter().chain(ends).collect());
+        }
+        (dir, state)
+    }
+
+    #[test]
+    fn the_database_teaches_what_the_recorded_runs_teach() {
+        let (_dir, state) = recorded();
+        let recorded = Recorded::load(&state);
+        let mut caught_up = Learned::default();
+        assert_eq!(caught_up.catch_up(&recorded), 3);
+        assert_eq!(caught_up.catch_up(&recorded), 0, "nothing is learned twice");
+        let (mut db, _) = db::up_to_date(&state, &recorded, jiff::Timestamp::UNIX_EPOCH).unwrap();
+        let mut anew = Learned::default();
+        for facts in db.runs(None).unwrap().0.iter().rev() {
+            anew.learn_rows(facts, &db.attempts(Of::Run(&facts.run), None).unwrap());
+        }
+        assert_eq!((anew.progress.runs, anew.progress.samples), (3, 6));
+        assert_eq!(anew.progress, caught_up.progress);
+        assert_eq!((&anew.durations, &anew.failures), (&caught_up.durations, &caught_up.failures));
+        assert_eq!(anew.last, caught_up.last);
+    }
+
+    #[test]
+    fn fitting_is_due_after_some_runs_or_one_and_a_day() {
+        let mut learned = Learned::default();
+        assert!(!learned.is_due(i64::MAX), "nothing is new");
+        learned.progress = Progress { runs: 12, fitted_runs: 11, fitted_at: 1_000, ..Progress::default() };
+        assert_eq!(learned.progress.runs_until_fit(), FIT_RUNS - 1);
+        assert!(!learned.is_due(1_000 + FIT_SECONDS - 1) && learned.is_due(1_000 + FIT_SECONDS));
+        learned.progress.fitted_runs = 12 - FIT_RUNS;
+        assert_eq!(learned.progress.runs_until_fit(), 0);
+        assert!(learned.is_due(1_000));
     }
 }

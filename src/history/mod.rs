@@ -5,6 +5,7 @@
 
 mod block;
 mod circumstances;
+pub mod cycles;
 pub mod db;
 mod facts;
 mod known;

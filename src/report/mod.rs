@@ -3,6 +3,7 @@
 //! Does not know: how steps run, who makes the events, the environment; what a sink needs to know about its terminal is
 //! handed in.
 
+pub mod accuracy;
 pub mod clean;
 pub mod document;
 pub mod frame;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::ops::Range;
 
 /// Aligns cells. The head is strong, and the cell at `painted` has its row's tone. The cells at `right` are numbers.
-pub(super) fn aligned<const N: usize>(
+pub(in crate::cli) fn aligned<const N: usize>(
     head: [String; N],
     rows: Vec<([String; N], Tone)>,
     painted: usize,

@@ -1,14 +1,33 @@
-//! `wf ml`: what is learned, and how good it is.
+//! `wf ml`: what is learned of recorded runs, how good it is, and what it says of the next one.
 
+mod advice;
+mod evaluate;
+mod export;
+mod past;
+mod predict;
 mod replay;
+mod status;
+mod train;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use crate::base::Millis;
+use crate::report::look;
+
+const HELP: &str = "\
+Examples:
+  wf ml status
+  wf ml evaluate --svg accuracy.svg
+  wf ml predict
+  wf ml train
+  wf ml export history.csv
+  wf ml replay history.csv other.csv.gz
+
+What is learned is kept in .wf/ml/model, which is made of the recorded runs and may be deleted.";
 
 /// What `wf ml` takes.
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "Examples:\n  wf ml replay history.csv\n  wf ml replay history.csv.gz other.csv.gz\n  \
-    wf ml replay --json history.csv")]
+#[command(after_help = HELP)]
 pub struct MlArgs {
     /// What to do
     #[command(subcommand)]
@@ -17,13 +36,33 @@ pub struct MlArgs {
 
 #[derive(Clone, Debug, clap::Subcommand)]
 enum Command {
-    /// Say how good predictions would have been on recorded histories
+    /// Show what was learned, how good it is, and what would make it better
+    Status(status::StatusArgs),
+    /// Learn everything anew from the recorded runs
+    Train(train::TrainArgs),
+    /// Say how good predictions would have been over the recorded runs
+    Evaluate(evaluate::EvaluateArgs),
+    /// Say what the next run would take
+    Predict(Box<predict::PredictArgs>),
+    /// Write the recorded durations as a table, which `wf ml replay` reads
+    Export(export::ExportArgs),
+    /// Say how good predictions would have been on histories in files
     Replay(replay::ReplayArgs),
 }
 
 /// Runs the command.
 pub fn run(args: &MlArgs, cx: &Context) -> Result<Exit, Failure> {
     match &args.command {
+        Command::Status(args) => status::run(args, cx),
+        Command::Train(args) => train::run(args, cx),
+        Command::Evaluate(args) => evaluate::run(args, cx),
+        Command::Predict(args) => predict::run(args, cx),
+        Command::Export(args) => export::run(args, cx),
         Command::Replay(args) => replay::run(args, cx),
     }
+}
+
+/// A duration in a column: to the millisecond below a second, where many steps are.
+fn short(ms: Millis) -> String {
+    if ms < 1_000 { format!("{ms}ms") } else { look::time(ms) }
 }

@@ -69,7 +69,7 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 }
 
 /// A heading and a table: methods down, metrics across.
-fn tell(text: &mut String, heading: &str, rows: &[Measured]) {
+pub(super) fn tell(text: &mut String, heading: &str, rows: &[Measured]) {
     let mut names: Vec<&str> = Vec::new();
     for (name, _) in rows.iter().flat_map(|row| &row.metrics) {
         if !names.contains(name) {
@@ -88,7 +88,7 @@ fn tell(text: &mut String, heading: &str, rows: &[Measured]) {
             let value = row.metrics.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
             let shown = value.map_or(String::new(), |value| match value.abs() {
                 // Counts are whole.
-                size if size.fract() == 0.0 && size >= 100.0 => format!("{value}"),
+                size if size.fract() == 0.0 && (size >= 100.0 || *name == "scored") => format!("{value}"),
                 size if size >= 10.0 => format!("{value:.2}"),
                 _ => format!("{value:.3}"),
             });

@@ -185,7 +185,7 @@ async fn insert_attempt(
         .bind(int(attempt.attempt))
         .bind(attempt.last)
         .bind(outcome)
-        .bind(verdict(run, attempt))
+        .bind(verdict(run, attempt.last, &attempt.outcome))
         .bind(attempt.outcome.passed() && attempt.attempt > 1)
         .bind(int(attempt.at_ms))
         .bind(int(attempt.wall_ms))

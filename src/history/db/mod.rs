@@ -20,6 +20,7 @@ pub use answer::{Anomaly, AttemptRow, FindError, HitRow, KeyedVerdict, Of, StepT
 pub use costs::{FlakyKey, StepCosts};
 pub use ingest::{Caught, Keep};
 pub use open::{Replaced, Why};
+pub use row::verdict;
 pub use strange::anomalies;
 
 use super::{Recorded, StateDir};

@@ -3,7 +3,7 @@
 use super::{Anomaly, Db, DbError};
 use crate::base::{Digest, Millis, RunId, StepId};
 use crate::event::Outcome;
-use crate::history::{AttemptFact, RunFacts};
+use crate::history::RunFacts;
 use crate::key::Key;
 use serde::de::DeserializeOwned;
 use serde::de::IntoDeserializer as _;
@@ -39,11 +39,11 @@ fn of_word<T: for<'a> Deserialize<'a>>(word: &str) -> Result<T, Error> {
     T::deserialize(word)
 }
 
-/// Does this attempt say something of its step, and of its key? As [`crate::history::verdicts`] has it: the last
-/// attempt, if it ended by itself; of a run that did not end, only failures are believed.
-pub(super) fn verdict(run: &RunFacts, attempt: &AttemptFact) -> Option<bool> {
-    let passed = attempt.outcome.passed();
-    (attempt.last && attempt.outcome.is_verdict() && !(passed && run.status.is_none())).then_some(passed)
+/// Does an attempt that ended so say something of its step, and of its key? As [`crate::history::verdicts`] has it: the
+/// last attempt, if it ended by itself; of a run that did not end, only failures are believed.
+pub fn verdict(run: &RunFacts, last: bool, outcome: &Outcome) -> Option<bool> {
+    let passed = outcome.passed();
+    (last && outcome.is_verdict() && !(passed && run.status.is_none())).then_some(passed)
 }
 
 /// Reads values of one row, and says which is damaged.

@@ -103,7 +103,9 @@ fn same_as_recorded(db: &mut Db, state: &StateDir) {
             assert_eq!(got.usage.cpu_ms, fact.usage.cpu_ms.min(most));
             assert_eq!((got.flaky, got.predicted_ms), (fact.outcome.passed() && fact.attempt > 1, None));
         }
-        let judged = attempts.iter().filter_map(|fact| Some((fact.step.clone(), fact.key, verdict(&run.facts, fact)?)));
+        let judged = attempts
+            .iter()
+            .filter_map(|fact| Some((fact.step.clone(), fact.key, verdict(&run.facts, fact.last, &fact.outcome)?)));
         verdicts.extend(judged);
         let mut hits: Vec<_> = rows
             .iter()

@@ -16,7 +16,7 @@ const POWER: i32 = 4;
 /// How fast a step's old errors fade: after so many durations they count a third.
 const MEMORY: f64 = 20.0;
 /// So many times the usual error of the long memory, over one round of all steps, is drift.
-const DRIFT: f64 = 2.0;
+pub const DRIFT: f64 = 2.0;
 
 /// Who says how long a step takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ mod interval;
 mod ridge;
 mod step;
 
-pub use expert::{EXPERTS, Expert};
+pub use expert::{DRIFT, EXPERTS, Expert};
 pub use interval::HELD;
 pub use step::{exp, log};
 

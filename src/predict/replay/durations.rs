@@ -4,9 +4,11 @@
 //! counts. Failed attempts count like others: the published baselines have them too. Does not know: what a prediction
 //! is made of.
 
-use super::{Cycle, Measured, Section, Table};
+use super::score::{Scored, Scores};
+use super::{Cycle, Section, Table};
 use crate::predict::Circumstances;
-use crate::predict::durations::{Durations, EXPERTS, Estimate, Expert, FEW, log};
+use crate::predict::durations::{Durations, FEW};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// The regression is fitted after every so manieth cycle.
@@ -14,50 +16,37 @@ const FIT: usize = 5;
 
 /// An item of a cycle, its repeats as one.
 struct Run<'a> {
+    item: u32,
     name: &'a str,
     seconds: f64,
-    circumstances: Circumstances,
+    circumstances: Cow<'a, Circumstances>,
 }
 
 /// Replays a table; `None` where nothing can be scored: no durations, or no item often enough.
 pub fn measure(table: &Table) -> Option<Section> {
+    let mut scores = Scores::default();
+    walk(table, |scored| scores.add(scored));
+    scores.section()
+}
+
+/// Walks a table forward: says of each item what was predicted from earlier cycles alone, then learns its cycle.
+pub fn walk(table: &Table, mut told: impl FnMut(&Scored)) {
     let mut state = Durations::default();
-    let (mut ours, mut cold) = (Score::default(), Score::default());
-    let (mut bounds, mut cold_bounds) = (Bounds::default(), Bounds::default());
-    let mut experts: [Score; EXPERTS] = Default::default();
-    for (count, cycle) in (1..).zip(&table.cycles) {
+    for (at, cycle) in table.cycles.iter().enumerate() {
         let runs = runs(table, cycle);
         for run in &runs {
             let Some(estimate) = state.predict(run.name, &run.circumstances) else { continue };
-            if estimate.samples < FEW {
-                cold.add(estimate.seconds, run.seconds);
-                cold_bounds.add(&estimate, run.seconds);
-                continue;
-            }
-            ours.add(estimate.seconds, run.seconds);
-            bounds.add(&estimate, run.seconds);
-            let said = state.weights(run.name, &run.circumstances);
-            for (score, (_, seconds, _)) in experts.iter_mut().zip(said.iter().flat_map(|said| said.experts)) {
-                score.add(seconds, run.seconds);
-            }
+            let known = (estimate.samples >= FEW).then(|| state.weights(run.name, &run.circumstances)).flatten();
+            let experts = known.map(|known| known.experts.map(|(_, seconds, _)| seconds));
+            told(&Scored { cycle: at, item: run.item, estimate, experts, took: run.seconds });
         }
         for run in &runs {
             state.learn(run.name, &run.circumstances, run.seconds);
         }
-        if count % FIT == 0 {
+        if (at + 1) % FIT == 0 {
             state.fit();
         }
     }
-    if ours.count == 0.0 {
-        return None;
-    }
-    let row = |method: &str, metrics| Measured { method: method.to_owned(), metrics };
-    let mut rows = vec![row("wf", [ours.metrics(), bounds.metrics()].concat())];
-    rows.extend(Expert::ALL.iter().zip(&experts).map(|(expert, score)| row(expert.name(), score.metrics())));
-    if cold.count > 0.0 {
-        rows.push(row("wf, fewer than 3 earlier", [cold.metrics(), cold_bounds.metrics()].concat()));
-    }
-    Some(Section { name: "durations", rows })
 }
 
 fn runs<'a>(table: &'a Table, cycle: &'a Cycle) -> Vec<Run<'a>> {
@@ -68,9 +57,9 @@ fn runs<'a>(table: &'a Table, cycle: &'a Cycle) -> Vec<Run<'a>> {
         let (Some(seconds), Some(name)) = (row.seconds, name) else { continue };
         let at = *found.entry(row.item).or_insert_with(|| {
             let at = cycle.time.unwrap_or_default() as i64;
-            let unknown = || Circumstances { at, ..Circumstances::default() };
-            let circumstances = row.circumstances.as_deref().cloned().unwrap_or_else(unknown);
-            runs.push((Run { name, seconds: 0.0, circumstances }, 0.0));
+            let unknown = || Cow::Owned(Circumstances { at, ..Circumstances::default() });
+            let circumstances = row.circumstances.as_deref().map_or_else(unknown, Cow::Borrowed);
+            runs.push((Run { item: row.item, name, seconds: 0.0, circumstances }, 0.0));
             runs.len() - 1
         });
         if let Some((run, count)) = runs.get_mut(at) {
@@ -79,66 +68,6 @@ fn runs<'a>(table: &'a Table, cycle: &'a Cycle) -> Vec<Run<'a>> {
         }
     }
     runs.into_iter().map(|(run, _)| run).collect()
-}
-
-/// How far off estimates were.
-#[derive(Default)]
-struct Score {
-    count: f64,
-    missed: f64,
-    seconds: f64,
-    squares: f64,
-    /// The mean of logarithms, and the sum of squares around it (Welford 1962).
-    mean: f64,
-    around: f64,
-}
-
-impl Score {
-    fn add(&mut self, said: f64, took: f64) {
-        self.count += 1.0;
-        self.missed += (said - took).abs();
-        self.seconds += took;
-        self.squares += (log(said) - log(took)).powi(2);
-        let from = log(took) - self.mean;
-        self.mean += from / self.count;
-        self.around += from * (log(took) - self.mean);
-    }
-
-    fn metrics(&self) -> Vec<(&'static str, f64)> {
-        let mut metrics = vec![("scored", self.count)];
-        // Nothing takes no time, but a history may say so.
-        if self.seconds > 0.0 {
-            metrics.push(("wape", 100.0 * self.missed / self.seconds));
-        }
-        if self.around > 0.0 {
-            metrics.push(("r2_log", 1.0 - self.squares / self.around));
-        }
-        metrics
-    }
-}
-
-/// How good bounds were: the share of durations within them, and the median of upper by lower bound, both plus 10 ms,
-/// which is how near 0 the logarithm of a duration is taken.
-#[derive(Default)]
-struct Bounds {
-    within: f64,
-    widths: Vec<f64>,
-}
-
-impl Bounds {
-    fn add(&mut self, estimate: &Estimate, took: f64) {
-        // A duration is as good as its bound if both are the same but for rounding.
-        let near = 1e-9 * took.max(1.0);
-        self.within += f64::from(u8::from(estimate.low - near <= took && took <= estimate.high + near));
-        self.widths.push(log(estimate.high) - log(estimate.low));
-    }
-
-    fn metrics(mut self) -> Vec<(&'static str, f64)> {
-        self.widths.sort_by(f64::total_cmp);
-        let width = self.widths.get(self.widths.len() / 2).copied().unwrap_or_default();
-        let share = self.within / (self.widths.len().max(1) as f64);
-        vec![("coverage80", 100.0 * share), ("width80_factor", width.exp())]
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub mod dags;
 pub mod durations;
 pub mod makespan;
 pub mod ordering;
+pub mod score;
 pub mod table;
 
 pub use table::{Cycle, Row, Table};

@@ -6,6 +6,7 @@
 
 use crate::predict::Circumstances;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// One history.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,6 +17,16 @@ pub struct Table {
     pub items: Vec<String>,
     /// Oldest first: in the order in which the file names them first.
     pub cycles: Vec<Cycle>,
+}
+
+impl Table {
+    /// The same without the durations of what failed: wf learns how long steps take from those that passed.
+    pub fn of_passes(&self) -> Self {
+        let mut table = self.clone();
+        let rows = table.cycles.iter_mut().flat_map(|cycle| &mut cycle.rows);
+        rows.filter(|row| row.failed == Some(true)).for_each(|row| row.seconds = None);
+        table
+    }
 }
 
 /// What ran together. An item may stand in it more than once: it was tried again.
@@ -39,7 +50,7 @@ pub struct Row {
     /// Whether it failed.
     pub failed: Option<bool>,
     /// What is known of the change, if the file says anything of it.
-    pub circumstances: Option<Box<Circumstances>>,
+    pub circumstances: Option<Arc<Circumstances>>,
 }
 
 /// Why a text is no table.
@@ -148,7 +159,7 @@ impl Growing {
         // Saturating casts: a count past the range stays at its end.
         let circumstances = (files.is_some() || lines.is_some()).then(|| {
             let (files, lines) = (files.unwrap_or(0.0) as u32, lines.unwrap_or(0.0) as u32);
-            Box::new(Circumstances { files, lines, at: time.unwrap_or(0.0) as i64, ..Circumstances::default() })
+            Arc::new(Circumstances { files, lines, at: time.unwrap_or(0.0) as i64, ..Circumstances::default() })
         });
         let cycles = &mut self.table.cycles;
         let at = *self.cycles.entry(name).or_insert_with_key(|name| {

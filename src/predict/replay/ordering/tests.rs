@@ -77,7 +77,7 @@ fn what_breaks_with_some_files_is_found_sooner_when_they_are_known() {
     for cycle in 0..240_usize {
         let folder = (cycle * 7) % 30;
         let paths = vec![format!("d{folder}/{cycle}.rs")];
-        let circumstances = Some(Box::new(Circumstances { paths, ..Circumstances::default() }));
+        let circumstances = Some(std::sync::Arc::new(Circumstances { paths, ..Circumstances::default() }));
         let rows = (0..30_u32).map(|item| Row {
             item,
             seconds: Some(1.0),
