@@ -48,8 +48,8 @@ class Wf(Tool):
         return [self.program, "run", "--jobs", str(jobs), *self.decide]
 
     def affected(self) -> list[str] | None:
-        # Others do not look results up either when they list what is affected.
-        return [self.program, "plan", "--no-cache", "--json"]
+        # Others neither look results up nor predict anything when they list what is affected.
+        return [self.program, "plan", "--no-cache", "--no-ml-optimize", "--json"]
 
     def affected_packages(self, said: str) -> set[str]:
         """Those with a step that the change reaches. Others run only because somebody wants their outputs."""
