@@ -100,6 +100,14 @@ impl Expected {
     }
 }
 
+/// Does git ignore all of a folder that it lists nothing of, because the folder says so? wf's own state does, and the caches of
+/// many tools; they appear with the first run, and asking git about them means listing the whole tree.
+fn ignores_itself(folder: &std::path::Path) -> bool {
+    let Ok(text) = std::fs::read_to_string(folder.join(".gitignore")) else { return false };
+    let mut lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).peekable();
+    lines.peek().is_some() && lines.all(|line| line == "*")
+}
+
 impl Reuse {
     /// What appeared since the run began where these steps look, and no step declares. Asks git only if it has to.
     pub(super) fn appeared(&self, state: &mut State, steps: &[usize]) -> Option<Appeared> {
@@ -114,7 +122,10 @@ impl Reuse {
                 let Some(path) = folder.join(entry.file_name().as_bytes()) else { continue };
                 let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
                 let known = entry.file_name() == ".git" || is_listed(state, &path) || state.expected.is_unseen(&path);
-                if !known && !state.expected.is_declared(&path, is_folder, &self.asking.graph) {
+                if known || state.expected.is_declared(&path, is_folder, &self.asking.graph) {
+                } else if is_folder && ignores_itself(&entry.path()) {
+                    state.expected.ignored.insert(path);
+                } else {
                     strange.push(path);
                 }
             }
@@ -210,5 +221,17 @@ mod tests {
             assert_eq!(within(&files, &path.into()), found, "{path}");
         }
         assert!(["c", "a/b/c", "a/d"].iter().all(|path| within(&files, &RepoPath::from(*path)).is_empty()));
+    }
+
+    #[test]
+    fn a_folder_ignores_itself_only_if_it_says_so_of_everything() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(!ignores_itself(dir.path()), "it says nothing");
+        for (text, all) in
+            [("*\n", true), ("# made by a tool\n\n*\n", true), ("*.o\n", false), ("*\n!keep\n", false), ("", false)]
+        {
+            std::fs::write(dir.path().join(".gitignore"), text).unwrap();
+            assert_eq!(ignores_itself(dir.path()), all, "{text:?}");
+        }
     }
 }
