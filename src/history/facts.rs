@@ -125,6 +125,9 @@ pub struct AttemptFact {
     /// The key it ran with, if this is a verdict on that key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Key>,
+    /// How long it was expected to take before it began, if that was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicted_ms: Option<Millis>,
 }
 
 /// A proven skip in one line, or a result that was known for its key: both passed without running.
@@ -151,6 +154,7 @@ pub struct Fold {
     at: HashMap<StepId, usize>,
     attempts: Vec<AttemptFact>,
     allowed: HashSet<usize>,
+    expected: HashMap<StepId, Millis>,
     reused: HashMap<usize, Millis>,
     changed: Option<Circumstances>,
     failed: usize,
@@ -179,6 +183,10 @@ impl Fold {
             // What it ran on is not what its key says.
             EventKind::NotStored { step, why: NotStored::InputChanged { .. } | NotStored::InputAppeared { .. } } => {
                 self.attempts.iter_mut().filter(|attempt| attempt.step == *step).for_each(|attempt| attempt.key = None);
+            }
+            EventKind::Expected(told) => {
+                let spans = told.steps.iter().filter_map(|step| Some((step.step.clone(), step.span?.ms)));
+                self.expected.extend(spans);
             }
             EventKind::StepFinished(end) => self.finished(event.at_ms, end),
             EventKind::StepCancelled { .. } => self.cancelled += 1,
@@ -218,6 +226,7 @@ impl Fold {
             context: planned.context,
             witness: planned.witnesses,
             key: end.key,
+            predicted_ms: self.expected.get(&end.step).copied(),
         });
     }
 

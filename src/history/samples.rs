@@ -84,6 +84,7 @@ pub(super) fn attempt(step: &str, passed: bool) -> Row {
         context: Digest::of_bytes(b"c"),
         witness: true,
         key: None,
+        predicted_ms: None,
     })
 }
 

@@ -43,6 +43,9 @@ fn the_second_run_starts_the_longest_first_and_says_what_it_expects() {
     let ms = told["run"]["ms"].as_u64().unwrap();
     assert!((400..2_000).contains(&ms) && told["strategy"] == "balanced", "{told}");
     assert!(scratch.path(".wf/ml/model").exists(), "kept beside the steps");
+    let history: Value = serde_json::from_str(&wf(&scratch, &["history", "longest", "--json"]).exits(0).out).unwrap();
+    let predicted = |at: usize| history["attempts"][at]["predicted_ms"].as_u64();
+    assert!(predicted(0).is_some_and(|ms| (400..2_000).contains(&ms)) && predicted(1).is_none(), "{history}");
 
     let without = run(&scratch, &["--no-ml-optimize"]);
     assert!(of(&without, "expected").is_empty());

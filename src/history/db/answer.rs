@@ -60,7 +60,7 @@ pub struct HitRow {
 pub struct StepTime {
     /// Which step.
     pub step: StepId,
-    /// In which run; [`Db::runs`] has its circumstances.
+    /// In which run; [`super::Db::runs`] has its circumstances.
     pub run: RunId,
     /// How long.
     pub wall_ms: Millis,

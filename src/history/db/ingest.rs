@@ -51,7 +51,8 @@ const RUN: &str = concat!(
     ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 );
 const ATTEMPT: &str = "INSERT INTO attempts (run, at, step, attempt, last, outcome, verdict, flaky, at_ms, wall_ms, \
-                       cpu_ms, memory_bytes, disk_bytes, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+                       cpu_ms, memory_bytes, disk_bytes, key, predicted_ms) \
+                       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const HIT: &str = "INSERT OR IGNORE INTO hits (run, step, saved_ms) VALUES (?, ?, ?)";
 const GONE: &str = "DELETE FROM runs WHERE id = ?";
 
@@ -192,7 +193,8 @@ async fn insert_attempt(
         .bind(int(attempt.usage.cpu_ms))
         .bind(int(attempt.usage.memory_bytes))
         .bind(int(attempt.usage.disk_bytes))
-        .bind(attempt.key.map(|key| key.to_string()));
+        .bind(attempt.key.map(|key| key.to_string()))
+        .bind(attempt.predicted_ms.map(int));
     query.execute(&mut **work).await.map(|_| ())
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-/// All columns of a run, in the order in which [`run_of`] and [`super::ingest`] take them.
+/// All columns of a run, in the order in which `run_of` and [`super::ingest`] take them.
 macro_rules! run_columns {
     () => {
         "id, started_at, semantics, commit_id, branch, clean, whole, witnesses, place, status, wall_ms, ran, failed, \
@@ -39,7 +39,7 @@ fn of_word<T: for<'a> Deserialize<'a>>(word: &str) -> Result<T, Error> {
     T::deserialize(word)
 }
 
-/// Does an attempt that ended so say something of its step, and of its key? As [`crate::history::verdicts`] has it: the
+/// Does an attempt that ended so say something of its step, and of its key? As [`crate::history::verdicts()`] has it: the
 /// last attempt, if it ended by itself; of a run that did not end, only failures are believed.
 pub fn verdict(run: &RunFacts, last: bool, outcome: &Outcome) -> Option<bool> {
     let passed = outcome.passed();

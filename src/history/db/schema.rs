@@ -33,7 +33,7 @@ pub(super) const TABLES: &[&str] = &[
     ) STRICT",
     // `at` counts a run's attempts in the order in which they ended. `outcome` is what the log says. `verdict` is 1 or
     // 0 if the attempt says something of its step: the last one, ended by itself, and if it passed, of a run that ended
-    // too. `predicted_ms` is NULL as long as no log says it.
+    // too. `predicted_ms` is NULL if the log does not say it.
     "CREATE TABLE attempts (
         run TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,
         at INTEGER NOT NULL,

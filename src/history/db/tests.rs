@@ -101,7 +101,8 @@ fn same_as_recorded(db: &mut Db, state: &StateDir) {
             assert_eq!((&got.step, got.attempt, got.last), (&fact.step, fact.attempt, fact.last));
             assert_eq!((&got.outcome, got.wall_ms, got.key), (&fact.outcome, fact.wall_ms.min(most), fact.key));
             assert_eq!(got.usage.cpu_ms, fact.usage.cpu_ms.min(most));
-            assert_eq!((got.flaky, got.predicted_ms), (fact.outcome.passed() && fact.attempt > 1, None));
+            let predicted = fact.predicted_ms.map(|ms| ms.min(most));
+            assert_eq!((got.flaky, got.predicted_ms), (fact.outcome.passed() && fact.attempt > 1, predicted));
         }
         let judged = attempts
             .iter()
