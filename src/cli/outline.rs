@@ -2,6 +2,7 @@
 
 use super::prepared::Ready;
 use crate::base::duration;
+use crate::config::show::serde_word;
 use crate::engine::Outlined;
 use crate::schedule::outline::{Choice, Outline};
 use crate::schedule::shards::Shard;
@@ -36,9 +37,9 @@ pub fn text(ready: &Ready, outlined: &Outlined, outline: &Outline, verbose: bool
     }
     if verbose {
         let settings = &ready.request.settings;
-        let asked = super::outline::word(&settings.strategy);
+        let asked = serde_word(&settings.strategy);
         for choice in &outline.strategies {
-            let mark = if word(&choice.strategy) == asked { " (asked for)" } else { "" };
+            let mark = if serde_word(&choice.strategy) == asked { " (asked for)" } else { "" };
             let _ = writeln!(text, "order    {}{mark}", told(choice));
         }
     }
@@ -49,12 +50,7 @@ fn told(choice: &Choice) -> String {
     let first = choice.first_failure_ms.map_or_else(String::new, |first| {
         format!(", the first failure, if there is one, after {}", duration::human(first))
     });
-    format!("{}: {} if all passes{first}", word(&choice.strategy), duration::human(choice.green_ms))
-}
-
-/// As it is written in a configuration.
-fn word(value: &impl serde::Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    format!("{}: {} if all passes{first}", serde_word(&choice.strategy), duration::human(choice.green_ms))
 }
 
 /// The same as a document.

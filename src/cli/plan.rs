@@ -11,7 +11,6 @@ use super::reuse;
 use crate::engine::reuse::Foretold;
 use crate::engine::{self, Outlined, Outlook};
 use crate::event::{Decision, EventKind, PlannedStep, Predicted};
-use crate::history::StateDir;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -24,7 +23,7 @@ const NAMED: usize = 12;
 pub fn run(args: &PlanArgs, cx: &Context) -> Result<Exit, Failure> {
     let mut ready = prepared::prepare(&args.decide, Keys::IfStored, cx)?;
     let forecast = reuse::predict(&mut ready, None, cx)?;
-    let outlined = outlined(&mut ready, &forecast, cx)?;
+    let outlined = outlined(&mut ready, &forecast, cx);
     if let Some(count) = args.shards {
         return shards(args, count, &outlined, cx);
     }
@@ -58,19 +57,15 @@ pub fn run(args: &PlanArgs, cx: &Context) -> Result<Exit, Failure> {
 }
 
 /// What is expected of the steps that would really run. What could not be read is told with the other notes.
-fn outlined(ready: &mut Ready, forecast: &Forecast, cx: &Context) -> Result<Outlined, Failure> {
-    let (place, by) = cx.state_place(&ready.config);
-    let state = if ready.prepared.past && ready.request.settings.ml_optimize {
-        Some(StateDir::open_read_only(&place, by)?)
-    } else {
-        None
-    };
-    let about = engine::circumstances(&ready.prepared, &super::machine::machine(cx), &engine::Clock::utc());
-    let mut outlook = Outlook::new(state, about);
+fn outlined(ready: &mut Ready, forecast: &Forecast, cx: &Context) -> Outlined {
+    let predicts = ready.prepared.past && ready.request.settings.ml_optimize;
+    let state = cx.state_for_reading(&ready.config).ok().filter(|_| predicts);
+    let about = || engine::circumstances(&ready.prepared, &super::machine::machine(cx), &engine::Clock::utc());
+    let mut outlook = Outlook::new(state);
     let is_known = |at: usize| forecast.of(at).is_some_and(|told| matches!(told.predicted, Predicted::Hit { .. }));
-    let (outlined, notes) = Outlined::of(&ready.prepared, &ready.request, &mut outlook, is_known);
+    let (outlined, notes) = Outlined::of(&ready.prepared, &ready.request, &mut outlook, about, is_known);
     ready.prepared.notes.extend(notes);
-    Ok(outlined)
+    outlined
 }
 
 /// Only which machine runs what.

@@ -420,7 +420,7 @@ fn word<T: Serialize>(value: T) -> Item {
 }
 
 /// The serde name of a variant: how it is written.
-fn serde_word<T: Serialize>(value: &T) -> String {
+pub fn serde_word<T: Serialize>(value: &T) -> String {
     match serde_json::to_value(value) {
         Ok(Value::String(text)) => text,
         other => format!("{other:?}"),

@@ -2,16 +2,17 @@
 //!
 //! Most runs start nothing and never come here. Does not know how durations are learned.
 
-use super::Prepared;
 use super::outlook::Outlook;
+use super::{Prepared, circumstances};
 use crate::config::model::{RunOn, Settings, Strategy};
-use crate::event::{EventKind, Expected, ExpectedStep, Interval};
+use crate::config::show::serde_word;
+use crate::event::{EventKind, Expected, ExpectedStep, Interval, Machine, RunStarted};
 use crate::graph::StepGraph;
 use crate::plan::RunRequest;
 use crate::schedule::forecast::forecast;
 use crate::schedule::list::{self, Job};
 use crate::schedule::strategy::{World, costs, order};
-use crate::schedule::{Lookup, Scheduler, Task, tasks};
+use crate::schedule::{Lookup, Scheduler, Task};
 use std::collections::HashMap;
 
 /// What a step counts for in the order of a plan if nothing is recorded of it, in milliseconds.
@@ -20,8 +21,8 @@ pub(super) const UNKNOWN_MS: u64 = 1_000;
 /// What is expected of the steps of one run.
 pub(super) struct Expecting {
     pub(super) outlook: Outlook,
-    /// When the run began, in seconds since 1970.
-    now: i64,
+    /// On which machine the run was begun, and when (UTC, RFC 3339).
+    begun: (Machine, String),
     settings: Settings,
     /// In thousandths. None: one step after another, in the plan's order.
     slots: Option<u32>,
@@ -30,14 +31,26 @@ pub(super) struct Expecting {
 }
 
 impl Expecting {
-    pub(super) fn new(outlook: Outlook, settings: &Settings, slots: Option<u32>, now: i64, tasks: usize) -> Self {
-        Self { outlook, now, settings: settings.clone(), slots, runs: vec![false; tasks] }
+    pub(super) fn new(
+        outlook: Outlook,
+        settings: &Settings,
+        slots: Option<u32>,
+        begun: &RunStarted,
+        tasks: usize,
+    ) -> Self {
+        let begun = (begun.machine.clone(), begun.started_at.clone());
+        Self { outlook, begun, settings: settings.clone(), slots, runs: vec![false; tasks] }
     }
 
     /// Tasks that are asked nothing run anyway: what is expected of them, and of those behind them.
-    pub(super) fn at_first(&mut self, scheduler: &mut Scheduler, graph: &StepGraph, steps: &[usize]) -> Vec<EventKind> {
+    pub(super) fn at_first(
+        &mut self,
+        scheduler: &mut Scheduler,
+        prepared: &Prepared,
+        steps: &[usize],
+    ) -> Vec<EventKind> {
         let run: Vec<usize> = (0..steps.len()).filter(|task| runs_anyway(&scheduler.tasks()[*task])).collect();
-        self.of(&run, scheduler, graph, steps)
+        self.of(&run, scheduler, prepared, steps)
     }
 
     /// These tasks run after all, and so will most likely those that wait for them. If that is news: puts everything that
@@ -46,13 +59,15 @@ impl Expecting {
         &mut self,
         found: &[usize],
         scheduler: &mut Scheduler,
-        graph: &StepGraph,
+        prepared: &Prepared,
         steps: &[usize],
     ) -> Vec<EventKind> {
         if !self.settings.ml_optimize || !self.add(found, scheduler.tasks()) {
             return vec![];
         }
-        let mut notes = self.outlook.open();
+        let graph = &prepared.plan.graph;
+        let (machine, started_at) = &self.begun;
+        let mut notes = self.outlook.open(|| circumstances(prepared, machine, started_at));
         let open: Vec<usize> =
             (0..steps.len()).filter(|task| self.runs[*task] && !scheduler.state(*task).is_over()).collect();
         if self.settings.strategy == Strategy::Memory {
@@ -66,7 +81,7 @@ impl Expecting {
             scheduler.reorder(open.iter().copied().zip(urgency));
         }
         notes.push(EventKind::Expected(Box::new(expected)));
-        self.outlook.keep(self.now);
+        self.outlook.keep();
         notes
     }
 
@@ -88,7 +103,7 @@ impl Expecting {
 impl Outlook {
     /// What these tasks are expected to take together, and in which order they start: larger first. `slots` as
     /// [`Expecting::slots`].
-    fn expect(
+    pub(super) fn expect(
         &self,
         tasks: &[Task],
         open: &[usize],
@@ -112,27 +127,14 @@ impl Outlook {
             None => open.iter().map(|task| tasks[*task].priority).collect(),
         };
         let expected = Expected {
-            strategy: word(&settings.strategy),
-            level: word(&settings.optimization_level),
+            strategy: serde_word(&settings.strategy),
+            level: serde_word(&settings.optimization_level),
             run: forecast(&jobs, &spans, slots.unwrap_or(1), &urgency),
             critical_ms: list::bottom_levels(&jobs).into_iter().max().unwrap_or(0),
             work_ms: jobs.iter().map(|job| job.ms).sum(),
             steps: expected,
         };
         (expected, urgency)
-    }
-
-    /// What a run of this plan is expected to take, if `runs` says of each step, by its position in the plan's graph,
-    /// whether it runs. For looking only: nothing starts. What is learned is read before: [`Outlook::open`].
-    pub fn foresee(&self, prepared: &Prepared, request: &RunRequest, runs: impl Fn(usize) -> bool) -> Expected {
-        let (sequential, jobs) = at_once(request);
-        let known = &prepared.known.durations;
-        let cost = |at: usize| known.get(&prepared.plan.graph.step(at).id).copied().unwrap_or(UNKNOWN_MS);
-        let (tasks, steps) = tasks(&prepared.plan, sequential, cost, |_| Lookup::None);
-        let will = |task: &usize| runs(steps[*task]) && runs_anyway(&tasks[*task]);
-        let open: Vec<usize> = (0..tasks.len()).filter(will).collect();
-        let slots = slots(sequential, jobs);
-        self.expect(&tasks, &open, &prepared.plan.graph, &steps, &request.settings, slots).0
     }
 }
 
@@ -147,12 +149,12 @@ pub(super) fn slots(sequential: bool, jobs: u32) -> Option<u32> {
     (!sequential).then(|| jobs.saturating_mul(1_000))
 }
 
-fn runs_anyway(task: &Task) -> bool {
+pub(super) fn runs_anyway(task: &Task) -> bool {
     task.lookup == Lookup::None && task.run_on != RunOn::Failure
 }
 
 /// The tasks that run, as list scheduling sees them.
-fn jobs(tasks: &[Task], open: &[usize], costs: &[u64]) -> Vec<Job> {
+pub(super) fn jobs(tasks: &[Task], open: &[usize], costs: &[u64]) -> Vec<Job> {
     let at: HashMap<usize, usize> = open.iter().enumerate().map(|(job, task)| (*task, job)).collect();
     let among = |all: &[usize]| all.iter().filter_map(|task| at.get(task).copied()).collect();
     let job = |(task, ms): (&usize, &u64)| Job {
@@ -162,9 +164,4 @@ fn jobs(tasks: &[Task], open: &[usize], costs: &[u64]) -> Vec<Job> {
         slots: tasks[*task].cpu_milli,
     };
     open.iter().zip(costs).map(job).collect()
-}
-
-/// As it is written in a configuration.
-fn word(value: &impl serde::Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }

@@ -1,14 +1,16 @@
 //! A plan in numbers, before anything runs: what it would take, and how its steps would be shared out over machines.
 
+use super::expect::{UNKNOWN_MS, at_once, jobs, runs_anyway};
 use super::{Outlook, Prepared};
-use crate::event::{EventKind, ExpectedStep, Interval};
-use crate::graph::StepGraph;
+use crate::config::show::serde_word;
+use crate::event::{EventKind, Expected, ExpectedStep, Interval};
 use crate::plan::RunRequest;
+use crate::predict::Circumstances;
 use crate::schedule::list::Job;
 use crate::schedule::outline::{Outline, STRATEGIES, outline};
 use crate::schedule::shards::{Shard, balance, shards};
 use crate::schedule::strategy::{World, costs};
-use std::collections::HashMap;
+use crate::schedule::{Lookup, tasks};
 
 /// Strategies are compared without being asked for up to so many steps: that takes milliseconds.
 const COMPARED: usize = 300;
@@ -16,9 +18,7 @@ const COMPARED: usize = 300;
 /// What is expected of the steps of a plan that would run.
 #[derive(Debug)]
 pub struct Outlined {
-    /// Their positions in the plan's graph, in topological order.
-    pub at: Vec<usize>,
-    /// What is expected of each.
+    /// What is expected of each, in topological order.
     pub steps: Vec<ExpectedStep>,
     /// Slots, in thousandths.
     pub slots: u32,
@@ -32,17 +32,20 @@ impl Outlined {
         prepared: &Prepared,
         request: &RunRequest,
         outlook: &mut Outlook,
+        about: impl FnOnce() -> Circumstances,
         is_known: impl Fn(usize) -> bool,
     ) -> (Self, Vec<EventKind>) {
-        let notes = outlook.open();
-        let graph = &prepared.plan.graph;
-        let runs = |at: &usize| prepared.plan.decisions[*at].runs() && !is_known(*at);
-        let at: Vec<usize> = graph.order().iter().copied().filter(runs).collect();
-        let steps: Vec<ExpectedStep> = at.iter().map(|at| outlook.of(graph.step(*at))).collect();
+        let notes = outlook.open(about);
+        let (sequential, at_once) = at_once(request);
+        // What a run would make of the plan; every step counts alike until it is known.
+        let (tasks, at) = tasks(&prepared.plan, sequential, |_| UNKNOWN_MS, |_| Lookup::None);
+        let runs = |task: &usize| runs_anyway(&tasks[*task]) && !is_known(at[*task]);
+        let open: Vec<usize> = (0..tasks.len()).filter(runs).collect();
+        let steps = open.iter().map(|task| outlook.of(prepared.plan.graph.step(at[*task])));
+        let steps: Vec<ExpectedStep> = steps.collect();
         let means: Vec<Option<u64>> = steps.iter().map(|step| step.span.map(|_| step.mean_ms)).collect();
-        let jobs = jobs(graph, &at, &costs(&means));
-        let slots = if request.settings.parallel { request.jobs.max(1) } else { 1 }.saturating_mul(1_000);
-        (Self { at, steps, slots, jobs }, notes)
+        let jobs = jobs(&tasks, &open, &costs(&means));
+        (Self { steps, slots: at_once.saturating_mul(1_000), jobs }, notes)
     }
 
     /// Is enough known to say when it would be over? At least half of the steps.
@@ -60,27 +63,23 @@ impl Outlined {
         outline(world, &spans, request.settings.strategy, request.settings.optimization_level, compared)
     }
 
+    /// The plan as a run would tell it before it starts.
+    pub fn expected(&self, request: &RunRequest) -> Expected {
+        let outline = self.outline(request, false);
+        Expected {
+            strategy: serde_word(&request.settings.strategy),
+            level: serde_word(&request.settings.optimization_level),
+            run: outline.run,
+            critical_ms: outline.critical_ms,
+            work_ms: outline.work_ms,
+            steps: self.steps.clone(),
+        }
+    }
+
     /// The steps shared out over so many machines, and how even that is: 1 is perfect.
     pub fn shards(&self, count: usize) -> (Vec<Shard>, f64) {
         let found = shards(&self.jobs, self.slots, count);
         let even = balance(&self.jobs, self.slots, &found);
         (found, even)
     }
-}
-
-fn jobs(graph: &StepGraph, at: &[usize], costs: &[u64]) -> Vec<Job> {
-    let job_of: HashMap<usize, usize> = at.iter().enumerate().map(|(job, at)| (*at, job)).collect();
-    let among = |edges: &[(usize, crate::graph::Edge)]| {
-        let mut found: Vec<usize> = edges.iter().filter_map(|(other, _)| job_of.get(other).copied()).collect();
-        found.sort_unstable();
-        found.dedup();
-        found
-    };
-    let job = |(at, ms): (&usize, &u64)| Job {
-        waits: among(graph.waits(*at)),
-        dependents: among(graph.dependents(*at)),
-        ms: *ms,
-        slots: graph.step(*at).resources.cpu_milli,
-    };
-    at.iter().zip(costs).map(job).collect()
 }

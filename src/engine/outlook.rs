@@ -26,14 +26,15 @@ pub struct Outlook {
 }
 
 impl Outlook {
-    /// For a run under these circumstances. Without a state folder nothing is known of anything.
-    pub fn new(state: Option<StateDir>, about: Circumstances) -> Self {
-        Self { state, about, ..Self::default() }
+    /// Of the runs that are recorded there. Without a state folder nothing is known of anything.
+    pub fn new(state: Option<StateDir>) -> Self {
+        Self { state, ..Self::default() }
     }
 
-    /// Reads what was learned, and learns of the runs since. Says what could not be read.
-    pub fn open(&mut self) -> Vec<EventKind> {
+    /// Reads what was learned, and learns of the runs since, for a run under these circumstances. Says what could not be read.
+    pub fn open(&mut self, about: impl FnOnce() -> Circumstances) -> Vec<EventKind> {
         let Some(state) = self.state.as_ref().filter(|_| self.learned.is_none()) else { return vec![] };
+        self.about = about();
         let (mut learned, problem) = Learned::read(state);
         self.is_news = learned.catch_up(&Recorded::load(state)) > 0;
         self.learned = Some(Arc::new(learned));
@@ -74,7 +75,8 @@ impl Outlook {
     }
 
     /// Fits the regression, if it is time, and keeps what was learned: beside the steps, which have just begun.
-    pub fn keep(&mut self, now: i64) {
+    pub fn keep(&mut self) {
+        let now = self.about.at;
         let (Some(state), Some(learned)) = (self.state.clone(), self.learned.clone()) else { return };
         let due = learned.is_due(now);
         if self.kept.is_some() || !(self.is_news || due) {

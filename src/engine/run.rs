@@ -172,7 +172,7 @@ impl Loop {
         let predicts = request.settings.ml_optimize;
         // Every step counts alike as long as nothing is known, or is to be known.
         let known_of = |at: usize| known.get(&prepared.plan.graph.step(at).id).filter(|_| predicts).copied();
-        let cost = |at: usize| known_of(at).unwrap_or(1_000);
+        let cost = |at: usize| known_of(at).unwrap_or(expect::UNKNOWN_MS);
         let lookup = |at: usize| reuse.as_ref().map_or(Lookup::None, |reuse| reuse.lookup(at));
         let (list, steps) = schedule::tasks(&prepared.plan, sequential, cost, lookup);
         let tasks = steps.iter().enumerate().map(|(task, at)| (*at, task)).collect();
@@ -187,10 +187,9 @@ impl Loop {
         };
         let folder = log.run().clone();
         let started = RunStarted { place, machine, ..started(&prepared, request, &root, &id, jobs) };
-        let about = circumstances(&prepared, &started.machine, &started.started_at);
-        let outlook = Outlook::new(past.filter(|_| prepared.past), about.clone());
+        let outlook = Outlook::new(past.filter(|_| prepared.past));
         let order = expect::slots(sequential, jobs);
-        let expecting = Expecting::new(outlook, &request.settings, order, about.at, list.len());
+        let expecting = Expecting::new(outlook, &request.settings, order, &started, list.len());
         let common = Common {
             root,
             run: id.to_string(),
@@ -245,7 +244,7 @@ impl Loop {
 
     /// Goes on as long as nothing has to be started: no runtime, no guard, no signal handlers. Most runs end here.
     fn without_steps(mut self, started: RunStarted) -> Result<Finished, Box<Self>> {
-        let expected = self.expecting.at_first(&mut self.scheduler, &self.prepared.plan.graph, &self.steps);
+        let expected = self.expecting.at_first(&mut self.scheduler, &self.prepared, &self.steps);
         // The first look-ups go on while the plan is told: with thousands of steps either takes milliseconds.
         let mut first = self.inputs.pop_front().map(|(input, _)| self.scheduler.step(self.clock.now(), input));
         let at_once = first.as_mut().and_then(|effects| effects.iter().position(|e| matches!(e, Effect::Lookup(_))));
@@ -322,7 +321,7 @@ impl Loop {
             *answer == Answer::Miss && self.scheduler.tasks()[*task].lookup == Lookup::First
         };
         let missed: Vec<usize> = answers.iter().filter(|answer| runs(answer)).map(|(task, _)| *task).collect();
-        for expected in self.expecting.of(&missed, &mut self.scheduler, &self.prepared.plan.graph, &self.steps) {
+        for expected in self.expecting.of(&missed, &mut self.scheduler, &self.prepared, &self.steps) {
             self.telling.tell(expected);
         }
         self.inputs.push_back((Input::Looked(answers), None));
