@@ -12,6 +12,7 @@ const ORDER: &[&str] = &[
     "change",
     "tree",
     "key",
+    "ask",
     "event",
     "verdict",
     "config",
@@ -27,14 +28,17 @@ const ORDER: &[&str] = &[
     "cache",
     "history",
     "template",
+    "ai",
     "engine",
     "cli",
 ];
 const PURE: &[&str] = &[
+    "ask",
     "base",
     "change",
     "tree",
     "key",
+    "ask",
     "event",
     "verdict",
     "config",
@@ -67,7 +71,12 @@ const KEPT: &[(&str, &[&str])] = &[
     ("quick_junit", &["report"]),
     ("signal_hook", &["exec"]),
     ("sqlx", &["history"]),
-    ("tokio", &["exec", "history", "engine", "cli"]),
+    ("axum", &["ai"]),
+    ("backon", &["ai"]),
+    ("minijinja", &["ai"]),
+    ("reqwest", &["ai"]),
+    ("rustls", &["ai"]),
+    ("tokio", &["exec", "history", "engine", "cli", "ai"]),
 ];
 
 /// Files past 500 lines, each with the reason.

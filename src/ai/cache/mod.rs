@@ -1,0 +1,1 @@
+//! The response cache: what a model answered, by all that was asked.
