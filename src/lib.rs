@@ -3,8 +3,8 @@
 //! The map, from the ground up; a module may use what stands above it in this list, never what stands below.
 //! `docs/ARCHITECTURE.md` has the reasons, `tests/tidy.rs` holds the layers.
 //!
-//! * vocabulary (pure): [`base`], [`tree`], [`key`], [`ask`], [`event`], [`change`], [`verdict`]
-//! * deciding (pure): [`config`], [`graph`], [`workspace`], [`classify`], [`plan`], [`schedule`]
+//! * vocabulary (pure): [`base`], [`tree`], [`key`], [`event`], [`change`], [`verdict`]
+//! * deciding (pure): [`config`], [`ask`], [`graph`], [`workspace`], [`classify`], [`plan`], [`schedule`]
 //! * telling (pure until a sink writes): [`report`]
 //! * acting: [`git`], [`exec`], [`cache`], [`history`], [`template`], [`ai`]
 //! * driving: [`engine`], [`cli`]

@@ -5,3 +5,10 @@
 //! in files.
 
 pub mod cache;
+pub mod http;
+pub mod ledger;
+pub mod order;
+pub mod problem;
+pub mod prompt;
+pub mod provider;
+pub mod redact;

@@ -7,8 +7,13 @@
 
 mod call;
 mod canonical;
+pub mod finding;
+pub mod money;
 mod recorded;
+pub mod split;
 
 pub use call::{Call, Difference, How, Parts, differences};
 pub use canonical::Json;
+pub use finding::{Finding, Findings, Shown};
+pub use money::{OverBudget, Spent};
 pub use recorded::{Chunk, Recorded, Usage};

@@ -120,6 +120,11 @@ impl Explained {
 fn command(command: &Command) -> String {
     match command {
         Command::Shell { text, .. } => text.lines().next().unwrap_or_default().to_owned(),
+        Command::Ai(task) => {
+            let who = task.persona.as_deref().or(task.prompt.as_deref()).unwrap_or_default();
+            let model = task.service.model.as_deref().unwrap_or("a program");
+            format!("asks {model} ({}) as {who}", task.service.provider.name())
+        }
         Command::Argv(argv) => shlex::try_join(argv.iter().map(String::as_str)).unwrap_or_else(|_| argv.join(" ")),
     }
 }

@@ -6,6 +6,7 @@ use super::failure::{Exit, Failure, Kind};
 use super::look;
 use super::prepared::{self, Keys, Ready};
 use super::replay::Replay;
+use crate::ai::order;
 use crate::engine::{self, Clock, Finished, Run};
 use crate::exec::{self, Executor, Setup};
 use crate::git::Mode;
@@ -41,7 +42,18 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
     let env = cx.inherited();
     let reuse = super::reuse::open(&mut ready, &id, &env, cx)?;
     let learned = ready.prepared.learned.take();
+    let ai = order::Shared {
+        project: ready.config.workflow().project_kind.clone(),
+        ..order::Shared::new(
+            ready.config.root.clone(),
+            state.root().to_owned(),
+            id.to_string(),
+            engine::base_commit(&ready.prepared.change),
+            &ready.request.settings.ai,
+        )
+    };
     let run = Run {
+        ai,
         request: &ready.request,
         root: ready.config.root.clone(),
         id,

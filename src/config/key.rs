@@ -65,7 +65,7 @@ pub enum Shape {
     List(&'static Shape),
     /// A mapping with names of the user's choice.
     MapOf(&'static Shape),
-    /// A mapping with known keys; the second list names those that must be there.
+    /// A mapping with known keys; the second list names those that must be there (`a|b`: one of the two).
     Object(&'static str, fn() -> Vec<&'static About>, &'static [&'static str]),
     /// Any of these.
     Either(&'static [Shape]),
@@ -76,7 +76,7 @@ pub enum Shape {
 }
 
 /// Keys that this version does not have and a later one may: better said than suggested away.
-const LATER: &[&str] = &["ai", "hooks", "ml", "queue", "remote", "server", "shards", "trace"];
+const LATER: &[&str] = &["hooks", "ml", "queue", "remote", "server", "shards", "trace"];
 
 /// What a table says, without the type it decodes into.
 pub fn abouts<T>(table: Table<T>) -> Vec<&'static About> {

@@ -34,8 +34,12 @@ fn object(keys: &[&'static About], required: &[&str], definitions: &mut Map<Stri
         properties.insert(about.name.to_owned(), property(about, definitions));
     }
     let mut schema = json!({ "type": "object", "additionalProperties": false, "properties": properties });
-    if !required.is_empty() {
-        schema["required"] = json!(required);
+    let (either, all): (Vec<&str>, Vec<&str>) = required.iter().partition(|name| name.contains('|'));
+    if !all.is_empty() {
+        schema["required"] = json!(all);
+    }
+    for choice in either {
+        schema["oneOf"] = choice.split('|').map(|name| json!({ "required": [name] })).collect();
     }
     schema
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::key::Table;
-use crate::config::setting::{ancestor, cache, category, claim, project, retry, reuse, stage, step, variable};
+use crate::config::setting::{ai, ancestor, cache, category, claim, project, retry, reuse, stage, step, variable};
 use crate::config::{Layer, Source, load};
 
 const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/workflow-config.schema.json");
@@ -41,6 +41,17 @@ fn around(place: &str, example: &str) -> String {
             text
         }
         "step" if example.starts_with("id:") => format!("{stages}steps:\n  - run: x\n{}", indented("    ")),
+        "top-ai" => format!("{steps_key}ai:\n{}", indented("  ")),
+        "step-ai" => {
+            let rest = [("persona", "persona: code_reviewer"), ("files", "files: [a]"), ("model", "model: m")];
+            let rest =
+                rest.iter().filter(|(key, _)| !example.starts_with(key)).map(|(_, line)| format!("      {line}\n"));
+            let program = if example.starts_with("command") { "      provider: command\n" } else { "" };
+            format!("steps:\n  - id: x\n    ai:\n{}{}{program}", rest.collect::<String>(), indented("      "))
+        }
+        "step" if example.starts_with("ai:") => {
+            format!("ai: {{model: m}}\n{stages}{steps_key}  - id: x\n{}", indented("    "))
+        }
         "step" if example.starts_with("run:") => format!("{stages}steps:\n  - id: x\n{}", indented("    ")),
         "step" => format!("{stages}{steps_key}  - id: x\n    run: x\n{}", indented("    ")),
         "stage" if example.starts_with("name:") => format!("stages:\n  - {example}\n"),
@@ -69,6 +80,10 @@ fn every_example_is_accepted() {
         examples("top", project::PROJECT),
         examples("step", step::STEP),
         examples("stage", stage::STAGE),
+        examples("top-ai", ai::AI),
+        examples("top-ai", ai::SERVICE),
+        examples("step-ai", ai::STEP_AI),
+        examples("step-ai", ai::SERVICE),
         examples("cache", cache::CACHE),
         examples("variable", variable::VARIABLE),
         examples("step-cache", reuse::REUSE),
@@ -107,6 +122,11 @@ fn both_refuse_the_same_mistakes() {
         "steps: {}",
         "steps: [{id: a}]",
         "steps: [{run: a}]",
+        "steps: [{id: a, run: a, ai: {persona: p, model: m}}]",
+        "steps: [{id: a, ai: {persona: p, model: m, fail_on: fatal}}]",
+        "ai: {mode: sometimes}",
+        "ai: {budget: {calls: many}}",
+        "ai: {prices: {m: {input: 1}}}",
         "steps: [{id: -a, run: a}]",
         "steps: [{id: a, run: a, kind: tset}]",
         "steps: [{id: a, run: a, retries: {count: -1}}]",

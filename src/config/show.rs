@@ -1,5 +1,7 @@
 //! A resolved configuration as text that reads back to itself, and as JSON. Pure.
 
+mod ai;
+
 use super::cx::Origins;
 use super::model::{CacheUse, Command, Kind, Need, RunOn, Settings, StageSpec, StepSpec, Workflow};
 use super::source::{Origin, Source};
@@ -43,6 +45,7 @@ pub fn show(workflow: &Workflow) -> Item {
         entry("resume", word(settings.resume)),
         entry("optimized", plain(settings.optimized)),
         entry("parallel", plain(settings.parallel)),
+        entry("ai", ai::settings(&settings.ai)),
         entry("multi_stage", plain(settings.multi_stage)),
         entry("jobs", settings.jobs.map_or(Item::Unsaid("the number of CPUs"), plain)),
         entry("fail_fast", word(settings.fail_fast)),
@@ -105,6 +108,7 @@ fn step(spec: &StepSpec) -> Item {
             keys.push(entry("run", Item::Text(text.clone())));
             keys.push(entry("shell", texts(shell)));
         }
+        Command::Ai(task) => keys.push(entry("ai", ai::task(task))),
     }
     let here = if spec.for_each.is_some() { "the instance's folder" } else { "the repository's root" };
     let unwatched = if spec.for_each.is_some() { "the instance's folder and what it shares" } else { "everything" };
@@ -139,6 +143,7 @@ fn step(spec: &StepSpec) -> Item {
         entry("tags", texts(&spec.tags)),
         entry("run_on", word::<RunOn>(spec.run_on)),
         entry("changed_only", plain(spec.changed_only)),
+        entry("ai_proxy", plain(spec.ai_proxy)),
         entry("leave_running", texts(&spec.leave_running)),
     ]);
     Item::Map(keys)

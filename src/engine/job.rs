@@ -1,5 +1,6 @@
 //! From a resolved step to a job: argv, folder, environment.
 
+use crate::ai::order::{self, Order};
 use crate::base::{Millis, RepoPath};
 use crate::config::environment;
 use crate::config::model::{Command, EnvMode};
@@ -28,6 +29,8 @@ pub struct Common {
     pub sample: bool,
     /// `WORKFLOW_PROFILE`
     pub profile: bool,
+    /// What AI steps share.
+    pub ai: crate::ai::order::Shared,
     /// For steps without an `idle_timeout` of their own; none only warns.
     pub idle_timeout_ms: Option<Millis>,
 }
@@ -125,7 +128,7 @@ pub fn job(common: &Common, step: &Step, attempt: u32, lists: Option<&ChangedLis
     Job {
         step: step.id.clone(),
         attempt,
-        argv: argv(&step.command),
+        argv: started(common, step, lists),
         dir: step.dir.under(&common.root),
         env,
         log: common.out.join(format!("{}.{attempt}.log", step.id.file_stem())),
@@ -140,14 +143,32 @@ pub fn job(common: &Common, step: &Step, attempt: u32, lists: Option<&ChangedLis
     }
 }
 
-/// The argv of a command. Data never reaches a shell: only the text as it was written does.
+/// The argv of a command, as it is in a key. Data never reaches a shell: only the text as it was written does.
 pub fn argv(command: &Command) -> Vec<OsString> {
     match command {
         Command::Argv(argv) => argv.iter().map(OsString::from).collect(),
         Command::Shell { text, shell } => {
             shell.iter().map(|word| OsString::from(if word == "{}" { text } else { word })).collect()
         }
+        Command::Ai(task) => vec![order::COMMAND.into(), json(task), crate::ai::prompt::built_in().to_string().into()],
     }
+}
+
+/// What is started for it: the command itself, or wf with an order.
+fn started(common: &Common, step: &Step, lists: Option<&ChangedLists>) -> Vec<OsString> {
+    let Command::Ai(task) = &step.command else { return argv(&step.command) };
+    let changed = lists.map(|lists| lists.present.clone());
+    wf(&[order::COMMAND.into(), json(&Order::of(step.id.as_str(), task, common.ai.clone(), changed))])
+}
+
+/// This wf, with arguments.
+fn wf(arguments: &[OsString]) -> Vec<OsString> {
+    let this = crate::exec::guard::executable().unwrap_or_else(|_| "wf".into());
+    std::iter::once(this.into_os_string()).chain(arguments.iter().cloned()).collect()
+}
+
+fn json(order: &impl serde::Serialize) -> OsString {
+    serde_json::to_string(order).unwrap_or_default().into()
 }
 
 /// Writes the lists of a `changed_only` step into the run's folder: NUL between paths, sorted.

@@ -21,5 +21,5 @@ pub use clock::Clock;
 pub use job::inherited;
 pub use outlined::Outlined;
 pub use outlook::Outlook;
-pub use prepare::{Inputs, PrepareError, Prepared, changed_lists, committed, prepare, walk};
+pub use prepare::{Inputs, PrepareError, Prepared, base_commit, changed_lists, committed, prepare, walk};
 pub use run::{Finished, Run, Sinks, circumstances, run};

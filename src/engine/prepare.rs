@@ -199,7 +199,7 @@ pub fn changed_lists(prepared: &Prepared) -> Vec<Option<ChangedList>> {
 }
 
 /// The commit that recorded evidence must speak of.
-fn base_commit(change: &ChangeSet) -> Option<String> {
+pub fn base_commit(change: &ChangeSet) -> Option<String> {
     match &change.base {
         Base::Commit { commit, .. } => Some(commit.clone()),
         Base::Staged { head } => head.clone(),

@@ -74,6 +74,8 @@ pub struct Run<'a> {
     pub reuse: Option<Arc<Reuse>>,
     /// Where earlier runs are recorded.
     pub past: Option<StateDir>,
+    /// What AI steps share.
+    pub ai: crate::ai::order::Shared,
 }
 
 /// How a run ended.
@@ -166,6 +168,7 @@ impl Loop {
             still_at,
             reuse,
             past,
+            ai,
         } = run;
         let (sequential, jobs) = expect::at_once(request);
         let known = &prepared.known.durations;
@@ -203,6 +206,7 @@ impl Loop {
             sample,
             profile,
             idle_timeout_ms: ci.then_some(IDLE_IN_CI_MS),
+            ai,
         };
         let telling = Telling::new(clock, log, sinks(&folder), RunView::knowing(known.clone()), masker);
         let this = Self {

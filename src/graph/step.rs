@@ -76,6 +76,9 @@ pub struct Step {
     pub run_on: RunOn,
     /// It gets the list of changed files.
     pub changed_only: bool,
+    /// What it asks of AI services goes through wf's proxy.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ai_proxy: bool,
     /// Processes that may outlive it.
     #[serde(skip)]
     pub leave_running: Vec<String>,

@@ -36,6 +36,7 @@ pub fn sample(id: &str) -> Step {
         kind: None,
         run_on: RunOn::Success,
         changed_only: false,
+        ai_proxy: false,
         leave_running: vec![],
         cache: CacheUse::default(),
         tools: vec![],

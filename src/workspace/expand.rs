@@ -337,6 +337,7 @@ impl Making<'_> {
             kind: spec.kind,
             run_on: spec.run_on,
             changed_only: spec.changed_only,
+            ai_proxy: spec.ai_proxy,
             leave_running: spec.leave_running.clone(),
             cache: spec.cache.clone(),
             tools: spec.tools.clone(),

@@ -51,6 +51,7 @@ fn step(id: &str, for_each: &[&str], needs: &[&str]) -> StepSpec {
         kind: None,
         run_on: RunOn::Success,
         changed_only: false,
+        ai_proxy: false,
         leave_running: vec![],
         cache: CacheUse::default(),
         tools: vec![],

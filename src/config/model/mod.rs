@@ -3,8 +3,10 @@
 //! Does not know: YAML, files, where a value came from (that is `origin`). Everything here is resolved: defaults are
 //! filled in, globs compiled, references checked.
 
+mod ai;
 mod settings;
 
+pub use ai::*;
 pub use settings::*;
 
 use super::trigger::Trigger;
@@ -106,6 +108,8 @@ pub struct StepSpec {
     pub run_on: RunOn,
     /// It gets the list of changed files, and its result holds for that list only.
     pub changed_only: bool,
+    /// What it asks of AI services goes through wf's proxy.
+    pub ai_proxy: bool,
     /// Names of processes that may outlive it.
     pub leave_running: Vec<String>,
     /// Whether and how its results are cached; already off where nothing may ever be cached.
@@ -166,6 +170,8 @@ pub enum Command {
     },
     /// A program and its arguments, no shell.
     Argv(Vec<String>),
+    /// A question to a model.
+    Ai(Box<AiTask>),
 }
 
 /// One entry of `needs` or `after`.

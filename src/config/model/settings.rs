@@ -26,6 +26,8 @@ pub struct Settings {
     pub cache_dir: Option<String>,
     /// How far the cache may grow.
     pub cache_limits: CacheLimits,
+    /// Whom AI steps ask, how, and what it may cost.
+    pub ai: super::AiSettings,
     /// What an earlier run proved of the very same keys serves this one.
     pub resume: Resume,
     /// Most steps at once. None: the number of CPUs.
@@ -59,6 +61,7 @@ impl Default for Settings {
             cache: CacheMode::ON,
             cache_dir: None,
             cache_limits: CacheLimits::default(),
+            ai: super::AiSettings::default(),
             resume: Resume::Interrupted,
             jobs: None,
             fail_fast: FailFast::Finish,

@@ -1,5 +1,6 @@
 //! From what is written to what is meant: looks up names, compiles globs and triggers, fills in defaults. Pure.
 
+mod ai;
 mod reuse;
 mod step;
 
@@ -47,6 +48,7 @@ pub fn resolve(draft: Draft, cx: &mut Cx) -> Workflow {
     let mut settings = draft.settings;
     reuse::settle(&draft.steps, &mut steps, &stages, cx);
     reuse::secrets(&draft.steps, &mut settings);
+    ai::secrets(&steps, &mut settings);
     reuse::unoptimized(&mut settings, cx);
     settings.multi_stage = draft.multi_stage.unwrap_or(!stages.is_empty());
     Workflow {

@@ -53,8 +53,14 @@ fn spec(id: Spanned<StepId>, step: &StepDraft, scope: &Scope, cx: &mut Cx) -> St
         }
     }
     let mut set = |texts: &Option<Vec<Spanned<String>>>| texts.as_ref().and_then(|texts| globs(texts, &dir, cx));
-    let (for_each, inputs) = (set(&step.for_each), set(&step.inputs));
+    let (for_each, mut inputs) = (set(&step.for_each), set(&step.inputs));
     let (outputs, writes) = (set(&step.outputs), set(&step.writes));
+    let mut env = step.env.clone();
+    if let Some(ai) = &step.ai
+        && step.inputs.is_none()
+    {
+        inputs = super::ai::inputs(ai, &dir, scope, cx);
+    }
     if let Some(stage) = &step.stage
         && !draft.stages_torn
         && !scope.stages.iter().any(|known| known.name == stage.value)
@@ -79,6 +85,10 @@ fn spec(id: Spanned<StepId>, step: &StepDraft, scope: &Scope, cx: &mut Cx) -> St
         let error = ConfigError::new(at, "`enforce` needs `memory`: there is no claim to hold the step to");
         cx.error(error.hint("add `memory: 1GiB`"));
     }
+    if let (Some(ai), Some(_)) = (&step.ai, &step.run) {
+        let error = ConfigError::new(ai.at, "a step has `run` or `ai`, not both");
+        cx.error(error.hint("make two steps of it; one may need the other"));
+    }
     let command = match &step.run {
         Some(Run::Argv(argv)) => {
             if let Some(shell) = &step.shell {
@@ -92,8 +102,14 @@ fn spec(id: Spanned<StepId>, step: &StepDraft, scope: &Scope, cx: &mut Cx) -> St
             let shell = step.shell.as_ref().map_or_else(sh, |shell| shell.value.clone());
             model::Command::Shell { text: text.clone(), shell }
         }
-        None => model::Command::Argv(vec![]),
+        None => match &step.ai {
+            Some(ai) => model::Command::Ai(Box::new(super::ai::task(step, ai, &dir, scope, cx))),
+            None => model::Command::Argv(vec![]),
+        },
     };
+    for name in super::ai::keys(&command, step.ai_proxy, &draft.settings.ai.service) {
+        env.entry(name).or_insert(None);
+    }
     if step.timeout_ms.is_none()
         && draft.step_timeout.is_some()
         && let Some(said) = cx.origins.get("step_timeout")
@@ -104,7 +120,6 @@ fn spec(id: Spanned<StepId>, step: &StepDraft, scope: &Scope, cx: &mut Cx) -> St
     }
     StepSpec {
         name: step.name.clone(),
-        command,
         dir: step.dir.clone(),
         stage: step.stage.as_ref().map(|stage| stage.value.clone()),
         needs: needs(step, &step.needs, scope.ids, cx),
@@ -112,9 +127,12 @@ fn spec(id: Spanned<StepId>, step: &StepDraft, scope: &Scope, cx: &mut Cx) -> St
         for_each,
         inputs,
         ignore: ignore(&id.value, step, scope, cx),
-        outputs,
+        outputs: match &command {
+            model::Command::Ai(task) if outputs.is_none() => super::ai::output(task, cx),
+            _ => outputs,
+        },
         writes,
-        env: step.env.clone(),
+        env,
         timeout_ms: step.timeout_ms.unwrap_or(draft.step_timeout.as_ref().map(|timeout| timeout.value)),
         grace_ms: step.grace_ms.unwrap_or(GRACE_MS),
         idle_timeout_ms: step.idle_timeout_ms,
@@ -126,7 +144,8 @@ fn spec(id: Spanned<StepId>, step: &StepDraft, scope: &Scope, cx: &mut Cx) -> St
         tags: step.tags.clone(),
         kind: step.kind.as_ref().map(|kind| kind.value),
         run_on: step.run_on.unwrap_or(model::RunOn::Success),
-        changed_only: step.changed_only,
+        changed_only: step.changed_only || matches!(&step.ai, Some(ai) if matches!(ai.files, Some(None))),
+        ai_proxy: step.ai_proxy,
         leave_running: step.leave_running.clone(),
         // Settled once every step has its stage: see `reuse`.
         cache: CacheUse::default(),
@@ -134,6 +153,7 @@ fn spec(id: Spanned<StepId>, step: &StepDraft, scope: &Scope, cx: &mut Cx) -> St
         tools: step.tools.clone(),
         incremental: step.incremental,
         sealed: step.sealed.clone(),
+        command,
         id: id.value,
         at: id.at,
     }

@@ -68,6 +68,16 @@ pub static SETTINGS: Table<Draft> = &[
         set: |d, v, cx| put(&mut d.settings.optimized, cx.boolean(v)),
     },
     Key {
+        about: about(
+            "ai",
+            super::ai::SHAPE,
+            "none",
+            "ai: {model: some-model, base_url: \"http://127.0.0.1:8000/v1\"}",
+            "Whom AI steps ask, how, and what it may cost.",
+        ),
+        set: super::ai::decode_into,
+    },
+    Key {
         about: about("parallel", Shape::Bool, "true", "parallel: false", "Start independent steps together."),
         set: |d, v, cx| put(&mut d.settings.parallel, cx.boolean(v)),
     },

@@ -23,6 +23,10 @@ pub struct StepDraft {
     pub name: Option<String>,
     /// `run`
     pub run: Option<Run>,
+    /// `ai`
+    pub ai: Option<super::ai::AiDraft>,
+    /// `ai_proxy`
+    pub ai_proxy: bool,
     /// `shell`, as an argv with `{}`
     pub shell: Option<Spanned<Vec<String>>>,
     /// `dir`
@@ -126,12 +130,32 @@ pub static STEP: Table<StepDraft> = &[
         about: about(
             "run",
             Shape::Either(&[Shape::Text, Shape::List(&Shape::Text)]),
-            "",
+            "required, or `ai`",
             "run: cargo test --workspace",
             "What it executes: a text for `shell`, or a list of a program and its arguments, which no shell sees. It is \
              never templated with data.",
         ),
         set: command::run,
+    },
+    Key {
+        about: about(
+            "ai",
+            super::ai::STEP_SHAPE,
+            "required, or `run`",
+            "ai: {persona: code_reviewer, files: [\"src/**\"], each: true}",
+            "Asks a model, instead of `run`: see [AI.md](AI.md).",
+        ),
+        set: super::ai::decode_step,
+    },
+    Key {
+        about: about(
+            "ai_proxy",
+            Shape::Bool,
+            "false",
+            "ai_proxy: true",
+            "What it asks of AI services goes through wf's caching proxy (`OPENAI_BASE_URL`, `ANTHROPIC_BASE_URL`).",
+        ),
+        set: |s, v, cx| put(&mut s.ai_proxy, cx.boolean(v)),
     },
     Key {
         about: about(
@@ -413,7 +437,7 @@ pub static STEP: Table<StepDraft> = &[
 ];
 
 /// The shape of [`STEP`].
-pub const SHAPE: Shape = Shape::Object("step", keys, &["id", "run"]);
+pub const SHAPE: Shape = Shape::Object("step", keys, &["id", "run|ai"]);
 
 fn keys() -> Vec<&'static About> {
     abouts(STEP)
@@ -433,7 +457,8 @@ pub fn decode_all(d: &mut Draft, node: &Node, cx: &mut Cx) {
         d.steps_torn |= step.id.is_none();
         if matches!(item.kind, NodeKind::Map(_)) {
             for (required, example) in [("id", "id: build"), ("run", "run: make")] {
-                if !has_key(item, required) && !has_slip(item, required) {
+                let other = required == "run" && (has_key(item, "ai") || has_slip(item, "ai"));
+                if !has_key(item, required) && !has_slip(item, required) && !other {
                     let error = ConfigError::new(step.at, format!("this step has no `{required}`"));
                     cx.error(error.hint(format!("add `{example}`")));
                 }

@@ -1,0 +1,122 @@
+//! What an AI step's process is told: everything it needs, so that it reads no configuration.
+
+use crate::base::{Millis, RepoPath};
+use crate::config::model::{AiFiles, AiManners, AiMode, AiService, AiSettings, AiTask, Budget, Price, Severity};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// The hidden subcommand that carries an order out; the order itself is its argument, as JSON. It holds no secret.
+pub const COMMAND: &str = "__ai";
+
+/// One AI step's work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// The step's id, or `ai run`.
+    pub step: String,
+    /// Whom to ask.
+    pub service: AiService,
+    /// Who answers.
+    pub persona: Option<String>,
+    /// What is asked.
+    pub prompt: Option<String>,
+    /// About which files.
+    pub files: Files,
+    /// One request for each file.
+    pub each: bool,
+    /// From which severity on findings fail it.
+    pub fail_on: Option<Severity>,
+    /// Where the answer is written, from the root.
+    pub output: Option<RepoPath>,
+    /// The project's own templates, from the root.
+    pub templates: Option<RepoPath>,
+    /// How long answers are good.
+    pub ttl_ms: Option<Millis>,
+    /// What it may cost.
+    pub budget: Budget,
+    /// What all steps share.
+    pub shared: Shared,
+}
+
+/// What all AI steps of a run share.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shared {
+    /// The repository's root.
+    pub root: PathBuf,
+    /// wf's state folder.
+    pub state: PathBuf,
+    /// The run's id: what steps of one run spend is counted together.
+    pub run: String,
+    /// The project's kind, if it is known.
+    pub project: Option<String>,
+    /// What the change is measured against.
+    pub base: Option<String>,
+    /// Live, cache, replay.
+    pub mode: AiMode,
+    /// How asking is done.
+    pub manners: AiManners,
+    /// What all of them may cost.
+    pub budget: Budget,
+    /// Prices by model.
+    pub prices: BTreeMap<String, Price>,
+}
+
+/// About which files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Files {
+    /// None.
+    None,
+    /// Those of a list that wf wrote, NUL between paths.
+    Listed(PathBuf),
+    /// Those of the working tree that patterns match.
+    Matching {
+        /// The patterns.
+        patterns: Vec<String>,
+        /// The folder that `./x` is relative to.
+        dir: RepoPath,
+    },
+    /// These.
+    Named(Vec<RepoPath>),
+}
+
+impl Order {
+    /// The work of a step; `changed` is the list of changed files that it is given.
+    pub fn of(step: &str, task: &AiTask, shared: Shared, changed: Option<PathBuf>) -> Self {
+        let files = match &task.files {
+            AiFiles::None => Files::None,
+            AiFiles::Changed => changed.map_or_else(everything, Files::Listed),
+            AiFiles::Globs(set) => {
+                Files::Matching { patterns: set.texts().map(str::to_owned).collect(), dir: set.dir().clone() }
+            }
+        };
+        Self {
+            step: step.to_owned(),
+            service: task.service.clone(),
+            persona: task.persona.clone(),
+            prompt: task.prompt.clone(),
+            files,
+            each: task.each,
+            fail_on: task.fail_on,
+            output: task.output.clone(),
+            templates: task.templates.clone(),
+            ttl_ms: task.ttl_ms,
+            budget: task.budget,
+            shared,
+        }
+    }
+}
+
+/// Without a base every file counts as changed, as everywhere in wf.
+fn everything() -> Files {
+    Files::Matching { patterns: vec!["**".into()], dir: RepoPath::root() }
+}
+
+impl Shared {
+    /// From the settings.
+    pub fn new(root: PathBuf, state: PathBuf, run: String, base: Option<String>, settings: &AiSettings) -> Self {
+        let (mode, manners) = (settings.mode, settings.manners.clone());
+        let (budget, prices) = (settings.budget, settings.prices.clone());
+        Self { root, state, run, project: None, base, mode, manners, budget, prices }
+    }
+}

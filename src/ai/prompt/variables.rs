@@ -1,0 +1,187 @@
+//! The variables of a template, which of them a step may use, and what stands in their place.
+
+use crate::ai::problem::{Kind, Problem};
+use crate::base::RepoPath;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Environment, UndefinedBehavior, Value, context};
+use std::collections::BTreeMap;
+
+/// What a template may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Of a step with `each: true`: its one file, and what is the same for every change.
+    File,
+    /// Of any other: also what belongs to this change and this run.
+    Run,
+}
+
+/// Each variable, and whether it is the same for every change. `name.*` stands for all below it.
+const KNOWN: &[(&str, bool)] = &[
+    ("project.kind", true),
+    ("project.language", true),
+    ("files", true),
+    ("file.path", true),
+    ("file.content", true),
+    ("file.language", true),
+    ("part.number", true),
+    ("part.of", true),
+    ("part.first_line", true),
+    ("change.summary", false),
+    ("change.files", false),
+    ("diff", false),
+    ("steps.*", false),
+];
+
+/// A file as a template sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileText {
+    /// From the repository's root.
+    pub path: String,
+    /// Its text, each line with its number before it where findings are wanted.
+    pub content: String,
+    /// By its name's end.
+    pub language: &'static str,
+}
+
+/// What stands in place of the variables.
+#[derive(Clone, Debug, Default)]
+pub struct Variables {
+    /// `project.kind`
+    pub project_kind: String,
+    /// `files`; with `each`, the one file is `file` too.
+    pub files: Vec<FileText>,
+    /// `change.summary`
+    pub summary: String,
+    /// `change.files`
+    pub changed: Vec<String>,
+    /// `diff`
+    pub diff: String,
+    /// `steps.ID`: what a step printed.
+    pub steps: BTreeMap<String, String>,
+    /// Which part of how many, and the first line of it, where a file had to be cut.
+    pub part: Option<(usize, usize, u32)>,
+}
+
+/// Which run-wide variables a template uses.
+///
+/// # Errors
+/// It does not parse, or uses what does not exist, or in this scope must not be used.
+pub fn check(name: &str, text: &str, scope: Scope) -> Result<Vec<String>, Problem> {
+    let wrong = |message: String| Problem::new(Kind::Input, message);
+    let mut env = Environment::new();
+    env.set_undefined_behavior(UndefinedBehavior::Strict);
+    let template = env.template_from_str(text).map_err(|error| wrong(format!("the template `{name}`: {error}")))?;
+    let mut used: Vec<String> = template.undeclared_variables(true).into_iter().collect();
+    used.sort();
+    let mut wide = Vec::new();
+    for variable in used {
+        let fits = |known: &str| {
+            variable == known
+                || known.strip_suffix(".*").is_some_and(|above| {
+                    variable == above || variable.strip_prefix(above).is_some_and(|rest| rest.starts_with('.'))
+                })
+        };
+        let Some((_, stable)) = KNOWN.iter().find(|(known, _)| fits(known)) else {
+            let near = crate::base::suggest::nearest(&variable, KNOWN.iter().map(|(known, _)| *known));
+            let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            return Err(wrong(format!("the template `{name}` uses `{variable}`, which does not exist{near}")));
+        };
+        if !stable {
+            if scope == Scope::File {
+                let why = "with `each: true` an answer may depend on its file alone, or every change would ask about all files again";
+                return Err(wrong(format!(
+                    "the template `{name}` uses `{variable}`, which belongs to the whole change: {why}"
+                )));
+            }
+            wide.push(variable);
+        } else if scope == Scope::Run && variable.starts_with("file.") && !text.contains(" file in ") {
+            return Err(wrong(format!(
+                "the template `{name}` uses `{variable}`, which needs `each: true`; `files` has all"
+            )));
+        }
+    }
+    Ok(wide)
+}
+
+/// The text of a template with everything in its place.
+///
+/// # Errors
+/// See [`check`]; and what only shows when it is filled in.
+pub fn render(name: &str, text: &str, with: &Variables) -> Result<String, Problem> {
+    let mut env = Environment::new();
+    env.set_undefined_behavior(UndefinedBehavior::Strict);
+    env.set_syntax(
+        SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .keep_trailing_newline(true)
+            .build()
+            .unwrap_or_else(|error| unreachable!("the usual marks: {error}")),
+    );
+    let wrong = |error: minijinja::Error| Problem::new(Kind::Input, format!("the template `{name}`: {error}"));
+    let template = env.template_from_str(text).map_err(wrong)?;
+    let (number, of, first_line) = with.part.unwrap_or((1, 1, 1));
+    let shown = |file: &FileText| context! { path => file.path.clone(), content => file.content.clone(), language => file.language };
+    let files: Vec<Value> = with.files.iter().map(shown).collect();
+    let file = files.first().filter(|_| files.len() == 1).cloned();
+    template
+        .render(context! {
+            project => context! { kind => with.project_kind.clone(), language => language_of_kind(&with.project_kind) },
+            files => files,
+            file => file,
+            change => context! { summary => with.summary.clone(), files => with.changed.clone() },
+            diff => with.diff.clone(),
+            steps => with.steps.clone(),
+            part => context! { number, of, first_line },
+        })
+        .map_err(wrong)
+}
+
+fn language_of_kind(kind: &str) -> &'static str {
+    match kind {
+        "rust" => "Rust",
+        "node" => "JavaScript",
+        "python" => "Python",
+        "go" => "Go",
+        "java" => "Java",
+        _ => "",
+    }
+}
+
+/// The language of a file, by the end of its name.
+pub fn language(path: &RepoPath) -> &'static str {
+    const ENDS: &[(&str, &str)] = &[
+        ("rs", "rust"),
+        ("py", "python"),
+        ("js", "javascript"),
+        ("mjs", "javascript"),
+        ("jsx", "jsx"),
+        ("ts", "typescript"),
+        ("tsx", "tsx"),
+        ("go", "go"),
+        ("java", "java"),
+        ("kt", "kotlin"),
+        ("c", "c"),
+        ("h", "c"),
+        ("cc", "cpp"),
+        ("cpp", "cpp"),
+        ("hpp", "cpp"),
+        ("cs", "csharp"),
+        ("rb", "ruby"),
+        ("php", "php"),
+        ("swift", "swift"),
+        ("sh", "shell"),
+        ("md", "markdown"),
+        ("rst", "rst"),
+        ("html", "html"),
+        ("css", "css"),
+        ("json", "json"),
+        ("yaml", "yaml"),
+        ("yml", "yaml"),
+        ("toml", "toml"),
+        ("sql", "sql"),
+    ];
+    let name = path.to_string();
+    let end = name.rsplit_once('.').map_or("", |(_, end)| end);
+    ENDS.iter().find(|(known, _)| *known == end).map_or("", |(_, language)| language)
+}
