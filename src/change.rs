@@ -25,6 +25,20 @@ pub enum Status {
     Conflicted,
 }
 
+impl Status {
+    /// As `git status --short` writes it.
+    pub fn letter(self) -> char {
+        match self {
+            Self::Added => 'A',
+            Self::Modified | Self::Submodule => 'M',
+            Self::Deleted => 'D',
+            Self::Renamed => 'R',
+            Self::TypeChanged => 'T',
+            Self::Conflicted => 'U',
+        }
+    }
+}
+
 /// Where a difference was seen; several may hold at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Where {

@@ -4,11 +4,15 @@
 //! timeouts, output, masking and stopping are those of every step; what runs share (the response cache, rates, budgets) is
 //! in files.
 
+pub mod asking;
 pub mod cache;
 pub mod http;
 pub mod ledger;
+pub mod lock;
 pub mod order;
 pub mod problem;
+mod program;
 pub mod prompt;
 pub mod provider;
 pub mod redact;
+pub mod step;

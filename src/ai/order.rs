@@ -1,7 +1,10 @@
 //! What an AI step's process is told: everything it needs, so that it reads no configuration.
 
+use super::cache::{AiCache, Scope};
 use crate::base::{Millis, RepoPath};
-use crate::config::model::{AiFiles, AiManners, AiMode, AiService, AiSettings, AiTask, Budget, Price, Severity};
+use crate::config::model::{
+    AiCacheSettings, AiFiles, AiManners, AiMode, AiService, AiTask, Budget, Price, Settings, Severity,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -59,6 +62,10 @@ pub struct Shared {
     pub budget: Budget,
     /// Prices by model.
     pub prices: BTreeMap<String, Price>,
+    /// What was answered before.
+    pub cache: AiCacheSettings,
+    /// Who reads and writes that.
+    pub scope: Scope,
 }
 
 /// About which files.
@@ -113,10 +120,26 @@ fn everything() -> Files {
 }
 
 impl Shared {
+    /// The cache of answers.
+    pub fn open_cache(&self) -> AiCache {
+        AiCache::open(&self.state.join("ai_cache"), self.cache.clone(), self.scope.clone())
+    }
+
     /// From the settings.
-    pub fn new(root: PathBuf, state: PathBuf, run: String, base: Option<String>, settings: &AiSettings) -> Self {
-        let (mode, manners) = (settings.mode, settings.manners.clone());
-        let (budget, prices) = (settings.budget, settings.prices.clone());
-        Self { root, state, run, project: None, base, mode, manners, budget, prices }
+    pub fn new(root: PathBuf, state: PathBuf, run: String, base: Option<String>, settings: &Settings) -> Self {
+        let ai = &settings.ai;
+        Self {
+            root,
+            state,
+            run,
+            project: None,
+            base,
+            mode: ai.mode,
+            manners: ai.manners.clone(),
+            budget: ai.budget,
+            prices: ai.prices.clone(),
+            cache: settings.ai_cache.clone(),
+            scope: Scope::default(),
+        }
     }
 }

@@ -81,6 +81,8 @@ pub enum Command {
     Clean(super::clean::CleanArgs),
     /// Look at stored results, and manage them
     Cache(super::cache::CacheArgs),
+    /// Ask models: by hand, and look after what they answered
+    Ai(super::ai::AiArgs),
     /// Look at what is learned of how long steps take and which fail
     Ml(super::ml::MlArgs),
     /// Say what of the configuration to change so that runs take less time, and change it

@@ -14,6 +14,8 @@ pub enum Exit {
     Usage,
     /// 3: git, disk or network; also `--strict` failures.
     Environment,
+    /// 75: a model was asked and nobody answered (`wf ai run`).
+    Unanswered,
     /// 70: a bug in wf.
     Internal,
     /// 130: interrupted by SIGINT; 143 by SIGTERM.
@@ -30,6 +32,7 @@ impl Exit {
             Self::StepFailed => 1,
             Self::Usage => 2,
             Self::Environment => 3,
+            Self::Unanswered => crate::ai::step::UNANSWERED,
             Self::Internal => 70,
             Self::Interrupted => 130,
             Self::Terminated => 143,

@@ -2,6 +2,7 @@
 //!
 //! One file per subcommand: arguments → request → call → print.
 
+pub mod ai;
 mod args;
 pub mod cache;
 pub mod changes;
@@ -47,6 +48,9 @@ pub fn main(argv: Vec<OsString>) -> Exit {
     if argv.get(1).is_some_and(|word| word == OsStr::new(crate::exec::guard::COMMAND)) {
         return if crate::exec::guard::main().is_ok() { Exit::Passed } else { Exit::Environment };
     }
+    if argv.get(1).is_some_and(|word| word == OsStr::new(crate::ai::order::COMMAND)) {
+        return ai::step::main(argv.get(2).map(OsString::as_os_str));
+    }
     let parsed = args::command().try_get_matches_from(argv).and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
@@ -83,6 +87,7 @@ fn dispatch(cli: Cli, cx: &Context) -> Result<Exit, Failure> {
         Command::Cache(args) => cache::run(&args, cx),
         Command::Status(args) => status::run(&args, cx),
         Command::Report(args) => report::run(&args, cx),
+        Command::Ai(args) => ai::run(args, cx),
         Command::Ml(args) => ml::run(&args, cx),
         Command::Optimize(args) => optimize::run(&args, cx),
         Command::Completions(args) => shell::completions(&args, cx),

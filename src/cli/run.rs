@@ -49,7 +49,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
             state.root().to_owned(),
             id.to_string(),
             engine::base_commit(&ready.prepared.change),
-            &ready.request.settings.ai,
+            &ready.request.settings,
         )
     };
     let run = Run {

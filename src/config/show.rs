@@ -46,6 +46,7 @@ pub fn show(workflow: &Workflow) -> Item {
         entry("optimized", plain(settings.optimized)),
         entry("parallel", plain(settings.parallel)),
         entry("ai", ai::settings(&settings.ai)),
+        entry("ai_cache", ai::cache(&settings.ai_cache)),
         entry("multi_stage", plain(settings.multi_stage)),
         entry("jobs", settings.jobs.map_or(Item::Unsaid("the number of CPUs"), plain)),
         entry("fail_fast", word(settings.fail_fast)),

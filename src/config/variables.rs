@@ -7,7 +7,14 @@ use super::source::{Origin, Override};
 
 /// Variables with names of their own: the ancestor's for `jobs`, and the place of the cache, which machines know better
 /// than repositories.
-pub const OTHERS: &[(&str, &str)] = &[("MAX_PARALLEL_JOBS", "jobs"), ("WF_CACHE_DIR", "cache.dir")];
+pub const OTHERS: &[(&str, &str)] = &[
+    ("MAX_PARALLEL_JOBS", "jobs"),
+    ("WF_CACHE_DIR", "cache.dir"),
+    ("AI_CACHE_TTL_HOURS", "ai_cache.ttl_hours"),
+    ("AI_MODEL", "ai.model"),
+    ("AI_MAX_TOKENS", "ai.max_tokens"),
+    ("AI_BATCH_SIZE", "ai.batch_size"),
+];
 
 /// The variable for a setting: `WF_` and its name in capitals.
 pub fn variable(key: &str) -> String {

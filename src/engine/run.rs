@@ -8,10 +8,12 @@ use super::job::{self, ChangedLists, Common, Inherited};
 use super::reuse::{Looked, Made, Reuse};
 use super::telling::Telling;
 use super::{Clock, Outlook, Prepared};
+use crate::ai::step::UNANSWERED;
 use crate::base::{RunId, StepId};
 use crate::change::Base;
 use crate::classify;
-use crate::event::{EventKind, Machine, Place, RunStarted, RunStatus, WarningCode};
+use crate::config::model::Command;
+use crate::event::{EventKind, Machine, Outcome, Place, RunStarted, RunStatus, WarningCode};
 use crate::exec::mask::Masker;
 use crate::exec::{Ended, Progress, RunStep, StopHow};
 use crate::history::{LogWriter, RunRef, StateDir};
@@ -431,6 +433,7 @@ impl Loop {
         self.stops[task] = Some(stop);
         self.attempts.insert(step.id.clone(), attempt);
         self.ran = true;
+        let asks = matches!(step.command, Command::Ai(_));
         let (runner, out, reuse) = (Rc::clone(runner), out.clone(), self.reuse.clone());
         attempts.spawn_local(async move {
             // Cleaning up and gathering read and write files, which may take their time.
@@ -441,7 +444,10 @@ impl Loop {
                 }
                 _ => None,
             };
-            let report = runner.run(job, stopped, out).await;
+            let mut report = runner.run(job, stopped, out).await;
+            if asks && report.outcome == (Outcome::Failed { code: i32::from(UNANSWERED) }) {
+                report.outcome = Outcome::Unanswered;
+            }
             let made = match reuse {
                 Some(reuse) if report.outcome.passed() && reuse.gathers(at) => blocking(move || reuse.made(at)).await,
                 _ => Made::default(),

@@ -144,6 +144,7 @@ pub fn outcome() -> BoxedStrategy<Outcome> {
         any::<(u64, u64)>().prop_map(|(used_bytes, limit_bytes)| Outcome::OutOfMemory { used_bytes, limit_bytes }),
         Just(Outcome::Stopped),
         text().prop_map(|message| Outcome::NotStarted { message }),
+        Just(Outcome::Unanswered),
     ]
     .boxed()
 }

@@ -39,6 +39,8 @@ pub enum Outcome {
     },
     /// wf stopped it: an interrupt, or `--fail-fast=kill`.
     Stopped,
+    /// An AI step got no answer: the service is out of reach, refuses, or may not be asked.
+    Unanswered,
     /// It could not be started.
     NotStarted {
         /// Why.
@@ -72,7 +74,7 @@ impl Outcome {
     pub fn kind(&self) -> Option<OutcomeKind> {
         match self {
             Self::Passed | Self::Stopped => None,
-            Self::Failed { .. } => Some(OutcomeKind::Failure),
+            Self::Failed { .. } | Self::Unanswered => Some(OutcomeKind::Failure),
             Self::Signalled { .. } => Some(OutcomeKind::Signal),
             Self::TimedOut { .. } | Self::Idle { .. } => Some(OutcomeKind::Timeout),
             Self::OutOfMemory { .. } => Some(OutcomeKind::Memory),
@@ -98,6 +100,7 @@ impl fmt::Display for Outcome {
                 write!(f, "used {} MiB of memory, over its claim of {} MiB", used_bytes >> 20, limit_bytes >> 20)
             }
             Self::Stopped => write!(f, "stopped"),
+            Self::Unanswered => write!(f, "no answer from the model"),
             Self::NotStarted { message } => write!(f, "not started: {message}"),
         }
     }

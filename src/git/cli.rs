@@ -207,6 +207,11 @@ impl Cli {
         raw(&said).ok_or_else(|| unexpected("diff-tree"))
     }
 
+    /// The difference between a commit and the working tree, as text, by no program but git's own.
+    pub fn diff_text(&self, base: &str) -> Result<Vec<u8>, GitError> {
+        self.run(&["diff", "--no-ext-diff", "--no-textconv", "--no-color", "--find-renames", base, "--"])
+    }
+
     /// HEAD against the index, and unless `only_staged` the index against the working tree.
     pub fn status(&self, only_staged: bool) -> Result<Status, GitError> {
         let mut args = vec!["status", "--porcelain=v2", "-z", "--find-renames", "--ignore-submodules=none"];

@@ -19,6 +19,16 @@ impl Repo {
         }
     }
 
+    /// The difference between a commit and the working tree as people read it; at most so many bytes of it.
+    ///
+    /// # Errors
+    /// The commit is not there, or git cannot be run.
+    pub fn diff_text(&self, base: &str, most: usize) -> Result<String, GitError> {
+        let mut text = self.cli.diff_text(base)?;
+        text.truncate(most);
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
     /// The branch HEAD is on (born or not); none when detached.
     ///
     /// # Errors

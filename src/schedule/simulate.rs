@@ -230,6 +230,7 @@ fn world() -> impl Strategy<Value = World> {
                     conflicts,
                     retries,
                     allow_failure,
+                    optional: false,
                     run_on,
                     lookup,
                 });

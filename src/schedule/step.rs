@@ -277,7 +277,9 @@ impl Scheduler {
             self.set(task, State::Resting(now + after_ms));
             return;
         }
-        let allowed = !outcome.passed() && *outcome != Outcome::Stopped && self.tasks[task].allow_failure;
+        let lenient = &self.tasks[task];
+        let unanswered = *outcome == Outcome::Unanswered && lenient.optional;
+        let allowed = unanswered || (!outcome.passed() && *outcome != Outcome::Stopped && lenient.allow_failure);
         out.push(Effect::Ended { task, attempt, last: true, allowed });
         if outcome.passed() || allowed {
             self.set(task, State::Passed);

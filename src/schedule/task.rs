@@ -1,7 +1,7 @@
 //! What the scheduler needs to know of each step that runs. Pure.
 
 use super::pool::Capacity;
-use crate::config::model::{FailFast, Retries, RunOn};
+use crate::config::model::{Command, FailFast, Retries, RunOn};
 use crate::graph::StepGraph;
 use crate::plan::Plan;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -29,6 +29,8 @@ pub struct Task {
     pub retries: Retries,
     /// Its failure counts as passed.
     pub allow_failure: bool,
+    /// It asks a model, and no answer counts as passed.
+    pub optional: bool,
     /// After what kind of end it runs.
     pub run_on: RunOn,
     /// What the cache is asked before it starts.
@@ -103,6 +105,7 @@ pub fn tasks(
             conflicts: vec![],
             retries: step.retries.clone(),
             allow_failure: step.allow_failure,
+            optional: matches!(&step.command, Command::Ai(task) if !task.required),
             run_on: step.run_on,
             lookup,
         });

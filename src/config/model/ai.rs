@@ -1,5 +1,6 @@
 //! AI steps as the rest of wf sees them: which service, what is asked, what it may cost. Pure.
 
+use super::Eviction;
 use crate::base::{GlobSet, Millis, RepoPath, Span};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -56,6 +57,15 @@ pub enum Provider {
 }
 
 impl Provider {
+    /// The variable that usually holds its key.
+    pub fn usual_key(self) -> Option<&'static str> {
+        match self {
+            Self::Openai => Some("OPENAI_API_KEY"),
+            Self::Anthropic => Some("ANTHROPIC_API_KEY"),
+            Self::Command => None,
+        }
+    }
+
     /// As it is written.
     pub fn name(self) -> &'static str {
         match self {
@@ -108,6 +118,27 @@ impl Default for AiManners {
             requests_per_minute: None,
             tokens_per_minute: None,
         }
+    }
+}
+
+/// `ai_cache`: what models answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AiCacheSettings {
+    /// Is it used at all?
+    pub enabled: bool,
+    /// How long an answer is good.
+    pub ttl_ms: Millis,
+    /// Most bytes.
+    pub size_bytes: u64,
+    /// Most answers.
+    pub entries: u64,
+    /// Which answers go first.
+    pub policy: Eviction,
+}
+
+impl Default for AiCacheSettings {
+    fn default() -> Self {
+        Self { enabled: true, ttl_ms: 24 * 3_600_000, size_bytes: 256 << 20, entries: 10_000, policy: Eviction::Lru }
     }
 }
 

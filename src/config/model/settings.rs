@@ -28,6 +28,8 @@ pub struct Settings {
     pub cache_limits: CacheLimits,
     /// Whom AI steps ask, how, and what it may cost.
     pub ai: super::AiSettings,
+    /// What models answered.
+    pub ai_cache: super::AiCacheSettings,
     /// What an earlier run proved of the very same keys serves this one.
     pub resume: Resume,
     /// Most steps at once. None: the number of CPUs.
@@ -62,6 +64,7 @@ impl Default for Settings {
             cache_dir: None,
             cache_limits: CacheLimits::default(),
             ai: super::AiSettings::default(),
+            ai_cache: super::AiCacheSettings::default(),
             resume: Resume::Interrupted,
             jobs: None,
             fail_fast: FailFast::Finish,

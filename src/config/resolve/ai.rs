@@ -69,14 +69,11 @@ fn service(ai: &AiDraft, shared: &AiService) -> AiService {
         provider,
         base_url: own.base_url.clone().or_else(|| from_shared(&shared.base_url)),
         model: own.model.clone().or_else(|| from_shared(&shared.model)),
-        api_key_env: own.api_key_env.clone().or_else(|| from_shared(&shared.api_key_env)).or_else(|| {
-            let name = match provider {
-                Provider::Openai => "OPENAI_API_KEY",
-                Provider::Anthropic => "ANTHROPIC_API_KEY",
-                Provider::Command => return None,
-            };
-            Some(name.to_owned())
-        }),
+        api_key_env: own
+            .api_key_env
+            .clone()
+            .or_else(|| from_shared(&shared.api_key_env))
+            .or_else(|| provider.usual_key().map(str::to_owned)),
         command: if own.command.is_empty() && same { shared.command.clone() } else { own.command.clone() },
         max_tokens: own.max_tokens.or(shared.max_tokens),
         temperature_milli: own.temperature_milli.or(shared.temperature_milli),

@@ -39,8 +39,14 @@ pub static OPTIMIZATIONS: Table<Draft> = &[
         set: |d, v, cx| put(&mut d.settings.ml_optimize, cx.boolean(v)),
     },
     Key {
-        about: about("ai_cache", Shape::Ignored, "", "ai_cache: true", "Read, and not acted on in this version."),
-        set: |_, _, _| {},
+        about: about(
+            "ai_cache",
+            super::ai_cache::SHAPE,
+            "true",
+            "ai_cache: true",
+            "What models answered is not asked again, as `ai_cache` at the top says it.",
+        ),
+        set: super::ai_cache::decode_into,
     },
     Key {
         about: about(

@@ -3,6 +3,7 @@
 //! A key is one `Key` in one table; nothing else has to be touched to add one, but the model it fills and `show`.
 
 pub mod ai;
+pub mod ai_cache;
 pub mod ancestor;
 pub mod cache;
 pub mod category;

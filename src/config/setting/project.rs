@@ -119,16 +119,6 @@ pub static PROJECT: Table<Draft> = &[
         ),
         set: |d, v, cx| decode(cx, v, &[ancestor::OPTIMIZATIONS], "`optimizations`", d),
     },
-    Key {
-        about: about(
-            "ai_cache",
-            Shape::Ignored,
-            "",
-            "ai_cache: {enabled: true}",
-            "Read, and not acted on in this version.",
-        ),
-        set: |_, _, _| {},
-    },
 ];
 
 /// `impact`

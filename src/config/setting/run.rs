@@ -78,6 +78,16 @@ pub static SETTINGS: Table<Draft> = &[
         set: super::ai::decode_into,
     },
     Key {
+        about: about(
+            "ai_cache",
+            super::ai_cache::SHAPE,
+            "true",
+            "ai_cache: {ttl: 7d}",
+            "What models answered is not asked again; a mapping says how much is kept and for how long.",
+        ),
+        set: super::ai_cache::decode_into,
+    },
+    Key {
         about: about("parallel", Shape::Bool, "true", "parallel: false", "Start independent steps together."),
         set: |d, v, cx| put(&mut d.settings.parallel, cx.boolean(v)),
     },

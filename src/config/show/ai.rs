@@ -2,7 +2,8 @@
 
 use super::{Item, entry, plain, texts, word};
 use crate::base::duration;
-use crate::config::model::{AiFiles, AiService, AiSettings, AiTask, Budget};
+use crate::config::model::{AiCacheSettings, AiFiles, AiService, AiSettings, AiTask, Budget};
+use crate::config::size;
 
 /// `ai` at the top.
 pub(super) fn settings(ai: &AiSettings) -> Item {
@@ -27,6 +28,17 @@ pub(super) fn settings(ai: &AiSettings) -> Item {
     };
     keys.push(entry("prices", Item::Map(ai.prices.iter().map(|(model, p)| (model.clone(), price(p))).collect())));
     Item::Map(keys)
+}
+
+/// `ai_cache`
+pub(super) fn cache(cache: &AiCacheSettings) -> Item {
+    Item::Map(vec![
+        entry("enabled", plain(cache.enabled)),
+        entry("ttl", plain(duration::exact(cache.ttl_ms))),
+        entry("max_size", plain(size::exact(cache.size_bytes))),
+        entry("max_entries", plain(cache.entries)),
+        entry("policy", word(cache.policy)),
+    ])
 }
 
 /// `ai` of a step.

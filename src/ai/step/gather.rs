@@ -1,0 +1,118 @@
+//! The files a step is about, and the variables of the run.
+
+use crate::ai::order::{Files, Order};
+use crate::ai::problem::{Kind, Problem};
+use crate::ai::prompt::Variables;
+use crate::base::{GlobSet, RepoPath};
+use crate::git::{Mode, Repo};
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+
+/// Larger files are not sent.
+const LARGEST: u64 = 1 << 20;
+/// A longer diff is cut: nobody wants to pay for the review of a lock file.
+const LONGEST_DIFF: usize = 4 << 20;
+
+/// What a step asks about.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    /// The files, sorted by path, with their text.
+    pub files: Vec<(RepoPath, String)>,
+    /// Files that are left out, with the reason.
+    pub skipped: Vec<(RepoPath, String)>,
+    /// What templates may use of the run.
+    pub variables: Variables,
+}
+
+/// Reads the files of an order, and of the run what its templates `use`.
+///
+/// # Errors
+/// The list of files, git or a pattern cannot be read.
+pub fn gather(order: &Order, uses: &[String]) -> Result<Gathered, Problem> {
+    let mut gathered = Gathered::default();
+    for path in paths(order)? {
+        match text(order, &path) {
+            Ok(text) => gathered.files.push((path, text)),
+            Err(reason) => gathered.skipped.push((path, reason)),
+        }
+    }
+    gathered.variables.project_kind = order.shared.project.clone().unwrap_or_default();
+    if uses.iter().any(|name| name == "diff" || name.starts_with("change.")) {
+        change(order, &mut gathered.variables)?;
+    }
+    Ok(gathered)
+}
+
+fn wrong(what: impl std::fmt::Display) -> Problem {
+    Problem::new(Kind::Input, what.to_string())
+}
+
+fn open(order: &Order) -> Result<Repo, Problem> {
+    Repo::discover(&order.shared.root).map_err(wrong)
+}
+
+fn paths(order: &Order) -> Result<Vec<RepoPath>, Problem> {
+    let mut paths = match &order.files {
+        Files::None => vec![],
+        Files::Named(paths) => paths.clone(),
+        Files::Listed(list) => {
+            let bytes = std::fs::read(list).map_err(|error| wrong(format!("{}: {error}", list.display())))?;
+            bytes.split(|byte| *byte == 0).filter(|path| !path.is_empty()).map(RepoPath::from_bytes).collect()
+        }
+        Files::Matching { patterns, dir } => {
+            let texts: Vec<&str> = patterns.iter().map(String::as_str).collect();
+            let globs = GlobSet::parse(&texts, dir).map_err(|errors| {
+                wrong(errors.iter().map(|error| error.message.clone()).collect::<Vec<_>>().join("; "))
+            })?;
+            let files = open(order)?.files().map_err(wrong)?;
+            files.into_iter().filter(|path| globs.is_match(path)).collect()
+        }
+    };
+    paths.sort();
+    paths.dedup();
+    Ok(paths)
+}
+
+/// A file's text, if it is one: no link is followed, nothing but a regular file is opened.
+fn text(order: &Order, path: &RepoPath) -> Result<String, String> {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let opened = std::fs::File::options()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path.under(&order.shared.root));
+    let file = opened.map_err(|error| error.to_string())?;
+    let meta = file.metadata().map_err(|error| error.to_string())?;
+    if !meta.is_file() {
+        return Err("it is no file".into());
+    }
+    if meta.len() > LARGEST {
+        return Err("it is larger than 1 MiB".into());
+    }
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.contains(&0) {
+        return Err("it is not text".into());
+    }
+    String::from_utf8(bytes).map_err(|_| "it is not UTF-8".into())
+}
+
+/// The change as people write it: which files, and the difference.
+fn change(order: &Order, variables: &mut Variables) -> Result<(), Problem> {
+    let Some(base) = &order.shared.base else {
+        variables.summary = "There is no base to compare with.".into();
+        return Ok(());
+    };
+    let repo = open(order)?;
+    let changes = repo.changes(Some(base), Mode::All).map_err(wrong)?;
+    for file in &changes.files {
+        let _ = writeln!(variables.summary, "{} {}", file.status.letter(), file.path);
+        variables.changed.push(file.path.to_string());
+    }
+    let mut diff = repo.diff_text(base, LONGEST_DIFF).map_err(wrong)?;
+    if diff.len() >= LONGEST_DIFF {
+        diff.push_str("\n(the rest is left out)\n");
+    }
+    variables.diff = diff;
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! `wf ai`: asking models by hand, and what belongs to it.
+
+mod personas;
+mod run;
+pub mod step;
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+
+const HELP: &str = "\
+Examples:
+  wf ai personas
+  wf ai run code_reviewer src/main.rs
+  wf ai run documentation_specialist README.md docs/*.md --json
+
+Whom to ask is said by `ai` in the configuration, or by flags. Keys come from the environment, never from files.
+docs/AI.md shows how to put an AI review into a pipeline in five lines.";
+
+/// What `wf ai` takes.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub struct AiArgs {
+    /// What to do
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+enum Command {
+    /// Ask one persona about some files
+    Run(Box<run::RunArgs>),
+    /// List personas and prompts
+    Personas(personas::PersonasArgs),
+}
+
+/// Runs the command.
+pub fn run(args: AiArgs, cx: &Context) -> Result<Exit, Failure> {
+    match args.command {
+        Command::Run(args) => run::run(&args, cx),
+        Command::Personas(args) => personas::run(&args, cx),
+    }
+}
