@@ -87,19 +87,31 @@ impl Asker<'_> {
         }
         let key = call.key();
         loop {
-            if mode == AiMode::Cache
-                && let Look::Hit(stored) = self.cache.look(&call)
-                && let Ok(answer) = provider::answer(&call.provider, &stored.recorded)
-            {
-                self.tally.known.fetch_add(1, Ordering::Relaxed);
+            if let Some(answer) = self.known(&call) {
                 return Ok((answer, From::Cache));
             }
             // Who else asks just this: one asks, the others wait for the answer.
-            match self.cache.try_alone(&key) {
-                Some(_alone) => return self.send(&call, file).await.map(|answer| (answer, From::Service)),
-                None => tokio::time::sleep(LOOK_AGAIN).await,
-            }
+            let Some(_alone) = self.cache.try_alone(&key) else {
+                tokio::time::sleep(LOOK_AGAIN).await;
+                continue;
+            };
+            // Another one may have come back between the look and the lock.
+            return match self.known(&call) {
+                Some(answer) => Ok((answer, From::Cache)),
+                None => self.send(&call, file).await.map(|answer| (answer, From::Service)),
+            };
         }
+    }
+
+    fn known(&self, call: &Call) -> Option<Answer> {
+        if !self.order.shared.mode.reads() {
+            return None;
+        }
+        let Look::Hit(stored) = self.cache.look(call) else { return None };
+        let answer = provider::answer(&call.provider, &stored.recorded).ok()?;
+        self.record(call, &stored.recorded, stored.meta.file.as_deref());
+        self.tally.known.fetch_add(1, Ordering::Relaxed);
+        Some(answer)
     }
 
     async fn send(&self, call: &Call, file: Option<&str>) -> Result<Answer, Problem> {
@@ -126,10 +138,22 @@ impl Asker<'_> {
             tags: vec![],
             ttl_ms: self.order.ttl_ms,
         };
+        self.record(call, &recorded, file);
         if let Err(error) = self.cache.keep(call, &recorded, meta) {
             (self.say)(&format!("warning: the answer is not kept: {error}"));
         }
         Ok(answer)
+    }
+
+    fn record(&self, call: &Call, recorded: &Recorded, file: Option<&str>) {
+        if self.order.shared.mode != AiMode::Record {
+            return;
+        }
+        let about = file.map_or_else(String::new, |file| format!(", {file}"));
+        let label = format!("step {}{about}", self.order.step);
+        if let Err(error) = super::lock::record(&lock_path(&self.order.shared.root), call, recorded, &label) {
+            (self.say)(&format!("warning: the answer is not recorded: {error}"));
+        }
     }
 
     async fn exchange(&self, call: &Call) -> Result<Recorded, Problem> {
@@ -149,7 +173,7 @@ impl Asker<'_> {
         let shared = &self.order.shared;
         loop {
             match self.ledger.book(&shared.budget, &shared.manners, expected, now_ms()) {
-                Ok(Booked::Now) => break,
+                Ok(Booked::Now) => return Ok(()),
                 Ok(Booked::After(wait)) => tokio::time::sleep(wait).await,
                 Ok(Booked::Never(over)) => {
                     *self.spent() = self.spent_without(expected);
@@ -159,10 +183,9 @@ impl Asker<'_> {
                 Err(error) if shared.budget != Budget::default() => {
                     return Err(Problem::new(Kind::Budget, format!("what the run spends cannot be counted: {error}")));
                 }
-                Err(_) => break,
+                Err(_) => return Ok(()),
             }
         }
-        Ok(())
     }
 
     /// Books it against the step's own budget.

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 /// No answer is longer; a service that sends more is broken.
 const LONGEST: usize = 64 << 20;
 /// The first wait before a request is sent again, and the longest.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));
 /// A service that asks for more patience than this is given up.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(5);
 /// Headers of responses that clients read.
 const KEPT: [&str; 2] = ["content-type", "request-id"];
 
@@ -163,7 +163,7 @@ mod tests {
     fn waits_double_up_to_a_minute_and_are_spread_over_all_of_it() {
         assert_eq!(full_jitter(0, 1.0), Duration::from_millis(500));
         assert_eq!(full_jitter(3, 1.0), Duration::from_secs(4));
-        assert_eq!(full_jitter(40, 1.0), Duration::from_secs(60));
+        assert_eq!(full_jitter(40, 1.0), Duration::from_mins(1));
         assert_eq!(full_jitter(3, 0.0), Duration::ZERO);
         let some: std::collections::BTreeSet<u64> = (0..50).map(|_| chance().to_bits()).collect();
         assert!(some.len() > 40 && some.iter().all(|bits| (0.0..1.0).contains(&f64::from_bits(*bits))));

@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(wait(&[(0, 60)], &manners, 41, 10_000), Some(Duration::from_secs(50)));
         assert_eq!(wait(&[(0, 60), (5_000, 30)], &manners, 80, 10_000), Some(Duration::from_secs(55)));
         assert_eq!(wait(&[], &manners, 1_000, 0), None);
-        assert_eq!(wait(&[(0, 60)], &manners, 1_000, 0), Some(Duration::from_secs(60)));
+        assert_eq!(wait(&[(0, 60)], &manners, 1_000, 0), Some(Duration::from_mins(1)));
     }
 
     #[test]

@@ -148,6 +148,20 @@ impl Lock {
     }
 }
 
+/// Adds one answer to a recording that several processes write: one after the other, under a lock on its folder.
+///
+/// # Errors
+/// It cannot be read or written.
+pub fn record(path: &Path, call: &Call, recorded: &Recorded, label: &str) -> io::Result<()> {
+    let folder = answers(path);
+    std::fs::create_dir_all(&folder)?;
+    let held = std::fs::File::open(&folder)?;
+    held.lock()?;
+    let mut lock = Lock::read(path)?;
+    lock.add(call, recorded, label)?;
+    lock.write()
+}
+
 /// The folder of answers of a recording.
 fn answers(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();

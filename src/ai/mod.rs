@@ -14,5 +14,6 @@ pub mod problem;
 mod program;
 pub mod prompt;
 pub mod provider;
+pub mod proxy;
 pub mod redact;
 pub mod step;

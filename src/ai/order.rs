@@ -12,6 +12,20 @@ use std::path::PathBuf;
 /// The hidden subcommand that carries an order out; the order itself is its argument, as JSON. It holds no secret.
 pub const COMMAND: &str = "__ai";
 
+/// The hidden subcommand that runs a step's own command behind the proxy.
+pub const BEHIND: &str = "__behind";
+
+/// A command that asks through the proxy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Behind {
+    /// The step's id.
+    pub step: String,
+    /// Its command.
+    pub argv: Vec<String>,
+    /// What all steps share.
+    pub shared: Shared,
+}
+
 /// One AI step's work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
@@ -54,6 +68,8 @@ pub struct Shared {
     pub project: Option<String>,
     /// What the change is measured against.
     pub base: Option<String>,
+    /// Whom to ask.
+    pub service: AiService,
     /// Live, cache, replay.
     pub mode: AiMode,
     /// How asking is done.
@@ -134,6 +150,7 @@ impl Shared {
             run,
             project: None,
             base,
+            service: ai.service.clone(),
             mode: ai.mode,
             manners: ai.manners.clone(),
             budget: ai.budget,

@@ -182,9 +182,9 @@ fn halves(item: &Item) -> Option<Vec<Item>> {
         let mut variables = item.variables.clone();
         variables.part = Some((i + 1, of * before, first + line - 1));
         if is_diff {
-            variables.diff = (*part).to_owned();
+            (*part).clone_into(&mut variables.diff);
         } else {
-            variables.files[0].content = (*part).to_owned();
+            (*part).clone_into(&mut variables.files[0].content);
         }
         with(variables, &item.shown)
     });

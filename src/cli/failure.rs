@@ -14,6 +14,8 @@ pub enum Exit {
     Usage,
     /// 3: git, disk or network; also `--strict` failures.
     Environment,
+    /// Of a command that wf only stands behind: as that ended.
+    OfCommand(u8),
     /// 75: a model was asked and nobody answered (`wf ai run`).
     Unanswered,
     /// 70: a bug in wf.
@@ -32,6 +34,7 @@ impl Exit {
             Self::StepFailed => 1,
             Self::Usage => 2,
             Self::Environment => 3,
+            Self::OfCommand(code) => code,
             Self::Unanswered => crate::ai::step::UNANSWERED,
             Self::Internal => 70,
             Self::Interrupted => 130,

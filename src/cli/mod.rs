@@ -51,6 +51,9 @@ pub fn main(argv: Vec<OsString>) -> Exit {
     if argv.get(1).is_some_and(|word| word == OsStr::new(crate::ai::order::COMMAND)) {
         return ai::step::main(argv.get(2).map(OsString::as_os_str));
     }
+    if argv.get(1).is_some_and(|word| word == OsStr::new(crate::ai::order::BEHIND)) {
+        return ai::proxy::behind(argv.get(2).map(OsString::as_os_str));
+    }
     let parsed = args::command().try_get_matches_from(argv).and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,

@@ -1,6 +1,6 @@
 //! From a resolved step to a job: argv, folder, environment.
 
-use crate::ai::order::{self, Order};
+use crate::ai::order::{self, Behind, Order};
 use crate::base::{Millis, RepoPath};
 use crate::config::environment;
 use crate::config::model::{Command, EnvMode};
@@ -156,7 +156,15 @@ pub fn argv(command: &Command) -> Vec<OsString> {
 
 /// What is started for it: the command itself, or wf with an order.
 fn started(common: &Common, step: &Step, lists: Option<&ChangedLists>) -> Vec<OsString> {
-    let Command::Ai(task) = &step.command else { return argv(&step.command) };
+    let Command::Ai(task) = &step.command else {
+        let argv = argv(&step.command);
+        if !step.ai_proxy {
+            return argv;
+        }
+        let argv = argv.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        let behind = Behind { step: step.id.to_string(), argv, shared: common.ai.clone() };
+        return wf(&[order::BEHIND.into(), json(&behind)]);
+    };
     let changed = lists.map(|lists| lists.present.clone());
     wf(&[order::COMMAND.into(), json(&Order::of(step.id.as_str(), task, common.ai.clone(), changed))])
 }

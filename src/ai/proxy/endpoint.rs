@@ -36,7 +36,8 @@ pub struct Endpoint {
 /// Of a path as a client asks for it: `/openai/v1/…`, `/anthropic/v1/…`, or without the first part, where the rest and
 /// `anthropic-version` tell. An upstream of OpenAI's dialect ends with `/v1` already, one of Anthropic's does not.
 pub fn of(method: &str, path_and_query: &str, speaks_anthropic: bool) -> Endpoint {
-    let (path, query) = path_and_query.split_once('?').map_or((path_and_query, None), |(path, query)| (path, Some(query)));
+    let (path, query) =
+        path_and_query.split_once('?').map_or((path_and_query, None), |(path, query)| (path, Some(query)));
     let (named, rest) = match (path.strip_prefix("/openai/"), path.strip_prefix("/anthropic/")) {
         (Some(rest), _) => (Some(Provider::Openai), rest),
         (_, Some(rest)) => (Some(Provider::Anthropic), rest),
@@ -44,8 +45,7 @@ pub fn of(method: &str, path_and_query: &str, speaks_anthropic: bool) -> Endpoin
     };
     let bare = rest.strip_prefix("v1/").unwrap_or(rest);
     let messages = bare == "messages" || bare.starts_with("messages/");
-    let provider =
-        named.unwrap_or(if messages || speaks_anthropic { Provider::Anthropic } else { Provider::Openai });
+    let provider = named.unwrap_or(if messages || speaks_anthropic { Provider::Anthropic } else { Provider::Openai });
     let kind = match (method, provider, bare) {
         ("POST", Provider::Openai, "chat/completions") => Kind::Chat,
         ("POST", Provider::Openai, "responses") => Kind::Responses,
@@ -62,7 +62,9 @@ pub fn of(method: &str, path_and_query: &str, speaks_anthropic: bool) -> Endpoin
 
 /// Why the answer to this request depends on more than the request; none if it does not.
 pub fn stateful(kind: Kind, body: &Json) -> Option<&'static str> {
-    let said = |key: &str| body.get(key).is_some_and(|value| !matches!(value, Json::Word(word) if word == "null" || word == "false"));
+    let said = |key: &str| {
+        body.get(key).is_some_and(|value| !matches!(value, Json::Word(word) if word == "null" || word == "false"))
+    };
     match kind {
         Kind::Other => return Some("this endpoint is not known"),
         Kind::Responses if said("previous_response_id") => return Some("it continues a response"),
@@ -75,7 +77,9 @@ pub fn stateful(kind: Kind, body: &Json) -> Option<&'static str> {
         _ => {}
     }
     match body.get("tools") {
-        Some(Json::List(tools)) if tools.iter().any(|tool| is_of_server(kind, tool)) => Some("it uses tools of the service"),
+        Some(Json::List(tools)) if tools.iter().any(|tool| is_of_server(kind, tool)) => {
+            Some("it uses tools of the service")
+        }
         _ => None,
     }
 }

@@ -95,7 +95,11 @@ fn responses(parts: &[Value], streams: bool) -> Result<Usage, &'static str> {
         Some("completed") => {
             let items = response["output"].as_array().into_iter().flatten();
             let mut parts = items.flat_map(|item| item["content"].as_array().into_iter().flatten());
-            if parts.any(|part| part["type"] == "refusal") { Err("it was refused") } else { Ok(tokens(&response["usage"])) }
+            if parts.any(|part| part["type"] == "refusal") {
+                Err("it was refused")
+            } else {
+                Ok(tokens(&response["usage"]))
+            }
         }
         Some("incomplete") => Err("it is cut off"),
         Some(_) => Err("it failed"),

@@ -11,7 +11,4 @@ mod reply;
 mod serve;
 
 pub use admit::Token;
-pub use serve::{Settings, Served, serve};
-
-#[cfg(test)]
-mod tests;
+pub use serve::{Served, Settings, serve};

@@ -42,7 +42,13 @@ pub fn recorded(recorded: Recorded, key: &Digest, speed: f64) -> Response<Body> 
 }
 
 /// Sets status and headers.
-pub fn put(response: &mut Response<Body>, status: u16, headers: &[(String, String)], from: &'static str, key: Option<&Digest>) {
+pub fn put(
+    response: &mut Response<Body>,
+    status: u16,
+    headers: &[(String, String)],
+    from: &'static str,
+    key: Option<&Digest>,
+) {
     if let Ok(status) = axum::http::StatusCode::from_u16(status) {
         *response.status_mut() = status;
     }

@@ -43,6 +43,8 @@ pub struct Settings {
     pub cache: AiCache,
     /// What was recorded, if it is to be answered from.
     pub recording: Option<Lock>,
+    /// Where answers are recorded, if they are to be.
+    pub record: Option<std::path::PathBuf>,
     /// Finds secrets.
     pub redactor: Redactor,
     /// What is spent.

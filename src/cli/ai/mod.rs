@@ -1,6 +1,9 @@
 //! `wf ai`: asking models by hand, and what belongs to it.
 
+mod cache;
 mod personas;
+pub mod proxy;
+mod record;
 mod run;
 pub mod step;
 
@@ -29,6 +32,12 @@ pub struct AiArgs {
 enum Command {
     /// Ask one persona about some files
     Run(Box<run::RunArgs>),
+    /// Serve the caching proxy, for programs that ask AI services themselves
+    Proxy(Box<proxy::ProxyArgs>),
+    /// Run the AI steps and write their answers into ai.lock
+    Record(record::RecordArgs),
+    /// Look at what models answered, and manage it
+    Cache(cache::CacheArgs),
     /// List personas and prompts
     Personas(personas::PersonasArgs),
 }
@@ -37,6 +46,9 @@ enum Command {
 pub fn run(args: AiArgs, cx: &Context) -> Result<Exit, Failure> {
     match args.command {
         Command::Run(args) => run::run(&args, cx),
+        Command::Proxy(args) => proxy::run(&args, cx),
+        Command::Record(args) => record::run(&args, cx),
+        Command::Cache(args) => cache::run(&args, cx),
         Command::Personas(args) => personas::run(&args, cx),
     }
 }

@@ -46,7 +46,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
     service.api_key_env = service.api_key_env.or(service.provider.usual_key().map(str::to_owned));
     let state = cx.state_place(&config).0;
     let mut shared = Shared::new(config.root.clone(), state, "by-hand".into(), None, all);
-    shared.project = config.workflow().project_kind.clone();
+    shared.project.clone_from(&config.workflow().project_kind);
     if args.no_ai_cache {
         shared.mode = AiMode::Live;
     }

@@ -85,10 +85,19 @@ pub enum AiMode {
     Cache,
     /// Everything is asked; answers are kept.
     Live,
+    /// As [`Self::Cache`], and every answer is written into `ai.lock`.
+    Record,
     /// Only what `ai.lock` has; anything else is a failure.
     Replay,
     /// AI steps are left out.
     Off,
+}
+
+impl AiMode {
+    /// Does what was answered before serve?
+    pub fn reads(self) -> bool {
+        matches!(self, Self::Cache | Self::Record)
+    }
 }
 
 /// How asking is done; no part of any key.

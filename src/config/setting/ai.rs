@@ -13,7 +13,7 @@ use crate::config::yaml::{Node, NodeKind, shorten};
 /// `provider`
 pub const PROVIDERS: &[&str] = &["openai", "anthropic", "command"];
 /// `mode`
-pub const MODES: &[&str] = &["cache", "live", "replay", "off"];
+pub const MODES: &[&str] = &["cache", "live", "record", "replay", "off"];
 /// `fail_on`
 pub const SEVERITIES: &[&str] = &["error", "warning", "note"];
 
@@ -230,7 +230,8 @@ pub static AI: Table<Draft> = &[
             Shape::Words(MODES),
             "cache",
             "mode: replay",
-            "`cache` asks only what was not answered before, `live` asks everything, `replay` answers from `ai.lock` alone \
+            "`cache` asks only what was not answered before, `live` asks everything, \
+             `record` also writes every answer into `ai.lock`, `replay` answers from `ai.lock` alone \
              and fails on anything else, `off` leaves AI steps out. `--ai` says it for one run.",
         ),
         set: |d, v, cx| put(&mut d.settings.ai.mode, cx.word::<AiMode>(v, MODES)),

@@ -1,0 +1,37 @@
+//! `wf ai record`: answers for `ai.lock`.
+
+use super::super::context::Context;
+use super::super::failure::{Exit, Failure};
+use crate::ai::asking;
+use crate::ai::lock::Lock;
+use crate::config::model::Command;
+
+/// What it takes.
+#[derive(Clone, Debug, clap::Args)]
+pub struct RecordArgs {
+    /// Only these steps (all that ask models, without it)
+    #[arg(long, value_delimiter = ',')]
+    steps: Vec<String>,
+}
+
+/// Runs the steps that ask, whatever changed, and says what is recorded.
+pub fn run(args: &RecordArgs, cx: &Context) -> Result<Exit, Failure> {
+    let config = cx.load_config(vec![])?;
+    let asks = |spec: &&crate::config::model::StepSpec| matches!(spec.command, Command::Ai(_)) || spec.ai_proxy;
+    let all: Vec<String> = config.workflow().steps.iter().filter(asks).map(|spec| spec.id.to_string()).collect();
+    let steps = if args.steps.is_empty() { all } else { args.steps.clone() };
+    if steps.is_empty() {
+        return Err(Failure::usage("no step asks a model").hint("a step that does has `ai`, or `ai_proxy: true`"));
+    }
+    let flags = ["run", "--ai", "record", "--no-cache", "--smart-execution=off", "--no-resume", "--steps"];
+    let status = std::process::Command::new(&cx.exe)
+        .args(flags)
+        .arg(steps.join(","))
+        .current_dir(&cx.cwd)
+        .status()
+        .map_err(Failure::environment)?;
+    let path = asking::lock_path(&config.root);
+    let lock = Lock::read(&path).map_err(Failure::environment)?;
+    cx.say(&format!("{} answers in {}; commit it with {}.d", lock.len(), path.display(), path.display()));
+    Ok(Exit::OfCommand(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+}
