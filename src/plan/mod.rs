@@ -17,6 +17,7 @@ use crate::event::{Decision, PlannedStage, PlannedStep};
 use crate::graph::StepGraph;
 use crate::verdict::Known;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// All that a plan is made from.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +59,7 @@ pub struct Plan {
     /// The steps.
     pub graph: StepGraph,
     /// One decision for each step, by position.
-    pub decisions: Vec<Decision>,
+    pub decisions: Arc<[Decision]>,
     /// Digest of each step's definition, by position.
     pub definitions: Vec<Digest>,
     /// Digest of each step's context, by position.
@@ -85,7 +86,7 @@ pub fn build(facts: Facts<'_>) -> Result<Plan, UnknownSelection> {
     let unseen = unseen.iter().map(Option::is_some).collect();
     Ok(Plan {
         graph: graph.clone(),
-        decisions,
+        decisions: decisions.into(),
         definitions: facts.definitions.to_vec(),
         contexts: facts.contexts.to_vec(),
         unseen,

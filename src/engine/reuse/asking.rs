@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub(super) struct Asking {
     pub(super) beneath: Beneath,
     pub(super) graph: StepGraph,
-    pub(super) decisions: Vec<Decision>,
+    pub(super) decisions: Arc<[Decision]>,
     /// Why no key of a step can hold all it watches.
     pub(super) blind: Vec<Option<NotCached>>,
     pub(super) world: World,

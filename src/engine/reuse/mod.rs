@@ -51,7 +51,7 @@ pub struct Setup {
     /// The steps.
     pub graph: StepGraph,
     /// What the plan says of each, by position.
-    pub decisions: Vec<Decision>,
+    pub decisions: Arc<[Decision]>,
     /// The files, sorted by path.
     pub files: Vec<Listed>,
     /// What git does not list, sorted.
