@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// So many steps with one and the same reason are named; more are counted.
 const NAMED: usize = 12;
@@ -63,7 +64,7 @@ fn outlined(ready: &mut Ready, forecast: &Forecast, cx: &Context) -> Outlined {
     let predicts = ready.prepared.past && ready.request.settings.ml_optimize;
     let state = cx.state_for_reading(&ready.config).ok().filter(|_| predicts);
     let about = || engine::circumstances(&ready.prepared, &super::machine::machine(cx), &engine::Clock::utc());
-    let mut outlook = Outlook::new(state);
+    let mut outlook = Outlook::new(state.zip(Some(Arc::clone(&ready.prepared.recorded))));
     let is_known = |at: usize| forecast.of(at).is_some_and(|told| matches!(told.predicted, Predicted::Hit { .. }));
     let (outlined, notes) = Outlined::of(&ready.prepared, &ready.request, &mut outlook, about, is_known);
     ready.prepared.notes.extend(notes);

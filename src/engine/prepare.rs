@@ -11,7 +11,7 @@ use crate::event::{EventKind, FallbackCode, WarningCode};
 use crate::exec::secret::is_secret;
 use crate::git::{GitError, Listing, NoBase, Repo};
 use crate::graph::{GraphError, Step, StepGraph};
-use crate::history::{self, StateDir};
+use crate::history::{self, Recorded, StateDir};
 use crate::key::ChangedList;
 use crate::plan::{self, BaseDefinitions, Plan, RunRequest, UnknownSelection};
 use crate::verdict::Known;
@@ -20,6 +20,7 @@ use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
+use std::sync::Arc;
 
 /// What preparing starts from.
 pub struct Inputs<'a> {
@@ -58,6 +59,8 @@ pub struct Prepared {
     pub at_base: BaseDefinitions,
     /// What is recorded.
     pub known: Known,
+    /// The runs that it is known from.
+    pub recorded: Arc<Recorded>,
     /// May what is recorded be used at all? Not what the repository itself brings along.
     pub past: bool,
     /// Fallbacks and warnings, in order.
@@ -105,14 +108,14 @@ pub fn prepare(inputs: &Inputs<'_>) -> Result<Prepared, PrepareError> {
     };
     // What the past says of the base is read while the steps are made.
     let base = base_commit(&change).filter(|_| inputs.request.settings.smart_execution != Smart::Off);
-    let (steps, (known, unreadable)) = std::thread::scope(|scope| {
+    let (steps, (known, recorded)) = std::thread::scope(|scope| {
         let known = scope.spawn(|| state.map(|state| history::known(state, base.as_deref())).unwrap_or_default());
         let steps = Steps::make(inputs, &change, &files, listing.as_ref(), state, &mut notes);
         (steps, known.join().unwrap_or_else(|bug| std::panic::resume_unwind(bug)))
     });
     let Steps { graph, definitions, class, at_base, learned } = steps?;
-    for message in unreadable {
-        notes.push(change::fallback(FallbackCode::HistoryUnreadable, &message, None));
+    for message in &recorded.problems {
+        notes.push(change::fallback(FallbackCode::HistoryUnreadable, message, None));
     }
     let contexts: Vec<Digest> =
         graph.steps().iter().map(|step| context(step, &workflow.settings.secrets, inputs.env)).collect();
@@ -129,7 +132,8 @@ pub fn prepare(inputs: &Inputs<'_>) -> Result<Prepared, PrepareError> {
     })?;
     let listing = listing.filter(|_| inputs.keys);
     let past = state.is_some();
-    Ok(Prepared { change, class, plan, at_base, known, past, notes, listing, learned })
+    let recorded = Arc::new(recorded);
+    Ok(Prepared { change, class, plan, at_base, known, recorded, past, notes, listing, learned })
 }
 
 /// The steps, and what they were at the base.

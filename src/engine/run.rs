@@ -8,23 +8,24 @@ use super::job::{self, ChangedLists, Common, Inherited};
 use super::reuse::{Looked, Made, Reuse};
 use super::telling::Telling;
 use super::{Clock, Outlook, Prepared};
-use crate::base::{RunId, StepId};
+use crate::base::{Millis, RunId, StepId};
 use crate::change::Base;
 use crate::classify;
 use crate::event::{EventKind, Machine, Place, RunStarted, RunStatus, WarningCode};
 use crate::exec::mask::Masker;
 use crate::exec::{Ended, Progress, RunStep, StopHow};
-use crate::history::{LogWriter, RunRef, StateDir};
+use crate::history::{self, LogWriter, RunRef, StateDir};
 use crate::plan::RunRequest;
 use crate::report::{RunView, Sink};
 use crate::schedule::{self, Answer, Capacity, Effect, Input, Lookup, Rules, Scheduler, State};
 pub use first::circumstances;
 use first::{changes, started};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -136,6 +137,8 @@ struct Loop {
     /// For each step's position, its task.
     tasks: HashMap<usize, usize>,
     expecting: Expecting,
+    /// How long skipped steps took before, being read for the summary.
+    durations: Option<JoinHandle<BTreeMap<StepId, Millis>>>,
 }
 
 /// What ended in the background.
@@ -168,13 +171,9 @@ impl Loop {
             past,
         } = run;
         let (sequential, jobs) = expect::at_once(request);
-        let known = &prepared.known.durations;
-        let predicts = request.settings.ml_optimize;
-        // Every step counts alike as long as nothing is known, or is to be known.
-        let known_of = |at: usize| known.get(&prepared.plan.graph.step(at).id).filter(|_| predicts).copied();
-        let cost = |at: usize| known_of(at).unwrap_or(expect::UNKNOWN_MS);
         let lookup = |at: usize| reuse.as_ref().map_or(Lookup::None, |reuse| reuse.lookup(at));
-        let (list, steps) = schedule::tasks(&prepared.plan, sequential, cost, lookup);
+        // Every step counts alike until something is known of it, which is asked when one is found to run.
+        let (list, steps) = schedule::tasks(&prepared.plan, sequential, |_| expect::UNKNOWN_MS, lookup);
         let tasks = steps.iter().enumerate().map(|(task, at)| (*at, task)).collect();
         let rules = Rules {
             capacity: Capacity {
@@ -187,7 +186,11 @@ impl Loop {
         };
         let folder = log.run().clone();
         let started = RunStarted { place, machine, ..started(&prepared, request, &root, &id, jobs) };
-        let outlook = Outlook::new(past.filter(|_| prepared.past));
+        let past = past.filter(|_| prepared.past).zip(Some(Arc::clone(&prepared.recorded)));
+        let durations = past.clone().filter(|_| prepared.plan.saves()).map(|(state, recorded)| {
+            std::thread::spawn(move || history::durations(&state, &recorded))
+        });
+        let outlook = Outlook::new(past);
         let order = expect::slots(sequential, jobs);
         let expecting = Expecting::new(outlook, &request.settings, order, &started, list.len());
         let common = Common {
@@ -204,7 +207,7 @@ impl Loop {
             profile,
             idle_timeout_ms: ci.then_some(IDLE_IN_CI_MS),
         };
-        let telling = Telling::new(clock, log, sinks(&folder), RunView::knowing(known.clone()), masker);
+        let telling = Telling::new(clock, log, sinks(&folder), RunView::default(), masker);
         let this = Self {
             stops: list.iter().map(|_| None).collect(),
             stage_began: vec![0; rules.stages],
@@ -227,6 +230,7 @@ impl Loop {
             made: None,
             tasks,
             expecting,
+            durations,
         };
         (this, started)
     }

@@ -13,7 +13,7 @@ use crate::base::{Digest, RepoPath, StepId};
 use crate::change::ChangeSet;
 use crate::classify::{self, Classification};
 use crate::config::model::StageSpec;
-use crate::event::{Decision, PlannedStage, PlannedStep};
+use crate::event::{Decision, PlannedStage, PlannedStep, SkipReason};
 use crate::graph::StepGraph;
 use crate::verdict::Known;
 use std::collections::BTreeMap;
@@ -114,6 +114,11 @@ impl Plan {
         let mut steps: Vec<PlannedStep> = self.graph.order().iter().map(planned).collect();
         steps.sort_by_key(|step| self.stages.iter().position(|stage| Some(&stage.name) == step.stage.as_ref()));
         steps
+    }
+
+    /// Does it skip steps that the change does not affect? What that saves is told.
+    pub fn saves(&self) -> bool {
+        self.decisions.iter().any(|decision| matches!(decision, Decision::Skip(SkipReason::Unaffected { .. })))
     }
 
     /// How many steps run.

@@ -116,11 +116,6 @@ pub struct Finished {
 }
 
 impl RunView {
-    /// An empty view that knows how long steps took before.
-    pub fn knowing(known: BTreeMap<StepId, Millis>) -> Self {
-        Self { known, ..Self::default() }
-    }
-
     /// The view of a whole log.
     pub fn of(events: impl IntoIterator<Item = Event>) -> Self {
         let mut view = Self::default();
