@@ -8,7 +8,7 @@ use super::prepared::Ready;
 use crate::base::RunId;
 use crate::cache::{self, Actions, CachePlace, Digests, Folder, Policy};
 use crate::config::model::{CacheLimits, Eviction, Resume};
-use crate::engine::reuse::{self, Keeping, Nothing, Reuse, Seal, Setup, Tools, World};
+use crate::engine::reuse::{self, Keeping, Nothing, Reuse, Seal, Setup, Tools, Watched, World};
 use crate::engine::{self, Prepared, changed_lists, committed, fallback};
 use crate::event::{EventKind, FallbackCode, Place, RunStatus};
 use crate::git::{Listing, Mode, Repo};
@@ -162,7 +162,7 @@ type Environment = std::collections::BTreeMap<std::ffi::OsString, std::ffi::OsSt
 
 /// The cache, open, and the files; what cannot be used is a note. None: it is not asked. `write`: what its index lost and
 /// is known from recorded runs is written down in it.
-fn opened(ready: &mut Ready, write: bool, cx: &Context) -> Option<(Opened, Listing)> {
+fn opened(ready: &mut Ready, write: bool, cx: &Context) -> Option<(Opened, (Listing, Watched))> {
     let (Opening(opening), listing) = (ready.cache.take()?, ready.prepared.listing.take()?);
     let mut opened = opening.join().unwrap_or_else(|bug| std::panic::resume_unwind(bug));
     // Whoever can commit could plant results that way.
@@ -189,9 +189,9 @@ fn world(ready: &Ready, env: &Environment, tools: Tools, seal: Seal) -> World {
 }
 
 /// What asking takes, one and the same for a run and for a plan.
-fn setup(ready: &Ready, opened: Opened, listing: Listing, world: World, cx: &Context) -> Setup {
+fn setup(ready: &Ready, opened: Opened, listing: (Listing, Watched), world: World, cx: &Context) -> Setup {
     let Opened { folder, actions, digests, .. } = opened;
-    let Listing { files, attributes } = listing;
+    let (Listing { files, attributes }, watched) = listing;
     let masker = cx.masker(None).clone();
     let settings = &ready.request.settings;
     Setup {
@@ -199,6 +199,7 @@ fn setup(ready: &Ready, opened: Opened, listing: Listing, world: World, cx: &Con
         graph: ready.prepared.plan.graph.clone(),
         decisions: ready.prepared.plan.decisions.clone(),
         files,
+        watched,
         unseen: ready.prepared.change.unseen.clone(),
         rules: ready.config.workflow().categories.clone(),
         world,

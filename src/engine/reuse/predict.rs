@@ -4,7 +4,8 @@
 //! what an editing step left behind), it says that it cannot tell.
 
 use super::Setup;
-use super::asking::{Asking, Ledger, blind};
+use super::asking::{Asking, Ledger};
+use super::watched::blind;
 use super::judge::{CHANGES_NAMED, Hit, Judged};
 use super::stand::Stand;
 use crate::cache::{Pass, Verified};
