@@ -19,7 +19,7 @@ impl RepoPath {
 
     /// The repository's root.
     pub fn root() -> Self {
-        Self(Arc::from([]))
+        Self(Arc::default())
     }
 
     /// The bytes.
@@ -60,6 +60,23 @@ impl RepoPath {
             0 => Some(&self.0),
             n if self.is_in(folder) && self.0.len() > n => Some(&self.0[n + 1..]),
             _ => None,
+        }
+    }
+
+    /// The folders that hold it, from the nearest up to the root, as bytes.
+    pub fn above(&self) -> impl Iterator<Item = &[u8]> {
+        let parent = |at: &[u8]| memchr::memrchr(b'/', at).unwrap_or(0);
+        let first = (!self.is_root()).then(|| &self.0[..parent(&self.0)]);
+        std::iter::successors(first, move |at| (!at.is_empty()).then(|| &at[..parent(at)]))
+    }
+
+    /// Appends names with `/` between them, none of them `.` or `..`.
+    #[must_use]
+    pub fn append(&self, names: &[u8]) -> Self {
+        match (self.is_root(), names.is_empty()) {
+            (_, true) => self.clone(),
+            (true, _) => Self(names.into()),
+            (false, false) => Self([&self.0, &b"/"[..], names].concat().into()),
         }
     }
 
