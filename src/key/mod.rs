@@ -75,11 +75,11 @@ pub struct KeyInputs {
     /// Name → value: declared variables.
     pub env: BTreeMap<String, EnvValue>,
     /// Name → value: variables that change what programs do without being declared (CI, TZ, LANG, LC_*).
-    pub ambient: BTreeMap<String, EnvValue>,
+    pub ambient: Arc<BTreeMap<String, EnvValue>>,
     /// Probe → what it printed.
     pub tools: BTreeMap<String, String>,
     /// Value: operating system, architecture, C library.
-    pub platform: String,
+    pub platform: Arc<str>,
     /// Value: what it declares as outputs. None: nothing.
     pub outputs: Option<Vec<String>>,
     /// Path → mode and digest: what it watches, in groups that steps share.
@@ -120,7 +120,7 @@ impl KeyInputs {
         to.entry(Field::Command, b"", Some(&list(self.argv.iter().map(String::as_bytes))));
         to.entry(Field::Dir, b"", Some(self.dir.as_bytes()));
         to.entry(Field::Folder, b"", self.folder.as_ref().map(RepoPath::as_bytes));
-        for (field, variables) in [(Field::Env, &self.env), (Field::Ambient, &self.ambient)] {
+        for (field, variables) in [(Field::Env, &self.env), (Field::Ambient, &*self.ambient)] {
             for (name, value) in variables {
                 match value {
                     EnvValue::Unset => to.entry(field, name.as_bytes(), None),

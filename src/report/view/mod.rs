@@ -273,6 +273,8 @@ impl RunView {
         self.planned = true;
         self.stages =
             stages.iter().map(|plan| StageView { plan: plan.clone(), started_ms: None, finished: None }).collect();
+        self.steps.reserve(steps.len());
+        self.index.reserve(steps.len());
         for planned in steps {
             let at = self.at(&planned.id);
             let step = &mut self.steps[at];
