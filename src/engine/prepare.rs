@@ -46,6 +46,8 @@ pub struct Inputs<'a> {
     pub state: Option<&'a StateDir>,
     /// Will keys be asked for? Then files are listed with what the file system says of them.
     pub keys: bool,
+    /// Called once when git was read. That takes all processors; what follows takes one.
+    pub listed: &'a dyn Fn(),
 }
 
 /// Everything that is known before the run.
@@ -102,6 +104,7 @@ pub fn prepare(inputs: &Inputs<'_>) -> Result<Prepared, PrepareError> {
     let needs_tree = workspace::needs_tree(workflow);
     let list = needs_tree || inputs.keys;
     let (change, listing) = change::find(inputs.repo, &inputs.request.base, configured, state, &mut notes, list)?;
+    (inputs.listed)();
     // Without git every file counts.
     let files = match &listing {
         _ if !needs_tree => vec![],
@@ -109,8 +112,7 @@ pub fn prepare(inputs: &Inputs<'_>) -> Result<Prepared, PrepareError> {
         None => walk(inputs.root, usize::MAX),
     };
     let base = base_commit(&change).filter(|_| inputs.request.settings.smart_execution != Smart::Off);
-    let class = (change.base != Base::None)
-        .then(|| classify::classify(&workflow.categories, workflow.impact, &change));
+    let class = (change.base != Base::None).then(|| classify::classify(&workflow.categories, workflow.impact, &change));
     let (known, recorded, plan, at_base, learned, watched) = std::thread::scope(|scope| {
         // What the past says of the base is read while the steps are made.
         let known = scope.spawn(|| state.map(|state| history::known(state, base.as_deref())).unwrap_or_default());

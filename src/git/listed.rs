@@ -47,7 +47,7 @@ pub(super) fn untracked(path: &[u8], mode: u32, stat: &Stat) -> Option<Listed> {
 /// Everything the walk saw, sorted by path.
 pub(super) fn files(index: &Index, mut sights: Vec<Sight>, mut strangers: Vec<Listed>) -> Vec<Listed> {
     // The index is sorted by path already; of two stages of one path only the first was looked at.
-    sights.sort_unstable_by_key(|sight| sight.entry);
+    sights.par_sort_unstable_by_key(|sight| sight.entry);
     strangers.sort_unstable_by(|one, two| one.path.cmp(&two.path));
     let tracked = |sight: Sight| {
         let entry = &index.entries[sight.entry as usize];

@@ -140,7 +140,8 @@ impl KeyInputs {
                 Contribution::Outputs(digest) => (b'o', digest),
                 Contribution::Key(key) => (b'k', &key.0),
             };
-            let value: Vec<u8> = std::iter::once(kind).chain(*digest.as_bytes()).collect();
+            let mut value = [kind; 33];
+            value[1..].copy_from_slice(digest.as_bytes());
             to.entry(Field::Need, need.as_str().as_bytes(), Some(&value));
         }
         if let Some(changed) = &self.changed {

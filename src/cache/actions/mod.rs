@@ -122,10 +122,8 @@ impl Actions {
         let all = || frame::scan(&self.bytes, MAGIC.len().min(self.bytes.len())).frames.into_iter();
         let steps = self.steps.get_or_init(|| Index::of(self.step_frames(all())));
         let is_other = |frame: u32| but.is_none() || record::key(frame::body(&self.bytes, frame)) != but;
-        let mut frames: Vec<u32> = steps
-            .at(step_hash(step.as_str()))
-            .filter(|frame| is_other(*frame) && self.is_current(*frame))
-            .collect();
+        let mut frames: Vec<u32> =
+            steps.at(step_hash(step.as_str())).filter(|frame| is_other(*frame) && self.is_current(*frame)).collect();
         let at = |frame: &u32| (record::at_ms(frame::body(&self.bytes, *frame)), *frame);
         frames.sort_by_key(|frame| std::cmp::Reverse(at(frame)));
         let step = step.clone();

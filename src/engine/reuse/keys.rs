@@ -66,7 +66,7 @@ impl World {
         }
         Ok(KeyInputs {
             step: step.id.clone(),
-            argv: job::argv(&step.command).iter().map(|word| word.to_string_lossy().into_owned()).collect(),
+            argv: job::argv(&step.command).into_iter().map(text).collect(),
             dir: step.dir.clone(),
             folder: step.folder.clone(),
             env,
@@ -106,6 +106,10 @@ impl World {
         let value = if let EnvValue::Set(text) = value { text.as_str() } else { "" };
         crate::exec::secret::is_secret(OsStr::new(name), OsStr::new(value), &self.secrets)
     }
+}
+
+fn text(word: OsString) -> String {
+    word.into_string().unwrap_or_else(|word| word.to_string_lossy().into_owned())
 }
 
 fn value(env: &BTreeMap<OsString, OsString>, name: &str) -> EnvValue {

@@ -5,9 +5,9 @@
 
 use super::Setup;
 use super::asking::{Asking, Ledger};
-use super::watched::blind;
 use super::judge::{CHANGES_NAMED, Hit, Judged};
 use super::stand::Stand;
+use super::watched::blind;
 use crate::cache::{Pass, Verified};
 use crate::change::Unseen;
 use crate::config::model::CacheMode;
