@@ -112,9 +112,15 @@ impl From<&str> for RepoPath {
 impl fmt::Display for RepoPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
-            for c in chunk.valid().chars() {
-                if c.is_control() || c == '\\' { write!(f, "{}", c.escape_default())? } else { write!(f, "{c}")? }
+            let mut rest = chunk.valid();
+            while let Some(at) = rest.find(|c: char| c.is_control() || c == '\\') {
+                let (plain, from) = rest.split_at(at);
+                f.write_str(plain)?;
+                let mut chars = from.chars();
+                chars.next().into_iter().try_for_each(|c| write!(f, "{}", c.escape_default()))?;
+                rest = chars.as_str();
             }
+            f.write_str(rest)?;
             chunk.invalid().iter().try_for_each(|byte| write!(f, "\\x{byte:02x}"))?;
         }
         Ok(())

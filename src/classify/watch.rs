@@ -125,11 +125,13 @@ fn is_meant(step: &Step, hidden: &Unseen) -> bool {
 
 /// Of sorted paths those that hold `root`, that are `root`, and that lie in it.
 fn near<'a>(unseen: &'a [Unseen], root: &RepoPath) -> impl Iterator<Item = &'a Unseen> {
-    // What holds `root` comes before it, and the higher the earlier.
+    // What holds `root` comes before it, and the higher the earlier. All that stands between the two begins like the folder.
     let first = |all: &[Unseen], place: &[u8]| all.partition_point(|hidden| hidden.path.as_bytes() < place);
     let from = first(unseen, root.as_bytes());
+    let alike = |other: &RepoPath| root.as_bytes().iter().zip(other.as_bytes()).take_while(|(a, b)| a == b).count();
+    let shared = from.checked_sub(1).map_or(0, |last| alike(&unseen[last].path));
     let mut before = from;
-    let above = root.above().flat_map(move |place| {
+    let above = root.above().skip_while(move |place| place.len() > shared).flat_map(move |place| {
         before = first(&unseen[..before], place);
         unseen[before..from].iter().take_while(move |hidden| hidden.path.as_bytes() == place)
     });
@@ -237,5 +239,30 @@ fn watched_by(step: &Step, file: &Classified) -> Option<RunRule> {
             Some(folder) => Some(RunRule::Folder { folder: folder.clone() }),
             None => step.inputs.shares(&file.path).then_some(RunRule::Shared),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn near_is_what_holds_a_root_and_what_is_in_it(
+            hidden in proptest::collection::btree_set("[ab](-|/[ab]|/[ab]/[ab]|[ab])?", 0..9),
+            root in "([ab](/[ab]){0,3})?",
+        ) {
+            let hide = |path: &String| {
+                Unseen { path: RepoPath::from(path.as_str()), folder: true, assumed: false, opaque: false }
+            };
+            let mut all: Vec<Unseen> = hidden.iter().map(hide).collect();
+            all.sort_unstable();
+            let root = RepoPath::from(root.as_str());
+            let mut found: Vec<&Unseen> = near(&all, &root).collect();
+            found.sort_unstable();
+            let plainly = all.iter().filter(|one| one.path.is_in(&root) || root.is_in(&one.path));
+            prop_assert_eq!(found, plainly.collect::<Vec<_>>());
+        }
     }
 }

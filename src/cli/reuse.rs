@@ -108,11 +108,16 @@ pub fn begin(config: &LoadedConfig, cx: &Context) -> Opening {
     let now_ms = jiff::Timestamp::now().as_millisecond().unsigned_abs();
     let (place, limits) = (cx.cache_place(config), limits(&config.workflow().settings.cache_limits));
     let root = config.root.clone();
+    // What lies in the places of outputs is compared with all that is recorded of their step.
+    let outputs = config.workflow().steps.iter().any(|step| step.outputs.is_some());
     let (go, wait) = mpsc::channel();
     let thread = std::thread::spawn(move || {
         let _ = wait.recv();
         let (folder, unusable) = Folder::open(&place, limits, now_ms);
         let (actions, damaged) = Actions::open(&folder);
+        if outputs {
+            actions.ready_for_steps();
+        }
         let (digests, unread) = Digests::open(&folder.digests_of(&root), &root);
         let problems = unusable.into_iter().chain(damaged).chain(unread).collect();
         Opened { folder, actions, digests, problems }
