@@ -99,6 +99,8 @@ impl Outlook {
 
     /// The run is over. Says if what was learned could not be kept.
     pub fn finish(&mut self) -> Option<EventKind> {
+        // As large as all steps, and the process ends soon.
+        std::mem::forget(self.learned.take());
         let error = self.kept.take()?.recv_timeout(PATIENCE).ok()?.err()?;
         let message = format!("what was learned of earlier runs cannot be kept, and is learned again: {error}");
         Some(EventKind::Fallback { code: FallbackCode::ModelUnusable, message, hint: None })

@@ -129,7 +129,7 @@ struct Loop {
     reuse: Option<Arc<Reuse>>,
     /// What has happened and the scheduler was not told yet.
     inputs: VecDeque<(Input, Option<Ended>)>,
-    /// Starts and alarms from before there was a runtime to perform them.
+    /// What is to be performed once there is a runtime: starts and alarms, and what came with them.
     deferred: Vec<Effect>,
     /// Did anything run? Only then can the tree have changed by it.
     ran: bool,

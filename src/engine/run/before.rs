@@ -35,7 +35,13 @@ impl Loop {
         let mut untold = vec![];
         while self.deferred.is_empty() {
             let Some((input, report)) = self.inputs.pop_front() else { break };
-            for effect in self.scheduler.step(self.clock.now(), input) {
+            let effects = self.scheduler.step(self.clock.now(), input);
+            // What can start does not wait until the next tasks were looked up.
+            if report.is_none() && effects.iter().any(|effect| matches!(effect, Effect::Start { .. })) {
+                self.deferred = effects;
+                break;
+            }
+            for effect in effects {
                 let telling = std::mem::take(&mut untold);
                 if let Effect::Lookup(tasks) = effect {
                     let looked = self.look_beside(&tasks, |this| this.tell_all(telling));
