@@ -122,6 +122,8 @@ impl Loop {
     }
 
     fn tell_all(&mut self, events: Vec<EventKind>) {
-        events.into_iter().for_each(|event| self.telling.tell(event));
+        for event in events {
+            self.telling.tell(event);
+        }
     }
 }
