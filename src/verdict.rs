@@ -51,8 +51,6 @@ pub struct Known {
     pub base: Option<String>,
     /// The newest verdict of each step at the base.
     pub at_base: BTreeMap<StepId, Verdict>,
-    /// How long each step's newest passing attempt took.
-    pub durations: BTreeMap<StepId, Millis>,
     /// The newest run that is over, and how it ended; none if it was killed.
     pub last_run: Option<(RunId, Option<RunStatus>)>,
 }

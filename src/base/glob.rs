@@ -267,8 +267,8 @@ impl Pattern {
     }
 
     fn root(&self, dir: &RepoPath) -> RepoPath {
-        let base = if self.relative { dir.clone() } else { RepoPath::root() };
-        base.join(&self.root).unwrap_or(base)
+        // Its segments are names: `..`, `.` and empty ones were refused.
+        if self.relative { dir.append(&self.root) } else { RepoPath::root().append(&self.root) }
     }
 }
 

@@ -19,7 +19,7 @@ impl RepoPath {
 
     /// The repository's root.
     pub fn root() -> Self {
-        Self(Arc::from([]))
+        Self(Arc::default())
     }
 
     /// The bytes.
@@ -63,6 +63,23 @@ impl RepoPath {
         }
     }
 
+    /// The folders that hold it, from the nearest up to the root, as bytes.
+    pub fn above(&self) -> impl Iterator<Item = &[u8]> {
+        let parent = |at: &[u8]| memchr::memrchr(b'/', at).unwrap_or(0);
+        let first = (!self.is_root()).then(|| &self.0[..parent(&self.0)]);
+        std::iter::successors(first, move |at| (!at.is_empty()).then(|| &at[..parent(at)]))
+    }
+
+    /// Appends names with `/` between them, none of them `.` or `..`.
+    #[must_use]
+    pub fn append(&self, names: &[u8]) -> Self {
+        match (self.is_root(), names.is_empty()) {
+            (_, true) => self.clone(),
+            (true, _) => Self(names.into()),
+            (false, false) => Self([&self.0, &b"/"[..], names].concat().into()),
+        }
+    }
+
     /// Appends a relative path, resolving `.` and `..` by text.
     ///
     /// # Errors
@@ -95,9 +112,15 @@ impl From<&str> for RepoPath {
 impl fmt::Display for RepoPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
-            for c in chunk.valid().chars() {
-                if c.is_control() || c == '\\' { write!(f, "{}", c.escape_default())? } else { write!(f, "{c}")? }
+            let mut rest = chunk.valid();
+            while let Some(at) = rest.find(|c: char| c.is_control() || c == '\\') {
+                let (plain, from) = rest.split_at(at);
+                f.write_str(plain)?;
+                let mut chars = from.chars();
+                chars.next().into_iter().try_for_each(|c| write!(f, "{}", c.escape_default()))?;
+                rest = chars.as_str();
             }
+            f.write_str(rest)?;
             chunk.invalid().iter().try_for_each(|byte| write!(f, "\\x{byte:02x}"))?;
         }
         Ok(())

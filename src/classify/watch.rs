@@ -24,8 +24,11 @@ pub struct Cause {
 
 /// For each step, what affects it.
 pub fn causes(graph: &StepGraph, paths: &[Classified]) -> Vec<Option<Cause>> {
-    let index = Index::of(graph);
     let mut found: Vec<Option<Cause>> = vec![None; graph.len()];
+    if paths.is_empty() {
+        return found;
+    }
+    let index = Index::of(graph);
     let (mut candidates, mut compiled) = (Vec::new(), HashMap::new());
     // Alike steps share one answer for every path that nobody produces; it is spread over them at the end.
     let mut alike: Vec<Option<Cause>> = vec![None; index.alike.len()];
@@ -100,11 +103,12 @@ pub fn unseen<'a>(step: &Step, unseen: &'a [Unseen]) -> Option<&'a RepoPath> {
 /// The ignored places that a step names: no list of files that git gives holds what is in them. `unseen` is sorted.
 pub fn ignored<'a>(step: &Step, unseen: &'a [Unseen]) -> Vec<&'a RepoPath> {
     let Inputs::Globs(set) = &step.inputs else { return vec![] };
-    let places = set.roots().flat_map(|root| near(unseen, &root).collect::<Vec<_>>());
-    places
-        .filter(|hidden| !hidden.assumed && !hidden.opaque && is_meant(step, hidden))
-        .map(|hidden| &hidden.path)
-        .collect()
+    let mut found = Vec::new();
+    for root in set.roots() {
+        let meant = |hidden: &&Unseen| !hidden.assumed && !hidden.opaque && is_meant(step, hidden);
+        found.extend(near(unseen, &root).filter(meant).map(|hidden| &hidden.path));
+    }
+    found
 }
 
 fn is_meant(step: &Step, hidden: &Unseen) -> bool {
@@ -120,22 +124,20 @@ fn is_meant(step: &Step, hidden: &Unseen) -> bool {
 }
 
 /// Of sorted paths those that hold `root`, that are `root`, and that lie in it.
-fn near<'a>(unseen: &'a [Unseen], root: &RepoPath) -> impl Iterator<Item = &'a Unseen> + use<'a> {
-    let first = |path: &RepoPath| unseen.partition_point(|hidden| hidden.path < *path);
-    let above: Vec<&Unseen> = ancestors(root)
-        .skip(1)
-        .flat_map(|place| {
-            let from = first(&place);
-            unseen[from..].iter().take_while(move |hidden| hidden.path == place)
-        })
-        .collect();
-    let (from, root) = (first(root), root.clone());
-    // Names that only begin alike (`src.old`, `src-x`) may stand between a folder and what is in it.
-    let alike = unseen[from..].iter().take_while({
-        let root = root.clone();
-        move |hidden| hidden.path.as_bytes().starts_with(root.as_bytes())
+fn near<'a>(unseen: &'a [Unseen], root: &RepoPath) -> impl Iterator<Item = &'a Unseen> {
+    // What holds `root` comes before it, and the higher the earlier. All that stands between the two begins like the folder.
+    let first = |all: &[Unseen], place: &[u8]| all.partition_point(|hidden| hidden.path.as_bytes() < place);
+    let from = first(unseen, root.as_bytes());
+    let alike = |other: &RepoPath| root.as_bytes().iter().zip(other.as_bytes()).take_while(|(a, b)| a == b).count();
+    let shared = from.checked_sub(1).map_or(0, |last| alike(&unseen[last].path));
+    let mut before = from;
+    let above = root.above().skip_while(move |place| place.len() > shared).flat_map(move |place| {
+        before = first(&unseen[..before], place);
+        unseen[before..from].iter().take_while(move |hidden| hidden.path.as_bytes() == place)
     });
-    above.into_iter().chain(alike.filter(move |hidden| hidden.path.is_in(&root)))
+    // Names that only begin alike (`src.old`, `src-x`) may stand between a folder and what is in it.
+    let alike = unseen[from..].iter().take_while(|hidden| hidden.path.as_bytes().starts_with(root.as_bytes()));
+    above.chain(alike.filter(|hidden| hidden.path.is_in(root)))
 }
 
 /// Steps by the places where what they watch or produce begins.
@@ -237,5 +239,30 @@ fn watched_by(step: &Step, file: &Classified) -> Option<RunRule> {
             Some(folder) => Some(RunRule::Folder { folder: folder.clone() }),
             None => step.inputs.shares(&file.path).then_some(RunRule::Shared),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn near_is_what_holds_a_root_and_what_is_in_it(
+            hidden in proptest::collection::btree_set("[ab](-|/[ab]|/[ab]/[ab]|[ab])?", 0..9),
+            root in "([ab](/[ab]){0,3})?",
+        ) {
+            let hide = |path: &String| {
+                Unseen { path: RepoPath::from(path.as_str()), folder: true, assumed: false, opaque: false }
+            };
+            let mut all: Vec<Unseen> = hidden.iter().map(hide).collect();
+            all.sort_unstable();
+            let root = RepoPath::from(root.as_str());
+            let mut found: Vec<&Unseen> = near(&all, &root).collect();
+            found.sort_unstable();
+            let plainly = all.iter().filter(|one| one.path.is_in(&root) || root.is_in(&one.path));
+            prop_assert_eq!(found, plainly.collect::<Vec<_>>());
+        }
     }
 }

@@ -146,6 +146,12 @@ pub struct DecideArgs {
     /// No cache: `--cache off`
     #[arg(long, conflicts_with = "cache", help_heading = "Deciding")]
     pub no_cache: bool,
+    /// What AI steps do: cache, live, record, replay (from ai.lock alone) or off
+    #[arg(long, value_name = "MODE", help_heading = "Deciding")]
+    pub ai: Option<String>,
+    /// Ask models even what they answered before, and keep no answer
+    #[arg(long, help_heading = "Deciding")]
+    pub no_ai_cache: bool,
     /// Let passes of the run before serve this one (without it: if that was interrupted)
     #[arg(long, overrides_with = "no_resume", help_heading = "Deciding")]
     pub resume: bool,

@@ -4,6 +4,7 @@ use super::failure::{Failure, Kind};
 use crate::config::Workflow;
 use crate::exec::mask::Masker;
 use crate::exec::secret;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal, Write};
@@ -96,7 +97,8 @@ impl Context {
 
     /// Writes a result to standard output. A reader that went away (`| head`) ends the command quietly.
     pub fn print(&self, text: &str) -> Result<(), Failure> {
-        let text = self.masker(None).text(text);
+        let masker = self.masker(None);
+        let text = if masker.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(masker.text(text)) };
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => Failure { kind: Kind::BrokenPipe, error: error.into(), hints: vec![] },
@@ -106,8 +108,9 @@ impl Context {
 
     /// Writes one JSON document to standard output.
     pub fn print_json(&self, value: &impl serde::Serialize) -> Result<(), Failure> {
-        let text = serde_json::to_string_pretty(value).map_err(Failure::environment)?;
-        self.print(&format!("{text}\n"))
+        let mut text = serde_json::to_string_pretty(value).map_err(Failure::environment)?;
+        text.push('\n');
+        self.print(&text)
     }
 
     /// Says something that is no result, on standard error. Nobody listening is no error.

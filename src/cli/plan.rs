@@ -10,11 +10,12 @@ use super::prepared::{self, Keys, Ready};
 use super::reuse;
 use crate::engine::reuse::Foretold;
 use crate::engine::{self, Outlined, Outlook};
-use crate::event::{Decision, EventKind, PlannedStep, Predicted};
+use crate::event::{Decision, EventKind, PlannedStage, PlannedStep, Predicted};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// So many steps with one and the same reason are named; more are counted.
 const NAMED: usize = 12;
@@ -31,21 +32,23 @@ pub fn run(args: &PlanArgs, cx: &Context) -> Result<Exit, Failure> {
     let steps = ready.prepared.plan.steps();
     if args.json {
         let class = ready.prepared.class.as_ref();
-        cx.print_json(&json!({
-            "format": 1,
-            "change": {
+        cx.print_json(&Document {
+            format: 1,
+            change: json!({
                 "base": ready.prepared.change.base,
                 "type": class.map_or("unknown", |class| &class.change_type),
                 "impact": class.map_or_else(|| "unknown".into(), |class| class.impact.to_string()),
                 "impact_because": class.map(|class| class.impact_because.clone()).unwrap_or_default(),
                 "files": ready.prepared.change.files.len(),
-            },
-            "notes": ready.prepared.notes,
-            "stages": ready.prepared.plan.stages,
-            "cache": forecast.json(),
-            "expected": outline.as_ref().map(|outline| outline::json(&outlined, outline)),
-            "steps": steps.iter().map(|step| Told::of(step, &ready, &forecast)).collect::<Vec<_>>(),
-        }))?;
+            }),
+            notes: &ready.prepared.notes,
+            stages: &ready.prepared.plan.stages,
+            cache: forecast.json(),
+            expected: outline.as_ref().map(|outline| outline::json(&outlined, outline)),
+            steps: steps.iter().map(|step| Told::of(step, &ready, &forecast)).collect(),
+        })?;
+        // The process ends: thousands of steps are not given back one by one.
+        std::mem::forget((ready, steps));
         return Ok(Exit::Passed);
     }
     let mut said = text(&ready, &steps, &forecast, args.verbose);
@@ -61,7 +64,7 @@ fn outlined(ready: &mut Ready, forecast: &Forecast, cx: &Context) -> Outlined {
     let predicts = ready.prepared.past && ready.request.settings.ml_optimize;
     let state = cx.state_for_reading(&ready.config).ok().filter(|_| predicts);
     let about = || engine::circumstances(&ready.prepared, &super::machine::machine(cx), &engine::Clock::utc());
-    let mut outlook = Outlook::new(state);
+    let mut outlook = Outlook::new(state.zip(Some(Arc::clone(&ready.prepared.recorded))));
     let is_known = |at: usize| forecast.of(at).is_some_and(|told| matches!(told.predicted, Predicted::Hit { .. }));
     let (outlined, notes) = Outlined::of(&ready.prepared, &ready.request, &mut outlook, about, is_known);
     ready.prepared.notes.extend(notes);
@@ -83,6 +86,18 @@ fn shards(args: &PlanArgs, count: u16, outlined: &Outlined, cx: &Context) -> Res
         cx.print(&outline::shards_text(outlined, &found, even, only))?;
     }
     Ok(Exit::Passed)
+}
+
+/// The document. Never built as a tree of values: with thousands of steps that takes as long as all reading of git.
+#[derive(Serialize)]
+struct Document<'a> {
+    format: u32,
+    change: Value,
+    notes: &'a [EventKind],
+    stages: &'a [PlannedStage],
+    cache: Value,
+    expected: Option<Value>,
+    steps: Vec<Told<'a>>,
 }
 
 /// A step in the document: as the log of a run has it, and what the cache is expected to say of it if it runs.

@@ -56,7 +56,7 @@ pub fn prepare(args: &DecideArgs, keys: Keys, cx: &Context) -> Result<Ready, Fai
             Keys::Yes => true,
         };
     let cache = keys.then(|| reuse::begin(&config, cx));
-    let mut prepared = decide(&config, &request, state.as_ref(), keys, cx)?;
+    let mut prepared = decide(&config, &request, state.as_ref(), cache.as_ref(), cx)?;
     prepared.notes.extend(trouble.map(|message| EventKind::Warning { code: WarningCode::State, step: None, message }));
     Ok(Ready { config, request, prepared, cache })
 }
@@ -74,12 +74,12 @@ fn failed_before(state: Option<&StateDir>) -> Result<BTreeSet<StepId>, Failure> 
     Ok(failed.chain(open.map(|step| step.id.clone())).collect())
 }
 
-/// Decides; only `request` says what is strict.
+/// Decides; only `request` says what is strict. With a cache, keys will be asked for.
 pub(super) fn decide(
     config: &LoadedConfig,
     request: &RunRequest,
     state: Option<&StateDir>,
-    keys: bool,
+    cache: Option<&reuse::Opening>,
     cx: &Context,
 ) -> Result<Prepared, Failure> {
     let inputs = Inputs {
@@ -92,7 +92,8 @@ pub(super) fn decide(
         request,
         env: &cx.env.0,
         state,
-        keys,
+        keys: cache.is_some(),
+        listed: &|| cache.into_iter().for_each(reuse::Opening::go),
     };
     let mut prepared = engine::prepare(&inputs).map_err(|error| explain_failure(error, config, cx))?;
     let mut notes: Vec<EventKind> = Vec::new();

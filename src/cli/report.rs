@@ -58,7 +58,8 @@ pub fn run(args: &ReportArgs, cx: &Context) -> Result<Exit, Failure> {
     let events = history::read_log(&run.log()).map_err(recorded::unreadable)?;
     let mut view = RunView::of(events);
     // What skipped steps took before is not in this run's log.
-    view.known = history::known(&recorded::state(cx)?, None).0.durations;
+    let state = recorded::state(cx)?;
+    view.known = history::durations(&state, &history::Recorded::load(&state));
     let look = look::look(cx, args.verbose);
     if let Some(step) = &args.step {
         return printed(cx, &run, &view, step, look.color);

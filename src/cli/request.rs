@@ -36,6 +36,8 @@ pub fn overrides(args: &DecideArgs) -> Vec<Override> {
     say("--strict", "strict", yes(args.strict, "true"));
     say("--optimized", "optimized", args.optimized.clone());
     say("--cache", "cache", args.cache.clone());
+    say("--ai", "ai.mode", args.ai.clone());
+    say("--no-ai-cache", "ai_cache.enabled", yes(args.no_ai_cache, "false"));
     say("--no-cache", "cache", yes(args.no_cache, "off"));
     say("--resume", "resume", yes(args.resume, "true"));
     say("--no-resume", "resume", yes(args.no_resume, "false"));

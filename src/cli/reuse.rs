@@ -8,13 +8,14 @@ use super::prepared::Ready;
 use crate::base::RunId;
 use crate::cache::{self, Actions, CachePlace, Digests, Folder, Policy};
 use crate::config::model::{CacheLimits, Eviction, Resume};
-use crate::engine::reuse::{self, Keeping, Nothing, Reuse, Seal, Setup, Tools, World};
+use crate::engine::reuse::{self, Keeping, Nothing, Reuse, Seal, Setup, Tools, Watched, World};
 use crate::engine::{self, Prepared, changed_lists, committed, fallback};
 use crate::event::{EventKind, FallbackCode, Place, RunStatus};
 use crate::git::{Listing, Mode, Repo};
 use crate::plan::RunRequest;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
 
 impl Context {
     /// Where the cache is: `WF_CACHE_DIR` from here, `cache.dir` from the main worktree's root, else in the state folder.
@@ -80,8 +81,20 @@ pub fn limits(set: &CacheLimits) -> cache::Limits {
     }
 }
 
-/// A cache that is being opened, while git is read.
-pub struct Opening(std::thread::JoinHandle<Opened>);
+/// A cache that is being opened beside other work.
+pub struct Opening {
+    thread: JoinHandle<Opened>,
+    /// It waits for a word on this, or for nobody being left to say one.
+    go: mpsc::Sender<()>,
+}
+
+impl Opening {
+    /// Now there is a processor free for it.
+    pub fn go(&self) {
+        // It may have ended long ago.
+        let _ = self.go.send(());
+    }
+}
 
 struct Opened {
     folder: Arc<Folder>,
@@ -90,18 +103,26 @@ struct Opened {
     problems: Vec<cache::Problem>,
 }
 
-/// Begins to open the cache.
+/// Opens the cache, as soon as somebody says [`Opening::go`] or asks for it.
 pub fn begin(config: &LoadedConfig, cx: &Context) -> Opening {
     let now_ms = jiff::Timestamp::now().as_millisecond().unsigned_abs();
     let (place, limits) = (cx.cache_place(config), limits(&config.workflow().settings.cache_limits));
     let root = config.root.clone();
-    Opening(std::thread::spawn(move || {
+    // What lies in the places of outputs is compared with all that is recorded of their step.
+    let outputs = config.workflow().steps.iter().any(|step| step.outputs.is_some());
+    let (go, wait) = mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        let _ = wait.recv();
         let (folder, unusable) = Folder::open(&place, limits, now_ms);
         let (actions, damaged) = Actions::open(&folder);
+        if outputs {
+            actions.ready_for_steps();
+        }
         let (digests, unread) = Digests::open(&folder.digests_of(&root), &root);
         let problems = unusable.into_iter().chain(damaged).chain(unread).collect();
         Opened { folder, actions, digests, problems }
-    }))
+    });
+    Opening { thread, go }
 }
 
 /// What a run asks the cache with. None where it is off, or where no files can be listed; what cannot be used is a note.
@@ -162,11 +183,15 @@ type Environment = std::collections::BTreeMap<std::ffi::OsString, std::ffi::OsSt
 
 /// The cache, open, and the files; what cannot be used is a note. None: it is not asked. `write`: what its index lost and
 /// is known from recorded runs is written down in it.
-fn opened(ready: &mut Ready, write: bool, cx: &Context) -> Option<(Opened, Listing)> {
-    let (Opening(opening), listing) = (ready.cache.take()?, ready.prepared.listing.take()?);
-    let mut opened = opening.join().unwrap_or_else(|bug| std::panic::resume_unwind(bug));
-    // Whoever can commit could plant results that way.
-    if let Some(path) = ready.config.repo.as_ref().ok().and_then(|repo| committed(repo, opened.folder.dir())) {
+fn opened(ready: &mut Ready, write: bool, cx: &Context) -> Option<(Opened, (Listing, Watched))> {
+    let (Opening { thread, go }, listing) = (ready.cache.take()?, ready.prepared.listing.take()?);
+    drop(go);
+    let mut opened = thread.join().unwrap_or_else(|bug| std::panic::resume_unwind(bug));
+    // Whoever can commit could plant results that way. Of its usual place, in the state folder, that was asked already.
+    let usual = cache::cache_place(&cx.state_place(&ready.config).0, None).dir;
+    let asked = ready.prepared.past && opened.folder.dir() == usual;
+    if !asked && let Some(path) = ready.config.repo.as_ref().ok().and_then(|repo| committed(repo, opened.folder.dir()))
+    {
         let message =
             format!("{path} is committed to this repository; results that a commit brings along are not used");
         let hint = Some(format!("git rm -r --cached {path}"));
@@ -189,9 +214,9 @@ fn world(ready: &Ready, env: &Environment, tools: Tools, seal: Seal) -> World {
 }
 
 /// What asking takes, one and the same for a run and for a plan.
-fn setup(ready: &Ready, opened: Opened, listing: Listing, world: World, cx: &Context) -> Setup {
+fn setup(ready: &Ready, opened: Opened, listing: (Listing, Watched), world: World, cx: &Context) -> Setup {
     let Opened { folder, actions, digests, .. } = opened;
-    let Listing { files, attributes } = listing;
+    let (Listing { files, attributes }, watched) = listing;
     let masker = cx.masker(None).clone();
     let settings = &ready.request.settings;
     Setup {
@@ -199,6 +224,7 @@ fn setup(ready: &Ready, opened: Opened, listing: Listing, world: World, cx: &Con
         graph: ready.prepared.plan.graph.clone(),
         decisions: ready.prepared.plan.decisions.clone(),
         files,
+        watched,
         unseen: ready.prepared.change.unseen.clone(),
         rules: ready.config.workflow().categories.clone(),
         world,

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// What was learned, as one run asks for it.
 #[derive(Debug, Default)]
 pub struct Outlook {
-    state: Option<StateDir>,
+    past: Option<(StateDir, Arc<Recorded>)>,
     about: Circumstances,
     learned: Option<Arc<Learned>>,
     /// It knows more than the file.
@@ -26,17 +26,17 @@ pub struct Outlook {
 }
 
 impl Outlook {
-    /// Of the runs that are recorded there. Without a state folder nothing is known of anything.
-    pub fn new(state: Option<StateDir>) -> Self {
-        Self { state, ..Self::default() }
+    /// Of the runs that are recorded there. Without them nothing is known of anything.
+    pub fn new(past: Option<(StateDir, Arc<Recorded>)>) -> Self {
+        Self { past, ..Self::default() }
     }
 
     /// Reads what was learned, and learns of the runs since, for a run under these circumstances. Says what could not be read.
     pub fn open(&mut self, about: impl FnOnce() -> Circumstances) -> Vec<EventKind> {
-        let Some(state) = self.state.as_ref().filter(|_| self.learned.is_none()) else { return vec![] };
+        let Some((state, recorded)) = self.past.as_ref().filter(|_| self.learned.is_none()) else { return vec![] };
         self.about = about();
         let (mut learned, problem) = Learned::read(state);
-        self.is_news = learned.catch_up(&Recorded::load(state)) > 0;
+        self.is_news = learned.catch_up(recorded) > 0;
         self.learned = Some(Arc::new(learned));
         let told = |error: crate::history::LearnedError| EventKind::Fallback {
             code: FallbackCode::ModelUnusable,
@@ -77,7 +77,7 @@ impl Outlook {
     /// Fits the regression, if it is time, and keeps what was learned: beside the steps, which have just begun.
     pub fn keep(&mut self) {
         let now = self.about.at;
-        let (Some(state), Some(learned)) = (self.state.clone(), self.learned.clone()) else { return };
+        let (Some((state, _)), Some(learned)) = (self.past.clone(), self.learned.clone()) else { return };
         let due = learned.is_due(now);
         if self.kept.is_some() || !(self.is_news || due) {
             return;
@@ -99,6 +99,8 @@ impl Outlook {
 
     /// The run is over. Says if what was learned could not be kept.
     pub fn finish(&mut self) -> Option<EventKind> {
+        // As large as all steps, and the process ends soon.
+        std::mem::forget(self.learned.take());
         let error = self.kept.take()?.recv_timeout(PATIENCE).ok()?.err()?;
         let message = format!("what was learned of earlier runs cannot be kept, and is learned again: {error}");
         Some(EventKind::Fallback { code: FallbackCode::ModelUnusable, message, hint: None })

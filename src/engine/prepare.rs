@@ -2,6 +2,7 @@
 
 use super::change;
 use super::manifests::{Learned, manifests};
+use super::reuse::Watched;
 use crate::base::{Digest, RepoPath};
 use crate::change::{Base, ChangeSet};
 use crate::classify::{self, Classification};
@@ -11,15 +12,17 @@ use crate::event::{EventKind, FallbackCode, WarningCode};
 use crate::exec::secret::is_secret;
 use crate::git::{GitError, Listing, NoBase, Repo};
 use crate::graph::{GraphError, Step, StepGraph};
-use crate::history::{self, StateDir};
+use crate::history::{self, Recorded, StateDir};
 use crate::key::ChangedList;
 use crate::plan::{self, BaseDefinitions, Plan, RunRequest, UnknownSelection};
 use crate::verdict::Known;
 use crate::workspace::{self, ExpandError, Tree};
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
+use std::sync::Arc;
+use std::thread::ScopedJoinHandle;
 
 /// What preparing starts from.
 pub struct Inputs<'a> {
@@ -43,6 +46,8 @@ pub struct Inputs<'a> {
     pub state: Option<&'a StateDir>,
     /// Will keys be asked for? Then files are listed with what the file system says of them.
     pub keys: bool,
+    /// Called once when git was read. That takes all processors; what follows takes one.
+    pub listed: &'a dyn Fn(),
 }
 
 /// Everything that is known before the run.
@@ -58,12 +63,14 @@ pub struct Prepared {
     pub at_base: BaseDefinitions,
     /// What is recorded.
     pub known: Known,
+    /// The runs that it is known from.
+    pub recorded: Arc<Recorded>,
     /// May what is recorded be used at all? Not what the repository itself brings along.
     pub past: bool,
     /// Fallbacks and warnings, in order.
     pub notes: Vec<EventKind>,
-    /// Every file as the file system sees it, if keys are wanted and git could list them.
-    pub listing: Option<Listing>,
+    /// Every file as the file system sees it and who watches it, if keys are wanted and git could list them.
+    pub listing: Option<(Listing, Watched)>,
     /// What manifests said, if it was not remembered.
     pub learned: Option<Learned>,
 }
@@ -97,77 +104,67 @@ pub fn prepare(inputs: &Inputs<'_>) -> Result<Prepared, PrepareError> {
     let needs_tree = workspace::needs_tree(workflow);
     let list = needs_tree || inputs.keys;
     let (change, listing) = change::find(inputs.repo, &inputs.request.base, configured, state, &mut notes, list)?;
+    (inputs.listed)();
     // Without git every file counts.
     let files = match &listing {
         _ if !needs_tree => vec![],
         Some(listing) => listing.files.iter().map(|file| file.path.clone()).collect(),
         None => walk(inputs.root, usize::MAX),
     };
-    // What the past says of the base is read while the steps are made.
     let base = base_commit(&change).filter(|_| inputs.request.settings.smart_execution != Smart::Off);
-    let (steps, (known, unreadable)) = std::thread::scope(|scope| {
+    let class = (change.base != Base::None).then(|| classify::classify(&workflow.categories, workflow.impact, &change));
+    let (known, recorded, plan, at_base, learned, watched) = std::thread::scope(|scope| {
+        // What the past says of the base is read while the steps are made.
         let known = scope.spawn(|| state.map(|state| history::known(state, base.as_deref())).unwrap_or_default());
-        let steps = Steps::make(inputs, &change, &files, listing.as_ref(), state, &mut notes);
-        (steps, known.join().unwrap_or_else(|bug| std::panic::resume_unwind(bug)))
-    });
-    let Steps { graph, definitions, class, at_base, learned } = steps?;
-    for message in unreadable {
-        notes.push(change::fallback(FallbackCode::HistoryUnreadable, &message, None));
-    }
-    let contexts: Vec<Digest> =
-        graph.steps().iter().map(|step| context(step, &workflow.settings.secrets, inputs.env)).collect();
-    let plan = plan::build(plan::Facts {
-        graph: &graph,
-        definitions: &definitions,
-        stages: &workflow.stages,
-        change: &change,
-        class: class.as_ref(),
-        at_base: &at_base,
-        known: &known,
-        contexts: &contexts,
-        request: inputs.request,
-    })?;
-    let listing = listing.filter(|_| inputs.keys);
-    let past = state.is_some();
-    Ok(Prepared { change, class, plan, at_base, known, past, notes, listing, learned })
-}
-
-/// The steps, and what they were at the base.
-struct Steps {
-    graph: StepGraph,
-    definitions: Vec<Digest>,
-    class: Option<Classification>,
-    at_base: BaseDefinitions,
-    learned: Option<Learned>,
-}
-
-impl Steps {
-    fn make(
-        inputs: &Inputs<'_>,
-        change: &ChangeSet,
-        files: &[RepoPath],
-        listing: Option<&Listing>,
-        state: Option<&StateDir>,
-        notes: &mut Vec<EventKind>,
-    ) -> Result<Self, PrepareError> {
-        let workflow = inputs.workflow;
-        let (manifests, learned) = manifests(inputs, files, listing, state);
-        let tree = Tree { files, manifests };
-        let expansion = workspace::expand(workflow, &tree).map_err(PrepareError::Expand)?;
-        for warning in &expansion.warnings {
-            let message = warning.to_string();
-            notes.push(EventKind::Warning { code: WarningCode::Expansion, step: None, message });
-        }
-        let graph = StepGraph::build(expansion.steps)?;
-        let definitions = graph.steps().par_iter().with_min_len(64).map(|step| step.definition()).collect();
-        let known_change = change.base != Base::None;
-        let class = known_change.then(|| classify::classify(&workflow.categories, workflow.impact, change));
+        let (manifests, learned) = manifests(inputs, &files, listing.as_ref(), state);
+        let tree = Tree { files: &files, manifests };
+        let graph = graph(workflow, &tree, &mut notes)?;
+        let watched = listing.as_ref().filter(|_| inputs.keys).map(|listing| {
+            let (graph, unseen, rules) = (graph.clone(), &change.unseen, &workflow.categories);
+            scope.spawn(move || Watched::of(&graph, &listing.files, unseen, rules))
+        });
         let at_base = match (inputs.repo, &class) {
-            (Ok(repo), Some(_)) => super::base::definitions(inputs, repo, change, &tree),
+            (Ok(repo), Some(_)) => super::base::definitions(inputs, repo, &change, &tree),
             _ => BaseDefinitions::Unknown("there is no base".into()),
         };
-        Ok(Self { graph, definitions, class, at_base, learned })
+        let (known, recorded) = finished(known);
+        for message in &recorded.problems {
+            notes.push(change::fallback(FallbackCode::HistoryUnreadable, message, None));
+        }
+        let plan = plan::build(plan::Facts {
+            definitions: &definitions(&graph),
+            contexts: &contexts(&graph, &workflow.settings.secrets, inputs.env),
+            graph: &graph,
+            stages: &workflow.stages,
+            change: &change,
+            class: class.as_ref(),
+            at_base: &at_base,
+            known: &known,
+            request: inputs.request,
+        })?;
+        Ok::<_, PrepareError>((known, recorded, plan, at_base, learned, watched.map(finished)))
+    })?;
+    let (past, recorded, listing) = (state.is_some(), Arc::new(recorded), listing.zip(watched));
+    Ok(Prepared { change, class, plan, at_base, known, recorded, past, notes, listing, learned })
+}
+
+/// What a thread found out.
+fn finished<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|bug| std::panic::resume_unwind(bug))
+}
+
+/// The steps and what they wait for.
+fn graph(workflow: &Workflow, tree: &Tree<'_>, notes: &mut Vec<EventKind>) -> Result<StepGraph, PrepareError> {
+    let expansion = workspace::expand(workflow, tree).map_err(PrepareError::Expand)?;
+    for warning in &expansion.warnings {
+        let message = warning.to_string();
+        notes.push(EventKind::Warning { code: WarningCode::Expansion, step: None, message });
     }
+    Ok(StepGraph::build(expansion.steps)?)
+}
+
+fn definitions(graph: &StepGraph) -> Vec<Digest> {
+    graph.steps().par_iter().with_min_len(64).map(|step| step.definition()).collect()
 }
 
 /// Does the repository itself bring wf's state along? Whoever can commit could forge evidence that way, so it is not used.
@@ -226,6 +223,16 @@ pub fn walk(root: &Path, depth: usize) -> Vec<RepoPath> {
         .collect();
     files.sort_unstable();
     files
+}
+
+/// Digests of what surrounds the steps, by position. Steps that declare alike are alike in that.
+fn contexts(graph: &StepGraph, secrets: &[String], env: &BTreeMap<OsString, OsString>) -> Vec<Digest> {
+    let mut known = HashMap::new();
+    let mut all = Vec::with_capacity(graph.len());
+    for step in graph.steps() {
+        all.push(*known.entry((&step.env, &step.sealed)).or_insert_with(|| context(step, secrets, env)));
+    }
+    all
 }
 
 /// Digest of what surrounds a step: platform and declared variables. Secrets are no part of it, as they are no part of a

@@ -1,5 +1,6 @@
 //! The loop: effects out, inputs in, until the scheduler says it is over.
 
+mod before;
 mod first;
 mod perform;
 
@@ -9,24 +10,25 @@ use super::reuse::{Looked, Made, Reuse};
 use super::telling::Telling;
 use super::{Clock, Outlook, Prepared};
 use crate::ai::step::UNANSWERED;
-use crate::base::{RunId, StepId};
+use crate::base::{Millis, RunId, StepId};
 use crate::change::Base;
 use crate::classify;
 use crate::config::model::Command;
 use crate::event::{EventKind, Machine, Outcome, Place, RunStarted, RunStatus, WarningCode};
 use crate::exec::mask::Masker;
 use crate::exec::{Ended, Progress, RunStep, StopHow};
-use crate::history::{LogWriter, RunRef, StateDir};
+use crate::history::{self, LogWriter, RunRef, StateDir};
 use crate::plan::RunRequest;
 use crate::report::{RunView, Sink};
-use crate::schedule::{self, Answer, Capacity, Effect, Input, Lookup, Rules, Scheduler, State};
+use crate::schedule::{self, Capacity, Effect, Input, Lookup, Rules, Scheduler};
 pub use first::circumstances;
 use first::{changes, started};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -131,7 +133,7 @@ struct Loop {
     reuse: Option<Arc<Reuse>>,
     /// What has happened and the scheduler was not told yet.
     inputs: VecDeque<(Input, Option<Ended>)>,
-    /// Starts and alarms from before there was a runtime to perform them.
+    /// What is to be performed once there is a runtime: starts and alarms, and what came with them.
     deferred: Vec<Effect>,
     /// Did anything run? Only then can the tree have changed by it.
     ran: bool,
@@ -140,6 +142,8 @@ struct Loop {
     /// For each step's position, its task.
     tasks: HashMap<usize, usize>,
     expecting: Expecting,
+    /// How long skipped steps took before, being read for the summary.
+    durations: Option<JoinHandle<BTreeMap<StepId, Millis>>>,
 }
 
 /// What ended in the background.
@@ -173,13 +177,9 @@ impl Loop {
             ai,
         } = run;
         let (sequential, jobs) = expect::at_once(request);
-        let known = &prepared.known.durations;
-        let predicts = request.settings.ml_optimize;
-        // Every step counts alike as long as nothing is known, or is to be known.
-        let known_of = |at: usize| known.get(&prepared.plan.graph.step(at).id).filter(|_| predicts).copied();
-        let cost = |at: usize| known_of(at).unwrap_or(expect::UNKNOWN_MS);
         let lookup = |at: usize| reuse.as_ref().map_or(Lookup::None, |reuse| reuse.lookup(at));
-        let (list, steps) = schedule::tasks(&prepared.plan, sequential, cost, lookup);
+        // Every step counts alike until something is known of it, which is asked when one is found to run.
+        let (list, steps) = schedule::tasks(&prepared.plan, sequential, |_| expect::UNKNOWN_MS, lookup);
         let tasks = steps.iter().enumerate().map(|(task, at)| (*at, task)).collect();
         let rules = Rules {
             capacity: Capacity {
@@ -192,7 +192,12 @@ impl Loop {
         };
         let folder = log.run().clone();
         let started = RunStarted { place, machine, ..started(&prepared, request, &root, &id, jobs) };
-        let outlook = Outlook::new(past.filter(|_| prepared.past));
+        let past = past.filter(|_| prepared.past).zip(Some(Arc::clone(&prepared.recorded)));
+        let durations = past
+            .clone()
+            .filter(|_| prepared.plan.saves())
+            .map(|(state, recorded)| std::thread::spawn(move || history::durations(&state, &recorded)));
+        let outlook = Outlook::new(past);
         let order = expect::slots(sequential, jobs);
         let expecting = Expecting::new(outlook, &request.settings, order, &started, list.len());
         let common = Common {
@@ -210,7 +215,7 @@ impl Loop {
             idle_timeout_ms: ci.then_some(IDLE_IN_CI_MS),
             ai,
         };
-        let telling = Telling::new(clock, log, sinks(&folder), RunView::knowing(known.clone()), masker);
+        let telling = Telling::new(clock, log, sinks(&folder), RunView::default(), masker);
         let this = Self {
             stops: list.iter().map(|_| None).collect(),
             stage_began: vec![0; rules.stages],
@@ -233,6 +238,7 @@ impl Loop {
             made: None,
             tasks,
             expecting,
+            durations,
         };
         (this, started)
     }
@@ -246,91 +252,6 @@ impl Loop {
         }
         let (steps, stages) = (self.prepared.plan.steps(), self.prepared.plan.stages.clone());
         self.telling.tell(EventKind::Planned { steps, stages });
-    }
-
-    /// Goes on as long as nothing has to be started: no runtime, no guard, no signal handlers. Most runs end here.
-    fn without_steps(mut self, started: RunStarted) -> Result<Finished, Box<Self>> {
-        let expected = self.expecting.at_first(&mut self.scheduler, &self.prepared, &self.steps);
-        // The first look-ups go on while the plan is told: with thousands of steps either takes milliseconds.
-        let mut first = self.inputs.pop_front().map(|(input, _)| self.scheduler.step(self.clock.now(), input));
-        let at_once = first.as_mut().and_then(|effects| effects.iter().position(|e| matches!(e, Effect::Lookup(_))));
-        let asked = match (at_once, &mut first) {
-            (Some(at), Some(effects)) => match effects.remove(at) {
-                Effect::Lookup(tasks) => tasks,
-                _ => vec![],
-            },
-            _ => vec![],
-        };
-        let (reuse, steps) = (self.reuse.clone(), self.steps.clone());
-        let looked = std::thread::scope(|scope| {
-            let looking = (!asked.is_empty()).then(|| scope.spawn(|| look(reuse.as_ref(), &steps, &asked)));
-            self.tell_plan(started);
-            for expected in expected {
-                self.telling.tell(expected);
-            }
-            looking.map(|looking| looking.join().unwrap_or_else(|bug| std::panic::resume_unwind(bug)))
-        });
-        if let Some(looked) = looked {
-            self.looked(looked);
-        }
-        for effect in first.into_iter().flatten() {
-            match effect {
-                Effect::Start { .. } | Effect::WakeAt(_) => self.deferred.push(effect),
-                Effect::Finish(status) => return Ok(self.finish(status)),
-                effect => self.perform(effect, None),
-            }
-        }
-        while self.deferred.is_empty() {
-            let Some((input, report)) = self.inputs.pop_front() else { break };
-            for effect in self.scheduler.step(self.clock.now(), input) {
-                match effect {
-                    Effect::Lookup(tasks) => {
-                        let looked = look(self.reuse.as_ref(), &self.steps, &tasks);
-                        self.looked(looked);
-                    }
-                    Effect::Start { .. } | Effect::WakeAt(_) => self.deferred.push(effect),
-                    Effect::Finish(status) => return Ok(self.finish(status)),
-                    effect => self.perform(effect, report.as_ref()),
-                }
-            }
-        }
-        Err(Box::new(self))
-    }
-
-    /// Tells what the cache said, and lets the scheduler know.
-    fn looked(&mut self, looked: Vec<Looked>) {
-        let (mut reused, mut answers) = (Vec::new(), Vec::with_capacity(looked.len()));
-        for Looked { at, answer, notes } in looked {
-            let Some(&task) = self.tasks.get(&at) else { continue };
-            let open = self.scheduler.state(task) == State::Looking;
-            for note in notes {
-                self.telling.tell(note);
-            }
-            match answer {
-                Ok(hit) => {
-                    answers.push((task, Answer::Hit));
-                    reused.extend(open.then_some(hit));
-                }
-                Err(why) => {
-                    answers.push((task, Answer::Miss));
-                    if open && self.prepared.plan.decisions[at].runs() {
-                        let step = self.prepared.plan.graph.step(at).id.clone();
-                        self.telling.tell(EventKind::StepMissed { step, why });
-                    }
-                }
-            }
-        }
-        if !reused.is_empty() {
-            self.telling.tell(EventKind::StepsReused { steps: reused });
-        }
-        let runs = |(task, answer): &(usize, Answer)| {
-            *answer == Answer::Miss && self.scheduler.tasks()[*task].lookup == Lookup::First
-        };
-        let missed: Vec<usize> = answers.iter().filter(|answer| runs(answer)).map(|(task, _)| *task).collect();
-        for expected in self.expecting.of(&missed, &mut self.scheduler, &self.prepared, &self.steps) {
-            self.telling.tell(expected);
-        }
-        self.inputs.push_back((Input::Looked(answers), None));
     }
 
     async fn drive<R: RunStep + 'static>(mut self, runner: Rc<R>) -> std::io::Result<Finished> {
@@ -489,12 +410,6 @@ impl Loop {
         self.telling.tell(EventKind::Interrupted { signal: name.to_owned(), times: self.signals });
         self.inputs.push_back((Input::Interrupt, None));
     }
-}
-
-/// Asks the cache about tasks.
-fn look(reuse: Option<&Arc<Reuse>>, steps: &[usize], tasks: &[usize]) -> Vec<Looked> {
-    let steps: Vec<usize> = tasks.iter().map(|task| steps[*task]).collect();
-    reuse.map_or_else(Vec::new, |reuse| reuse.look(&steps))
 }
 
 /// Work that reads and writes files, beside the loop. A panic in it is a bug in wf and ends the run.

@@ -1,11 +1,13 @@
 //! Telling: the log first, then the view, then whoever listens.
 
 use super::Clock;
+use crate::base::{Millis, StepId};
 use crate::event::{Event, EventKind, FallbackCode, WarningCode};
 use crate::exec::mask::Masker;
 use crate::history::LogWriter;
 use crate::report::{RunView, Sink};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::io;
 use std::mem::ManuallyDrop;
 
@@ -29,6 +31,11 @@ impl Telling {
     pub fn new(clock: Clock, log: LogWriter, sinks: Vec<Box<dyn Sink>>, view: RunView, masker: Masker) -> Self {
         let view = ManuallyDrop::new(view);
         Self { clock, seq: 0, log, view, sinks, masker, broken: None, fallbacks: 0 }
+    }
+
+    /// How long steps took before, for what skips saved.
+    pub fn know(&mut self, durations: BTreeMap<StepId, Millis>) {
+        self.view.known = durations;
     }
 
     /// One more event.

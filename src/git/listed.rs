@@ -47,18 +47,25 @@ pub(super) fn untracked(path: &[u8], mode: u32, stat: &Stat) -> Option<Listed> {
 /// Everything the walk saw, sorted by path.
 pub(super) fn files(index: &Index, mut sights: Vec<Sight>, mut strangers: Vec<Listed>) -> Vec<Listed> {
     // The index is sorted by path already; of two stages of one path only the first was looked at.
-    sights.sort_unstable_by_key(|sight| sight.entry);
+    sights.par_sort_unstable_by_key(|sight| sight.entry);
     strangers.sort_unstable_by(|one, two| one.path.cmp(&two.path));
-    let mut files = Vec::with_capacity(sights.len() + strangers.len());
-    let mut strangers = strangers.into_iter().peekable();
-    for sight in sights {
+    let tracked = |sight: Sight| {
         let entry = &index.entries[sight.entry as usize];
         let path = RepoPath::from_bytes(index.path(entry));
-        while let Some(stranger) = strangers.next_if(|stranger| stranger.path < path) {
+        let blob = (sight.known != Known::Nothing).then(|| index.id(entry));
+        Listed { path, kind: sight.kind, stat: sight.stat, blob, read: sight.known == Known::Read }
+    };
+    let tracked: Vec<Listed> = sights.into_par_iter().with_min_len(1_000).map(tracked).collect();
+    if strangers.is_empty() {
+        return tracked;
+    }
+    let mut files = Vec::with_capacity(tracked.len() + strangers.len());
+    let mut strangers = strangers.into_iter().peekable();
+    for file in tracked {
+        while let Some(stranger) = strangers.next_if(|stranger| stranger.path < file.path) {
             files.push(stranger);
         }
-        let blob = (sight.known != Known::Nothing).then(|| index.id(entry));
-        files.push(Listed { path, kind: sight.kind, stat: sight.stat, blob, read: sight.known == Known::Read });
+        files.push(file);
     }
     files.extend(strangers);
     files

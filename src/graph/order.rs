@@ -5,9 +5,12 @@ use crate::base::StepId;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Steps by position, with their edges and an order that proves there is no cycle.
+/// Steps by position, with their edges and an order that proves there is no cycle. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct StepGraph {
+pub struct StepGraph(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     steps: Vec<Arc<Step>>,
     waits: Vec<Vec<(usize, Edge)>>,
     dependents: Vec<Vec<(usize, Edge)>>,
@@ -40,7 +43,8 @@ impl StepGraph {
     ///
     /// # Errors
     /// The first unknown id, repeated id, or cycle (the whole loop).
-    pub fn build(steps: Vec<Step>) -> Result<Self, GraphError> {
+    pub fn build<S: Into<Arc<Step>>>(steps: Vec<S>) -> Result<Self, GraphError> {
+        let steps: Vec<Arc<Step>> = steps.into_iter().map(Into::into).collect();
         let mut by_id = HashMap::with_capacity(steps.len());
         for (at, step) in steps.iter().enumerate() {
             if by_id.insert(step.id.clone(), at).is_some() {
@@ -76,61 +80,60 @@ impl StepGraph {
             let ring = find_ring(&waits, &open);
             return Err(GraphError::Cycle(ring.into_iter().map(|at| steps[at].id.clone()).collect()));
         }
-        let steps = steps.into_iter().map(Arc::new).collect();
-        Ok(Self { steps, waits, dependents, order, batch, by_id })
+        Ok(Self(Arc::new(Parts { steps, waits, dependents, order, batch, by_id })))
     }
 
     /// How many steps.
     pub fn len(&self) -> usize {
-        self.steps.len()
+        self.0.steps.len()
     }
 
     /// Is there no step at all?
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+        self.0.steps.is_empty()
     }
 
     /// The step at a position.
     pub fn step(&self, at: usize) -> &Arc<Step> {
-        &self.steps[at]
+        &self.0.steps[at]
     }
 
     /// All steps by position.
     pub fn steps(&self) -> &[Arc<Step>] {
-        &self.steps
+        &self.0.steps
     }
 
     /// A step's position.
     pub fn find(&self, id: &StepId) -> Option<usize> {
-        self.by_id.get(id).copied()
+        self.0.by_id.get(id).copied()
     }
 
     /// Positions so that each comes after all it waits for.
     pub fn order(&self) -> &[usize] {
-        &self.order
+        &self.0.order
     }
 
     /// What a step waits for.
     pub fn waits(&self, at: usize) -> &[(usize, Edge)] {
-        &self.waits[at]
+        &self.0.waits[at]
     }
 
     /// Who waits for a step.
     pub fn dependents(&self, at: usize) -> &[(usize, Edge)] {
-        &self.dependents[at]
+        &self.0.dependents[at]
     }
 
     /// The length of the longest chain that ends before it: steps of one batch could start together.
     pub fn batch(&self, at: usize) -> u32 {
-        self.batch[at]
+        self.0.batch[at]
     }
 
     /// Longest path from each step to an end, its own cost included: the scheduler's priority (critical path method,
     /// Kelley and Walker 1959; as in ninja's `Plan::ComputeCriticalPath`).
     pub fn bottom_levels(&self, cost: impl Fn(usize) -> u64) -> Vec<u64> {
         let mut level = vec![0; self.len()];
-        for &at in self.order.iter().rev() {
-            let below = self.dependents[at].iter().map(|(dependent, _)| level[*dependent]).max();
+        for &at in self.0.order.iter().rev() {
+            let below = self.0.dependents[at].iter().map(|(dependent, _)| level[*dependent]).max();
             level[at] = cost(at) + below.unwrap_or(0);
         }
         level
@@ -155,7 +158,7 @@ impl StepGraph {
     /// (`src/**` and `src/gen/*.rs`) or the very file (`**/*.rs` and `src/gen.rs`); that `**/*.rs` also matches below
     /// `target/**` means nothing, since patterns mean what git tracks. Watches that are not declared leave outputs alone.
     pub fn may_feed(&self, maker: usize, other: usize) -> bool {
-        let (Some(outputs), super::Inputs::Globs(inputs)) = (&self.steps[maker].outputs, &self.steps[other].inputs)
+        let (Some(outputs), super::Inputs::Globs(inputs)) = (&self.0.steps[maker].outputs, &self.0.steps[other].inputs)
         else {
             return false;
         };
@@ -168,8 +171,8 @@ impl StepGraph {
 
     /// May `writer`, which edits files in place, change what `other` watches or produces? Errs towards yes.
     pub fn may_rewrite(&self, writer: usize, other: usize) -> bool {
-        let Some(writes) = &self.steps[writer].writes else { return false };
-        let other = &self.steps[other];
+        let Some(writes) = &self.0.steps[writer].writes else { return false };
+        let other = &self.0.steps[other];
         let watched = match &other.inputs {
             super::Inputs::Everything => true,
             super::Inputs::Globs(set) => set.may_overlap(writes),

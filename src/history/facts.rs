@@ -235,7 +235,7 @@ impl Fold {
         let tainted = self.after_allowed_failures();
         let Self { head, planned, at, attempts, reused, changed, .. } = self;
         let head = head?;
-        let (mut rows, mut trusted) = (Vec::new(), 0);
+        let (mut rows, mut trusted) = (Vec::with_capacity(attempts.len() + reused.len()), 0);
         let ran = attempts.iter().map(|attempt| &attempt.step).collect::<HashSet<_>>().len();
         for mut attempt in attempts {
             // Whether the tree stayed as it was is asked at the end: of a run that had none only failures are believed.

@@ -2,10 +2,10 @@
 
 use super::facts::Row;
 use super::{Recorded, StateDir, learned};
-use crate::base::RunId;
+use crate::base::{Millis, RunId, StepId};
 use crate::verdict::{Known, Verdict};
-use std::collections::HashSet;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashSet};
 
 /// At most so many bytes of rows are read for durations, newest runs first. They only serve estimates: a step that ran
 /// in none of these runs has no estimate.
@@ -18,17 +18,24 @@ const OLDER: usize = 1 << 20;
 /// How the row of an attempt starts, up to the step's name.
 const ATTEMPT: &[u8] = b"{\"fact\":\"attempt\",\"step\":\"";
 
-/// What is known about a base, and what could not be read, one sentence each.
-pub fn known(state: &StateDir, base: Option<&str>) -> (Known, Vec<String>) {
+/// What is known about a base, and the runs that it is known from.
+pub fn known(state: &StateDir, base: Option<&str>) -> (Known, Recorded) {
     let mut recorded = Recorded::load(state);
+    let known = recorded.known(base);
+    (known, recorded)
+}
+
+/// How long each step's newest passing attempt took. It decides nothing, and with thousands of steps takes milliseconds:
+/// only who tells people of it asks.
+pub fn durations(state: &StateDir, recorded: &Recorded) -> BTreeMap<StepId, Millis> {
     let (last, progress) = learned::last_runs(state);
-    let mut known = recorded.known(base, |run| !progress.knows(run));
+    let mut found = recorded.durations(|run| !progress.knows(run));
     for (step, last) in last {
         if let Some(ms) = last.passed_ms {
-            known.durations.entry(step).or_insert(ms);
+            found.entry(step).or_insert(ms);
         }
     }
-    (known, recorded.problems)
+    found
 }
 
 /// Commits that a run found green as a whole, newest first; see [`super::RunFacts::is_green`].
@@ -48,11 +55,9 @@ impl Recorded {
     /// A step's verdict there is the one of the newest run that began on that commit with a clean tree and has one: its last
     /// attempt that ended by itself, or a skip that was itself proven. A run that was killed still speaks for the attempts
     /// that ended. A run during which the tree changed (as its log says) speaks for nothing.
-    /// `tells`: is a run to be asked how long steps took? Others were asked before.
-    pub fn known(&mut self, base: Option<&str>, tells: impl Fn(&RunId) -> bool) -> Known {
+    pub fn known(&mut self, base: Option<&str>) -> Known {
         let last = self.runs.iter().find(|run| !run.live).map(|run| (run.facts.run.clone(), run.facts.status));
         let mut known = Known { base: base.map(str::to_owned), last_run: last, ..Known::default() };
-        let (mut budget, mut timed) = (DURATIONS, HashSet::new());
         let mut older = usize::MAX;
         for run in &self.runs {
             if base.is_some()
@@ -69,12 +74,20 @@ impl Recorded {
                     Err(error) => self.problems.push(format!("facts of run {} are damaged: {error}", run.facts.run)),
                 }
             }
-            if run.facts.ran > 0 && run.size() <= budget && tells(&run.facts.run) {
-                budget -= run.size();
-                take_durations(&mut known, &mut timed, run);
-            }
         }
         known
+    }
+
+    /// How long each step's newest passing attempt took, by the runs that `tells` names.
+    fn durations(&self, tells: impl Fn(&RunId) -> bool) -> BTreeMap<StepId, Millis> {
+        let (mut found, mut timed, mut budget) = (BTreeMap::new(), HashSet::new(), DURATIONS);
+        for run in &self.runs {
+            if run.facts.ran > 0 && run.size() <= budget && tells(&run.facts.run) {
+                budget -= run.size();
+                take_durations(&mut found, &mut timed, run);
+            }
+        }
+        found
     }
 }
 
@@ -96,7 +109,11 @@ fn take_verdicts(known: &mut Known, run: &super::RecordedRun, rows: &[Row]) {
 }
 
 /// Only the newest pass of each step is parsed: `timed` holds the names of those that have one, as they stand in the rows.
-fn take_durations<'a>(known: &mut Known, timed: &mut HashSet<&'a [u8]>, run: &'a super::RecordedRun) {
+fn take_durations<'a>(
+    found: &mut BTreeMap<StepId, Millis>,
+    timed: &mut HashSet<&'a [u8]>,
+    run: &'a super::RecordedRun,
+) {
     // Attempts come first, and later ones of a step win.
     let attempts: Vec<&[u8]> = run.lines().skip(1).take_while(|line| line.starts_with(ATTEMPT)).collect();
     for line in attempts.into_iter().rev() {
@@ -107,7 +124,7 @@ fn take_durations<'a>(known: &mut Known, timed: &mut HashSet<&'a [u8]>, run: &'a
             && memchr::memmem::find(line, PASSED).is_some()
             && let (Some(step), Some(wall_ms)) = (step_named(name, line), number_after(line, WALL))
         {
-            known.durations.entry(step).or_insert(wall_ms);
+            found.entry(step).or_insert(wall_ms);
             // A name with an escape in it may be cut short, and then stand for others.
             if !name.contains(&b'\\') {
                 timed.insert(name);
@@ -121,7 +138,7 @@ const PASSED: &[u8] = b"\"outcome\":{\"is\":\"passed\"}";
 const WALL: &[u8] = b"\"wall_ms\":";
 
 /// The step of a row, whose name begins so. One with an escape in it may be cut short, and is read as a whole.
-fn step_named(name: &[u8], line: &[u8]) -> Option<crate::base::StepId> {
+fn step_named(name: &[u8], line: &[u8]) -> Option<StepId> {
     if name.contains(&b'\\') {
         return match serde_json::from_slice(line) {
             Ok(Row::Attempt(it)) => Some(it.step),
@@ -183,8 +200,8 @@ mod tests {
     }
 
     fn passed_at_c(state: &StateDir) -> Vec<(String, bool)> {
-        let (known, problems) = known(state, Some("c"));
-        assert_eq!(problems, [""; 0]);
+        let (known, recorded) = known(state, Some("c"));
+        assert_eq!(recorded.problems, [""; 0]);
         known.at_base.iter().map(|(step, verdict)| (step.to_string(), verdict.passed)).collect()
     }
 
@@ -193,11 +210,11 @@ mod tests {
         let (_dir, state) = state();
         simple(&state, 1_000, started(), Outcome::Passed, RunStatus::Passed);
         let newer = simple(&state, 2_000, started(), Outcome::Failed { code: 1 }, RunStatus::Failed);
-        let (known, _) = known(&state, Some("c"));
+        let (known, recorded) = known(&state, Some("c"));
         let verdict = &known.at_base[&id("s")];
         assert_eq!((verdict.passed, &verdict.run, verdict.at.as_str()), (false, &newer.id, "2026-01-01T00:00:00.02Z"));
         assert_eq!(verdict.definition, Digest::of_bytes(b"s"));
-        assert_eq!(known.durations[&id("s")], 7, "of the older run, which passed");
+        assert_eq!(durations(&state, &recorded)[&id("s")], 7, "of the older run, which passed");
     }
 
     #[test]
@@ -217,9 +234,9 @@ mod tests {
             }
             record(&state, at, kinds);
         }
-        let (known, _) = known(&state, None);
-        assert_eq!(known.durations.len(), 4);
-        assert!(ids.iter().all(|id| known.durations[id] == 50), "{:?}", known.durations);
+        let found = durations(&state, &Recorded::load(&state));
+        assert_eq!(found.len(), 4);
+        assert!(ids.iter().all(|id| found[id] == 50), "{found:?}");
     }
 
     #[test]
@@ -314,9 +331,9 @@ mod tests {
         let folder = write(&state, 4_000, vec![]).run().clone();
         std::fs::remove_file(folder.log()).unwrap();
         std::fs::create_dir(folder.log()).unwrap();
-        let (known, problems) = known(&state, Some("c"));
+        let (known, recorded) = known(&state, Some("c"));
         assert!(known.at_base[&id("s")].passed);
-        let words = problems;
+        let words = recorded.problems;
         assert_eq!(words.len(), 3, "{words:?}");
         assert!(words[0].contains(&folder.id.0) && words[0].contains("not a regular file"), "{words:?}");
         assert!(words[1].contains(&broken.id.0) && words[1].contains(":1: "), "{words:?}");
@@ -406,8 +423,8 @@ mod tests {
             let green: Vec<_> = speaking().filter(proof).map(|past| if past.commit { "c" } else { "d" }).collect();
             let limits = crate::history::Limits { runs: keep, ..Default::default() };
             for _ in 0..3 {
-                let (known, problems) = known(&state, Some("c"));
-                prop_assert!(problems.is_empty(), "{problems:?}");
+                let (known, recorded) = known(&state, Some("c"));
+                prop_assert!(recorded.problems.is_empty(), "{:?}", recorded.problems);
                 prop_assert_eq!(known.at_base.get(&id("s")).map(|verdict| verdict.passed), verdict);
                 let found: Vec<_> = green_commits(&state).into_iter().map(|(commit, _)| commit).collect();
                 prop_assert_eq!(&found, &green);

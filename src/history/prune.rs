@@ -317,7 +317,7 @@ mod tests {
     fn runs_past_each_limit_become_facts_that_still_witness() {
         let (_dir, state) = state();
         let all: Vec<_> = (1..=4).map(|n| record(&state, n * DAY, events(Outcome::Passed))).collect();
-        let before = known(&state, Some("c"));
+        let before = known(&state, Some("c")).0;
         let limits = Limits { runs: 3, ..Limits::default() };
         assert_eq!(would_prune(&state, &limits, day(4)).unwrap().runs, [all[0].id.clone()]);
         assert_eq!(ids(&state).len(), 4, "asking takes nothing");
@@ -328,9 +328,9 @@ mod tests {
         let limits = Limits { bytes: 1, ..Limits::default() };
         assert_eq!(prune(&state, &limits, day(4)).unwrap().runs, [all[2].id.clone()]);
         assert_eq!(prune(&state, &limits, day(400)).unwrap().runs, [], "the newest run stays");
-        assert_eq!(known(&state, Some("c")), before);
+        assert_eq!(known(&state, Some("c")).0, before);
         let recorded = Recorded::load(&state);
-        assert_eq!(recorded.runs.len(), 4);
+        assert_eq!((recorded.runs.len(), &recorded.problems), (4, &vec![]));
         assert_eq!(recorded.green_commits().len(), 4);
         assert_eq!(segments(&state).unwrap().len(), 1);
     }

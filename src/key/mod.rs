@@ -75,11 +75,11 @@ pub struct KeyInputs {
     /// Name → value: declared variables.
     pub env: BTreeMap<String, EnvValue>,
     /// Name → value: variables that change what programs do without being declared (CI, TZ, LANG, LC_*).
-    pub ambient: BTreeMap<String, EnvValue>,
+    pub ambient: Arc<BTreeMap<String, EnvValue>>,
     /// Probe → what it printed.
     pub tools: BTreeMap<String, String>,
     /// Value: operating system, architecture, C library.
-    pub platform: String,
+    pub platform: Arc<str>,
     /// Value: what it declares as outputs. None: nothing.
     pub outputs: Option<Vec<String>>,
     /// Path → mode and digest: what it watches, in groups that steps share.
@@ -120,7 +120,7 @@ impl KeyInputs {
         to.entry(Field::Command, b"", Some(&list(self.argv.iter().map(String::as_bytes))));
         to.entry(Field::Dir, b"", Some(self.dir.as_bytes()));
         to.entry(Field::Folder, b"", self.folder.as_ref().map(RepoPath::as_bytes));
-        for (field, variables) in [(Field::Env, &self.env), (Field::Ambient, &self.ambient)] {
+        for (field, variables) in [(Field::Env, &self.env), (Field::Ambient, &*self.ambient)] {
             for (name, value) in variables {
                 match value {
                     EnvValue::Unset => to.entry(field, name.as_bytes(), None),
@@ -140,7 +140,8 @@ impl KeyInputs {
                 Contribution::Outputs(digest) => (b'o', digest),
                 Contribution::Key(key) => (b'k', &key.0),
             };
-            let value: Vec<u8> = std::iter::once(kind).chain(*digest.as_bytes()).collect();
+            let mut value = [kind; 33];
+            value[1..].copy_from_slice(digest.as_bytes());
             to.entry(Field::Need, need.as_str().as_bytes(), Some(&value));
         }
         if let Some(changed) = &self.changed {

@@ -47,7 +47,9 @@ pub fn decisions(
     stages: &[PlannedStage],
     unseen: &[Option<&RepoPath>],
 ) -> Vec<Decision> {
-    let causes = facts.class.map_or_else(Vec::new, |class| classify::causes(facts.graph, &class.paths));
+    // Nobody asks for them without smart execution.
+    let class = facts.class.filter(|_| facts.request.settings.smart_execution != Smart::Off);
+    let causes = class.map_or_else(Vec::new, |class| classify::causes(facts.graph, &class.paths));
     let deciding = Deciding { facts, selected, stages, unseen, causes };
     let mut decisions = vec![Decision::Skip(SkipReason::Filtered); facts.graph.len()];
     let mut stale = vec![false; facts.graph.len()];

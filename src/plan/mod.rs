@@ -13,10 +13,11 @@ use crate::base::{Digest, RepoPath, StepId};
 use crate::change::ChangeSet;
 use crate::classify::{self, Classification};
 use crate::config::model::StageSpec;
-use crate::event::{Decision, PlannedStage, PlannedStep};
+use crate::event::{Decision, PlannedStage, PlannedStep, SkipReason};
 use crate::graph::StepGraph;
 use crate::verdict::Known;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// All that a plan is made from.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +59,7 @@ pub struct Plan {
     /// The steps.
     pub graph: StepGraph,
     /// One decision for each step, by position.
-    pub decisions: Vec<Decision>,
+    pub decisions: Arc<[Decision]>,
     /// Digest of each step's definition, by position.
     pub definitions: Vec<Digest>,
     /// Digest of each step's context, by position.
@@ -85,7 +86,7 @@ pub fn build(facts: Facts<'_>) -> Result<Plan, UnknownSelection> {
     let unseen = unseen.iter().map(Option::is_some).collect();
     Ok(Plan {
         graph: graph.clone(),
-        decisions,
+        decisions: decisions.into(),
         definitions: facts.definitions.to_vec(),
         contexts: facts.contexts.to_vec(),
         unseen,
@@ -113,6 +114,11 @@ impl Plan {
         let mut steps: Vec<PlannedStep> = self.graph.order().iter().map(planned).collect();
         steps.sort_by_key(|step| self.stages.iter().position(|stage| Some(&stage.name) == step.stage.as_ref()));
         steps
+    }
+
+    /// Does it skip steps that the change does not affect? What that saves is told.
+    pub fn saves(&self) -> bool {
+        self.decisions.iter().any(|decision| matches!(decision, Decision::Skip(SkipReason::Unaffected { .. })))
     }
 
     /// How many steps run.

@@ -25,7 +25,7 @@ const PATTERN: [char; 8] = ['*', '?', '[', ']', '{', '}', '!', '\\'];
 #[derive(Clone, Debug)]
 pub struct Expansion {
     /// The steps, in the order they were written, instances by folder.
-    pub steps: Vec<Step>,
+    pub steps: Vec<Arc<Step>>,
     /// What people should know.
     pub warnings: Vec<Warning>,
 }
@@ -164,13 +164,13 @@ impl Making<'_> {
         self.errors.push(ExpandError { at, message, hint: hint.into() });
     }
 
-    fn steps_of(&mut self, at: usize, steps: &mut Vec<Step>) {
+    fn steps_of(&mut self, at: usize, steps: &mut Vec<Arc<Step>>) {
         let spec = &self.workflow.steps[at];
         self.check(spec, self.instances[at].is_some());
         let Some(mine) = &self.instances[at] else {
             let dir = spec.dir.clone().unwrap_or_else(RepoPath::root);
             let inputs = spec.inputs.as_ref().map_or(Inputs::Everything, |globs| Inputs::Globs(globs.at(&dir)));
-            steps.push(self.step(spec, spec.id.clone(), None, inputs));
+            steps.push(Arc::new(self.step(spec, spec.id.clone(), None, inputs)));
             return;
         };
         if mine.is_empty() {
@@ -186,7 +186,7 @@ impl Making<'_> {
                 }
                 (None, None) => self.default_inputs(folder),
             };
-            steps.push(self.step(spec, id.clone(), Some(folder), inputs));
+            steps.push(Arc::new(self.step(spec, id.clone(), Some(folder), inputs)));
         }
         if let Some((first, what)) = blind.first() {
             let more = blind.len() - 1;
@@ -348,7 +348,7 @@ impl Making<'_> {
     }
 
     /// Folders may depend on each other in a ring (npm's devDependencies may); their steps may not wait so.
-    fn check_rings(&mut self, steps: &[Step]) {
+    fn check_rings(&mut self, steps: &[Arc<Step>]) {
         if !self.errors.is_empty() || !self.links.has_ring() {
             return;
         }

@@ -59,7 +59,7 @@ pub fn stored(disk: &Disk, step: &str, seed: u64, output: &[u8]) -> std::io::Res
         dir: RepoPath::root(),
         folder: None,
         env: [("RUSTFLAGS".into(), wf::key::EnvValue::Unset)].into(),
-        ambient: [("CI".into(), wf::key::EnvValue::Set("1".into()))].into(),
+        ambient: std::sync::Arc::new([("CI".into(), wf::key::EnvValue::Set("1".into()))].into()),
         tools: [("rustc --version".into(), "rustc 1.95.0".into())].into(),
         platform: "linux x86_64 glibc".into(),
         outputs: Some(vec!["dist/**".into()]),

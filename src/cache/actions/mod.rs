@@ -113,15 +113,31 @@ impl Actions {
 
     /// The results of a step, newest first.
     pub fn entries_of(&self, step: &StepId) -> impl Iterator<Item = Entry> {
-        // In the order of the file, which is much faster than from here to there in it.
-        let all = || frame::scan(&self.bytes, MAGIC.len().min(self.bytes.len())).frames.into_iter();
-        let steps = self.steps.get_or_init(|| Index::of(self.step_frames(all())));
-        let mut frames: Vec<u32> = steps.at(step_hash(step.as_str())).filter(|frame| self.is_current(*frame)).collect();
+        self.entries_but(step, None)
+    }
+
+    /// The same without that of one key, which is not even decoded.
+    pub fn entries_but(&self, step: &StepId, but: Option<Key>) -> impl Iterator<Item = Entry> {
+        let steps = self.steps();
+        let is_other = |frame: u32| but.is_none() || record::key(frame::body(&self.bytes, frame)) != but;
+        let mut frames: Vec<u32> =
+            steps.at(step_hash(step.as_str())).filter(|frame| is_other(*frame) && self.is_current(*frame)).collect();
         let at = |frame: &u32| (record::at_ms(frame::body(&self.bytes, *frame)), *frame);
         frames.sort_by_key(|frame| std::cmp::Reverse(at(frame)));
         let step = step.clone();
         let entries = frames.into_iter().filter_map(|frame| record::value(frame::body(&self.bytes, frame)));
         entries.filter(move |entry: &Entry| entry.step == step)
+    }
+
+    /// Gets ready to be asked about steps: who is sure to ask does that beside other work.
+    pub fn ready_for_steps(&self) {
+        self.steps();
+    }
+
+    fn steps(&self) -> &Index {
+        // In the order of the file, which is much faster than from here to there in it.
+        let all = || frame::scan(&self.bytes, MAGIC.len().min(self.bytes.len())).frames.into_iter();
+        self.steps.get_or_init(|| Index::of(self.step_frames(all())))
     }
 
     /// Those of some frames that hold entries, by their steps.

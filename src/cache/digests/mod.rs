@@ -109,19 +109,22 @@ impl Digests {
     /// The digests of some of the files, in the order of `positions`. Only what is not known is read.
     pub fn of(&self, files: &[Listed], positions: &[u32]) -> Vec<io::Result<Digest>> {
         let began = self.now();
-        let one = |position: &u32| {
+        let fresh = self.is_fresh();
+        let one = |near: &mut usize, position: &u32| {
             let file = &files[*position as usize];
-            match self.look_up(file) {
+            match self.look_up(file, fresh, near) {
                 Some(digest) => Ok(digest),
                 None => self.read(file, began),
             }
         };
-        positions.par_iter().with_min_len(64).map(one).collect()
+        positions.par_iter().with_min_len(64).map_init(usize::default, one).collect()
     }
 
     /// The same without reading any file: what is not known is none.
     pub fn known_of(&self, files: &[Listed], positions: &[u32]) -> Vec<Option<Digest>> {
-        positions.par_iter().with_min_len(256).map(|position| self.look_up(&files[*position as usize])).collect()
+        let fresh = self.is_fresh();
+        let one = |near: &mut usize, position: &u32| self.look_up(&files[*position as usize], fresh, near);
+        positions.par_iter().with_min_len(256).map_init(usize::default, one).collect()
     }
 
     /// The digests of all of them, unless more than so many bytes have to be read for that: then what is not known is none.
@@ -145,7 +148,7 @@ impl Digests {
             if now != file.stat {
                 return true;
             }
-            if self.look_up(file).is_some() {
+            if self.look_up(file, true, &mut 0).is_some() {
                 return false;
             }
             let before = self.fresh().rows.get(&file.path).map(|row| row.digest);
@@ -173,12 +176,18 @@ impl Digests {
         self.pack.save(&self.file, &new, &alive)
     }
 
-    fn look_up(&self, file: &Listed) -> Option<Digest> {
+    /// Is anything known that the index does not have?
+    fn is_fresh(&self) -> bool {
+        !self.fresh().rows.is_empty()
+    }
+
+    /// `fresh`: may there be something about this file that the index does not have? `near`: see [`Pack::row_near`].
+    fn look_up(&self, file: &Listed, fresh: bool, near: &mut usize) -> Option<Digest> {
         let form = self.form(file);
-        if let Some(row) = self.fresh().rows.get(&file.path) {
+        if fresh && let Some(row) = self.fresh().rows.get(&file.path) {
             return (row.stat == file.stat && row.holds.serves(form) && !row.racy).then_some(row.digest);
         }
-        if let Some(row) = self.pack.row(&file.path)
+        if let Some(row) = self.pack.row_near(&file.path, near)
             && row.stat == file.stat
             && row.holds.serves(form)
         {

@@ -92,8 +92,13 @@ impl Pack {
 
     /// What is known of a path.
     pub fn row(&self, path: &RepoPath) -> Option<Row> {
+        self.row_near(path, &mut 0)
+    }
+
+    /// The same for who asks in order of path: `near` is where the next row is looked for first.
+    pub fn row_near(&self, path: &RepoPath, near: &mut usize) -> Option<Row> {
         let later = if self.later.rows.is_empty() { None } else { self.later.rows.get(path).cloned() };
-        later.or_else(|| self.first.row(path))
+        later.or_else(|| self.first.row_near(path, near))
     }
 
     /// The digest of a blob, in a form that serves.

@@ -59,10 +59,12 @@ impl Part {
         self.rows
     }
 
-    /// What it says of a path.
-    pub fn row(&self, path: &RepoPath) -> Option<Row> {
-        let at = partition(self.rows, |at| self.path(at) < path.as_bytes());
-        (at < self.rows && self.path(at) == path.as_bytes()).then(|| self.row_at(at))?
+    /// What it says of a path. `near` is where it is looked for first, and then the place behind it.
+    pub fn row_near(&self, path: &RepoPath, near: &mut usize) -> Option<Row> {
+        let is_at = |at: usize| at < self.rows && self.path(at) == path.as_bytes();
+        let found = if is_at(*near) { *near } else { partition(self.rows, |at| self.path(at) < path.as_bytes()) };
+        *near = found + 1;
+        is_at(found).then(|| self.row_at(found))?
     }
 
     /// All rows, in order of path.

@@ -11,6 +11,7 @@ use crate::event::{EventKind, Expected, ExpectedStep, Predicted};
 use crate::report::{Look, clean, frame, look as words, look::Tone};
 use serde_json::json;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 const HELP: &str = "\
 Examples:
@@ -43,7 +44,7 @@ pub(super) fn run(args: &PredictArgs, cx: &Context) -> Result<Exit, Failure> {
     let forecast = reuse::predict(&mut ready, None, cx)?;
     let state = cx.state_for_reading(&ready.config).ok().filter(|_| ready.prepared.past);
     let about = || engine::circumstances(&ready.prepared, &machine::machine(cx), &engine::Clock::utc());
-    let mut outlook = Outlook::new(state);
+    let mut outlook = Outlook::new(state.zip(Some(Arc::clone(&ready.prepared.recorded))));
     let reused = |at: usize| matches!(forecast.of(at).map(|it| &it.predicted), Some(Predicted::Hit { .. }));
     let plan = &ready.prepared.plan;
     let (outlined, unread) = Outlined::of(&ready.prepared, &ready.request, &mut outlook, about, reused);

@@ -2,24 +2,24 @@
 //! the same way, so that a prediction is made by the very code that it predicts.
 
 use super::stand::{Group, Stand};
+use super::watched::groups;
 use super::{Setup, World};
-use crate::base::{GlobSet, RepoPath, RunId};
+use crate::base::{GlobSet, RunId};
 use crate::cache::outputs::Beneath;
 use crate::cache::{Actions, Digests, Disk, Folder, Verified};
-use crate::change::Unseen;
-use crate::classify::{self, Watches};
+use crate::classify::Watches;
 use crate::config::model::{CacheMode, CategoryRule, RunOn};
 use crate::event::{Because, Decision, NotCached, SkipReason};
-use crate::graph::{Edge, Inputs, Step, StepGraph};
+use crate::graph::{Edge, Step, StepGraph};
 use crate::schedule::Lookup;
-use crate::tree::{FileKind, Listed};
+use crate::tree::Listed;
 use std::sync::Arc;
 
 /// Who asks: what does not change while it goes on.
 pub(super) struct Asking {
     pub(super) beneath: Beneath,
     pub(super) graph: StepGraph,
-    pub(super) decisions: Vec<Decision>,
+    pub(super) decisions: Arc<[Decision]>,
     /// Why no key of a step can hold all it watches.
     pub(super) blind: Vec<Option<NotCached>>,
     pub(super) world: World,
@@ -60,19 +60,15 @@ impl Asking {
         store: fn(Disk) -> Verified<Disk>,
         reads_at_most: Option<u64>,
     ) -> std::io::Result<(Self, Ledger)> {
-        let Setup { root, graph, decisions, files, unseen, rules, world, changed, folder, actions, digests, .. } =
-            setup;
-        // Few files are anything but plain, and there may be many steps.
-        let odd: Vec<&Listed> = files.iter().filter(|file| !matches!(file.kind, FileKind::Regular { .. })).collect();
-        let blind = (0..graph.len()).map(|at| blind(&graph, at, &odd, &unseen)).collect();
-        let tree = Tree::of(&graph, files, &rules);
+        let Setup { root, graph, decisions, files, watched, world, changed, folder, actions, digests, .. } = setup;
+        let tree = Tree::new(files, watched.watches);
         let ledger = Ledger { actions, tree, stands: vec![None; graph.len()] };
         let asking = Self {
             beneath: Beneath::open(&root)?,
             store: store(Disk::new(&folder)),
             graph,
             decisions,
-            blind,
+            blind: watched.blind,
             world,
             changed,
             folder,
@@ -118,30 +114,13 @@ impl Asking {
     }
 }
 
-/// Why no key of a step can hold all that it watches, if so: a place that git ignores and that neither it nor a step it
-/// needs makes, a repository inside, or a way through a symlink.
-/// `odd`: what is listed and is no plain file.
-pub(super) fn blind(graph: &StepGraph, at: usize, odd: &[&Listed], unseen: &[Unseen]) -> Option<NotCached> {
-    let step = graph.step(at);
-    let Inputs::Globs(set) = &step.inputs else { return None };
-    let needs = graph.waits(at).iter().filter(|(_, edge)| *edge == Edge::Needs).map(|(need, _)| graph.step(*need));
-    let makers: Vec<&GlobSet> = needs.chain([step]).filter_map(|step| step.outputs.as_ref()).collect();
-    let is_made = |path: &&RepoPath| {
-        makers.iter().any(|set| set.is_match(path) || set.roots().any(|root| !root.is_root() && path.is_in(&root)))
-    };
-    if let Some(path) = classify::ignored(step, unseen).into_iter().find(|path| !is_made(path)) {
-        return Some(NotCached::Ignored { path: path.to_string() });
-    }
-    let opaque = odd.iter().find(|file| match file.kind {
-        FileKind::Repository => set.may_reach_into(&file.path),
-        _ => set.roots().any(|root| root != file.path && root.is_in(&file.path)),
-    });
-    opaque.map(|file| NotCached::Opaque { path: file.path.to_string() })
-}
-
 impl Tree {
     pub(super) fn of(graph: &StepGraph, files: Vec<Listed>, rules: &[CategoryRule]) -> Self {
-        let watches = classify::groups(graph, &vec![true; graph.len()], &files, rules);
+        let watches = groups(graph, &files, rules);
+        Self::new(files, watches)
+    }
+
+    fn new(files: Vec<Listed>, watches: Watches) -> Self {
         let groups = watches.groups.iter().map(|_| None).collect();
         Self { files: Arc::new(files), watches, groups }
     }

@@ -19,7 +19,8 @@ const AMBIENT: [&str; 3] = ["CI", "TZ", "LANG"];
 pub struct World {
     env: BTreeMap<OsString, OsString>,
     secrets: Vec<String>,
-    ambient: BTreeMap<String, EnvValue>,
+    ambient: Arc<BTreeMap<String, EnvValue>>,
+    platform: Arc<str>,
     tools: Tools,
     seal: Seal,
 }
@@ -31,7 +32,8 @@ impl World {
         let local = env.keys().filter_map(|name| name.to_str()).filter(|name| name.starts_with("LC_"));
         let names: Vec<String> = always.chain(local.map(str::to_owned)).collect();
         let ambient = names.into_iter().map(|name| (name.clone(), value(&env, &name))).collect();
-        Self { env, secrets, ambient, tools, seal }
+        let ambient = Arc::new(ambient);
+        Self { env, secrets, ambient, platform: platform().into(), tools, seal }
     }
 
     /// A step's key inputs.
@@ -64,13 +66,13 @@ impl World {
         }
         Ok(KeyInputs {
             step: step.id.clone(),
-            argv: job::argv(&step.command).iter().map(|word| word.to_string_lossy().into_owned()).collect(),
+            argv: job::argv(&step.command).into_iter().map(text).collect(),
             dir: step.dir.clone(),
             folder: step.folder.clone(),
             env,
-            ambient: self.ambient.clone(),
+            ambient: Arc::clone(&self.ambient),
             tools,
-            platform: platform(),
+            platform: Arc::clone(&self.platform),
             outputs: step.outputs.as_ref().map(|globs| globs.texts().map(str::to_owned).collect()),
             watched,
             needs,
@@ -104,6 +106,10 @@ impl World {
         let value = if let EnvValue::Set(text) = value { text.as_str() } else { "" };
         crate::exec::secret::is_secret(OsStr::new(name), OsStr::new(value), &self.secrets)
     }
+}
+
+fn text(word: OsString) -> String {
+    word.into_string().unwrap_or_else(|word| word.to_string_lossy().into_owned())
 }
 
 fn value(env: &BTreeMap<OsString, OsString>, name: &str) -> EnvValue {

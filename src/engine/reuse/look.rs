@@ -128,8 +128,7 @@ impl Reuse {
     /// entries can have left one.
     fn has_extra(&self, state: &State, at: usize, entry: &Entry) -> bool {
         let wanted: HashSet<&RepoPath> = entry.outputs.iter().map(|output| &output.path).collect();
-        let others =
-            state.ledger.actions.entries_of(&self.asking.graph.step(at).id).filter(|other| other.key != entry.key);
+        let others = state.ledger.actions.entries_but(&self.asking.graph.step(at).id, Some(entry.key));
         others.flat_map(|other| other.outputs).any(|output| {
             !wanted.contains(&output.path) && self.asking.beneath.stat(&output.path).is_ok_and(|stat| stat.is_some())
         })

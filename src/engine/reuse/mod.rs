@@ -16,6 +16,7 @@ mod screen;
 mod seal;
 mod stand;
 mod tools;
+mod watched;
 
 pub use keep::{End, Made};
 pub use keys::World;
@@ -24,6 +25,7 @@ pub use predict::{Foretold, Nothing, nothing_stored, predict};
 pub use recall::recall;
 pub use seal::Seal;
 pub use tools::Tools;
+pub use watched::Watched;
 
 use crate::base::{GlobSet, RunId};
 use crate::cache::kept::Kept;
@@ -51,9 +53,11 @@ pub struct Setup {
     /// The steps.
     pub graph: StepGraph,
     /// What the plan says of each, by position.
-    pub decisions: Vec<Decision>,
+    pub decisions: Arc<[Decision]>,
     /// The files, sorted by path.
     pub files: Vec<Listed>,
+    /// Which step watches which of them.
+    pub watched: Watched,
     /// What git does not list, sorted.
     pub unseen: Vec<Unseen>,
     /// Which files are in which category.

@@ -4,9 +4,10 @@
 //! what an editing step left behind), it says that it cannot tell.
 
 use super::Setup;
-use super::asking::{Asking, Ledger, blind};
+use super::asking::{Asking, Ledger};
 use super::judge::{CHANGES_NAMED, Hit, Judged};
 use super::stand::Stand;
+use super::watched::blind;
 use crate::cache::{Pass, Verified};
 use crate::change::Unseen;
 use crate::config::model::CacheMode;

@@ -167,6 +167,9 @@ impl Loop {
         };
         // The lists of changed files were for the steps; a file's name may be what nobody else should read.
         let _ = std::fs::remove_dir_all(&self.lists);
+        if let Some(durations) = self.durations.take() {
+            self.telling.know(durations.join().unwrap_or_else(|bug| std::panic::resume_unwind(bug)));
+        }
         self.telling.tell(EventKind::RunFinished { status, exit_code, wall_ms: self.clock.now() });
         self.telling.finish();
         let log_lost = self.telling.broken.take().map(|error| error.to_string());

@@ -116,11 +116,6 @@ pub struct Finished {
 }
 
 impl RunView {
-    /// An empty view that knows how long steps took before.
-    pub fn knowing(known: BTreeMap<StepId, Millis>) -> Self {
-        Self { known, ..Self::default() }
-    }
-
     /// The view of a whole log.
     pub fn of(events: impl IntoIterator<Item = Event>) -> Self {
         let mut view = Self::default();
@@ -278,6 +273,8 @@ impl RunView {
         self.planned = true;
         self.stages =
             stages.iter().map(|plan| StageView { plan: plan.clone(), started_ms: None, finished: None }).collect();
+        self.steps.reserve(steps.len());
+        self.index.reserve(steps.len());
         for planned in steps {
             let at = self.at(&planned.id);
             let step = &mut self.steps[at];
