@@ -173,7 +173,6 @@ impl Asker<'_> {
         let shared = &self.order.shared;
         loop {
             match self.ledger.book(&shared.budget, &shared.manners, expected, now_ms()) {
-                Ok(Booked::Now) => return Ok(()),
                 Ok(Booked::After(wait)) => tokio::time::sleep(wait).await,
                 Ok(Booked::Never(over)) => {
                     *self.spent() = self.spent_without(expected);
@@ -183,7 +182,7 @@ impl Asker<'_> {
                 Err(error) if shared.budget != Budget::default() => {
                     return Err(Problem::new(Kind::Budget, format!("what the run spends cannot be counted: {error}")));
                 }
-                Err(_) => return Ok(()),
+                Ok(Booked::Now) | Err(_) => return Ok(()),
             }
         }
     }

@@ -217,6 +217,7 @@ fn flip(ready: &Ready, at: usize, decision: &Decision) -> String {
         Decision::Skip(SkipReason::StageNotTriggered { stage, trigger }) => {
             format!("a change for which `{trigger}` holds, or --manual-trigger {stage}")
         }
+        Decision::Skip(SkipReason::AiOff) => "a run without `--ai=off`".into(),
         Decision::Skip(SkipReason::WhenFalse { when }) => format!("a change for which `{when}` holds"),
         Decision::Skip(SkipReason::NothingToFollow) => "anything that it follows being run".into(),
         Decision::Skip(SkipReason::Unaffected { .. }) => match &step.inputs {

@@ -98,6 +98,13 @@ fn dispatch(cli: Cli, cx: &Context) -> Result<Exit, Failure> {
     }
 }
 
+/// Another command, as if it had been typed instead.
+fn also(words: &[&str], cx: &Context) -> Result<Exit, Failure> {
+    let typed = std::iter::once("wf").chain(words.iter().copied());
+    let cli = args::command().try_get_matches_from(typed).and_then(|matches| Cli::from_arg_matches(&matches));
+    dispatch(cli.map_err(Failure::usage)?, cx)
+}
+
 /// Prints a failure: what happened, what caused it, what to do next.
 fn show(failure: &Failure, cx: Option<&Context>) -> Exit {
     let mut text = String::new();

@@ -60,6 +60,7 @@ fn skip() -> BoxedStrategy<SkipReason> {
         Just(SkipReason::Manual),
         (text(), text()).prop_map(|(stage, trigger)| SkipReason::StageNotTriggered { stage, trigger }),
         text().prop_map(|when| SkipReason::WhenFalse { when }),
+        Just(SkipReason::AiOff),
         Just(SkipReason::NothingToFollow),
     ]
     .boxed()

@@ -132,6 +132,8 @@ pub enum SkipReason {
         /// The trigger, as written.
         trigger: String,
     },
+    /// It asks a model, and `--ai=off` was said.
+    AiOff,
     /// Its own `when` does not hold.
     WhenFalse {
         /// The expression, as written.
@@ -294,6 +296,7 @@ impl fmt::Display for SkipReason {
             Self::Filtered => write!(f, "left out by a filter"),
             Self::Manual => write!(f, "manual: runs only when asked for"),
             Self::StageNotTriggered { stage, trigger } => write!(f, "stage {stage} is not triggered ({trigger})"),
+            Self::AiOff => write!(f, "models are not asked (`--ai=off`)"),
             Self::WhenFalse { when } => write!(f, "its condition does not hold ({when})"),
             Self::NothingToFollow => write!(f, "nothing runs that it follows"),
         }

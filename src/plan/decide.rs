@@ -7,7 +7,7 @@ use super::{BaseDefinitions, Facts, select};
 use crate::base::RepoPath;
 use crate::change::Base;
 use crate::classify::{self, Cause};
-use crate::config::model::{RunOn, SkipPolicy, Smart};
+use crate::config::model::{AiMode, Command, RunOn, SkipPolicy, Smart};
 use crate::config::trigger::{Facts as TriggerFacts, Trigger};
 use crate::event::{Because, Decision, Evidence, PlannedStage, SkipReason};
 use crate::graph::{Edge, Step};
@@ -94,6 +94,9 @@ impl Deciding<'_> {
         let step = self.facts.graph.step(at);
         if !self.selected[at] {
             return Decision::Skip(SkipReason::Filtered);
+        }
+        if self.facts.request.settings.ai.mode == AiMode::Off && matches!(step.command, Command::Ai(_)) {
+            return Decision::Skip(SkipReason::AiOff);
         }
         let asked = self.is_asked_for(step);
         let stage = step.stage.as_ref().and_then(|name| self.stages.iter().find(|stage| stage.name == *name));
@@ -290,7 +293,10 @@ impl Deciding<'_> {
 
 /// Does a condition, and nothing else, keep it from running?
 fn is_held_back(decision: &Decision) -> bool {
-    matches!(decision, Decision::Skip(SkipReason::WhenFalse { .. } | SkipReason::StageNotTriggered { .. }))
+    matches!(
+        decision,
+        Decision::Skip(SkipReason::WhenFalse { .. } | SkipReason::StageNotTriggered { .. } | SkipReason::AiOff)
+    )
 }
 
 /// May a run of this step give its dependents something they have not seen? Not one that only restores its outputs.

@@ -199,11 +199,8 @@ fn warm(cx: &Context) -> Result<Exit, Failure> {
     if steps.is_empty() {
         return Err(Failure::usage("no step has `ai`"));
     }
-    let status = std::process::Command::new(&cx.exe)
-        .args(["run", "--no-cache", "--smart-execution=off", "--no-resume", "--keep-going", "--no-needs", "--steps"])
-        .arg(steps.join(","))
-        .current_dir(&cx.cwd)
-        .status()
-        .map_err(Failure::environment)?;
-    Ok(Exit::OfCommand(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+    let steps = steps.join(",");
+    let flags =
+        ["run", "--no-cache", "--smart-execution=off", "--no-resume", "--keep-going", "--no-needs", "--steps", &steps];
+    super::super::also(&flags, cx)
 }

@@ -23,15 +23,11 @@ pub fn run(args: &RecordArgs, cx: &Context) -> Result<Exit, Failure> {
     if steps.is_empty() {
         return Err(Failure::usage("no step asks a model").hint("a step that does has `ai`, or `ai_proxy: true`"));
     }
-    let flags = ["run", "--ai", "record", "--no-cache", "--smart-execution=off", "--no-resume", "--steps"];
-    let status = std::process::Command::new(&cx.exe)
-        .args(flags)
-        .arg(steps.join(","))
-        .current_dir(&cx.cwd)
-        .status()
-        .map_err(Failure::environment)?;
+    let steps = steps.join(",");
+    let flags = ["run", "--ai=record", "--no-cache", "--smart-execution=off", "--no-resume", "--steps", &steps];
+    let exit = super::super::also(&flags, cx)?;
     let path = asking::lock_path(&config.root);
     let lock = Lock::read(&path).map_err(Failure::environment)?;
     cx.say(&format!("{} answers in {}; commit it with {}.d", lock.len(), path.display(), path.display()));
-    Ok(Exit::OfCommand(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+    Ok(exit)
 }
