@@ -17,7 +17,7 @@ macro_rules! template {
     };
 }
 
-static ALL: [Template; 10] = [
+static ALL: [Template; 11] = [
     template!("docs-only", "a repository or branch of documentation"),
     template!("test-only", "the tests a change can affect, and nothing else"),
     template!("feature", "a staged pipeline for feature branches"),
@@ -28,6 +28,11 @@ static ALL: [Template; 10] = [
     template!("java", "Maven or Gradle"),
     template!("make", "a Makefile"),
     template!("docs", "a documentation site"),
+    Template {
+        name: "ai-pipeline",
+        about: "sixteen steps with personas that review what changed",
+        text: include_str!("../templates/workflows/ai-pipeline.yaml"),
+    },
 ];
 
 /// Every template.
@@ -65,10 +70,12 @@ mod tests {
             assert!(super::find(kind.name()).is_some(), "{kind}");
         }
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
-        let mut files: Vec<String> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-            .collect();
+        let names_in = |folder: &std::path::Path| -> Vec<String> {
+            let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+            let files = entries.filter(|entry| entry.file_type().unwrap().is_file());
+            files.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+        };
+        let mut files = [names_in(&folder), names_in(&folder.join("workflows"))].concat();
         files.sort();
         let mut names: Vec<String> = super::all().iter().map(|template| format!("{}.yaml", template.name)).collect();
         names.sort();
