@@ -77,8 +77,10 @@ fn what_was_learned_is_shown_and_looking_at_it_changes_nothing() {
         assert!((sum - 1.0).abs() < 1e-9 && weights.len() == 6 && step["samples"] == 5, "{step}");
     }
     assert!(known["advice"][0].as_str().unwrap().starts_with("too few runs: 5 of 10"), "{known}");
+    assert_eq!(known["anomalies"], json!([]), "nothing was strange");
     let said = wf(&scratch, &["ml", "status"]).exits(0).out;
     assert!(said.contains("of 5 runs (full use from 10 on), 10 attempts") && said.contains("median10"), "{said}");
+    assert!(!said.contains("strange"), "{said}");
     let _ = wf(&scratch, &["ml", "evaluate"]).exits(0);
     assert_eq!(files(&scratch), before, "it only looked");
 }

@@ -161,6 +161,24 @@ fn what_is_strange_is_kept_and_shown() {
     assert!(change.iter().any(|told| told.starts_with("slow change: takes 1m00s instead of 30s")), "{change:?}");
     assert!(change.iter().any(|told| told.contains("look at the commits 0000000000..0000000000")), "{change:?}");
     assert_eq!(of(10).1, [""; 0]);
+    let said = wf(&scratch, &["ml", "status", "--json"]).exits(0).out;
+    let status: Value = serde_json::from_str(&said).unwrap();
+    let lately = status["anomalies"].as_array().unwrap();
+    assert!(
+        lately.iter().map(|it| it["run"].as_str().unwrap()).is_sorted_by(|a, b| a >= b),
+        "newest first: {lately:?}"
+    );
+    let new = json!({
+        "run": run, "step": "e2e", "kind": "new-failure", "message": "failed, after 39 passes in a row",
+    });
+    assert!(lately.contains(&new), "{lately:?}");
+    assert!(lately.iter().any(|it| it["kind"] == "change" && it["step"] == "slow"), "{lately:?}");
+    let said = wf(&scratch, &["ml", "status", "--all"]).exits(0).out;
+    let count = |kind: &str| lately.iter().filter(|it| it["kind"] == kind).count();
+    let kinds =
+        format!("{} change, {} duration, {} new-failure", count("change"), count("duration"), count("new-failure"));
+    assert!(said.contains(&format!("\nstrange in the newest 50 runs: {kinds}\n")), "{said}");
+    assert!(said.contains(&format!("\nstrange: e2e failed, after 39 passes in a row (run {run})\n")), "{said}");
     // Whoever opens it next finds the same, once.
     fs::remove_file(scratch.path(".wf/history.db")).unwrap();
     wf(&scratch, &["history"]).exits(0);
