@@ -13,7 +13,6 @@ use crate::schedule::forecast::forecast;
 use crate::schedule::list::{self, Job};
 use crate::schedule::strategy::{World, costs, order};
 use crate::schedule::{Lookup, Scheduler, Task};
-use std::collections::HashMap;
 
 /// What a step counts for in the order of a plan if nothing is recorded of it, in milliseconds.
 pub(super) const UNKNOWN_MS: u64 = 1_000;
@@ -153,15 +152,71 @@ pub(super) fn runs_anyway(task: &Task) -> bool {
     task.lookup == Lookup::None && task.run_on != RunOn::Failure
 }
 
-/// The tasks that run, as list scheduling sees them.
+/// The tasks that run, as list scheduling sees them: `open`, in topological order. What does not run takes no time, and
+/// what waits for it waits for all that it waited for.
 pub(super) fn jobs(tasks: &[Task], open: &[usize], costs: &[u64]) -> Vec<Job> {
-    let at: HashMap<usize, usize> = open.iter().enumerate().map(|(job, task)| (*task, job)).collect();
-    let among = |all: &[usize]| all.iter().filter_map(|task| at.get(task).copied()).collect();
-    let job = |(task, ms): (&usize, &u64)| Job {
-        waits: among(&tasks[*task].waits),
-        dependents: among(&tasks[*task].dependents),
-        ms: *ms,
-        slots: tasks[*task].cpu_milli,
-    };
-    open.iter().zip(costs).map(job).collect()
+    let mut job_of = vec![None; tasks.len()];
+    open.iter().enumerate().for_each(|(job, task)| job_of[*task] = Some(job));
+    // For each task that does not run, the jobs before it.
+    let mut before: Vec<Vec<usize>> = vec![vec![]; tasks.len()];
+    let mut jobs: Vec<Job> = Vec::with_capacity(open.len());
+    for (at, task) in tasks.iter().enumerate() {
+        let mut waits = Vec::with_capacity(task.waits.len());
+        for &other in &task.waits {
+            match job_of[other] {
+                Some(job) => waits.push(job),
+                None => waits.extend_from_slice(&before[other]),
+            }
+        }
+        waits.sort_unstable();
+        waits.dedup();
+        let Some(job) = job_of[at] else {
+            before[at] = waits;
+            continue;
+        };
+        waits.iter().for_each(|other| jobs[*other].dependents.push(job));
+        jobs.push(Job { waits, dependents: vec![], ms: costs[job], slots: task.cpu_milli });
+    }
+    jobs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tasks of one slot each, by what they wait for.
+    fn tasks(waits: &[&[usize]]) -> Vec<Task> {
+        let task = |waits: &&[usize]| Task { waits: waits.to_vec(), cpu_milli: 1_000, ..Task::default() };
+        waits.iter().map(task).collect()
+    }
+
+    /// Tasks by what they wait for, those that run, and what those wait for.
+    type Case = (&'static [&'static [usize]], &'static [usize], &'static [&'static [usize]]);
+
+    #[test]
+    fn order_is_kept_through_what_does_not_run() {
+        let chain: &[&[usize]] = &[&[], &[0], &[1], &[2]];
+        let diamond: &[&[usize]] = &[&[], &[], &[0, 1], &[0, 2], &[2, 3]];
+        let table: [Case; 7] = [
+            (chain, &[0, 1, 2, 3], &[&[], &[0], &[1], &[2]]),
+            (chain, &[0, 2, 3], &[&[], &[0], &[1]]),
+            (chain, &[0, 3], &[&[], &[0]]),
+            (chain, &[3], &[&[]]),
+            (diamond, &[0, 1, 3, 4], &[&[], &[], &[0, 1], &[0, 1, 2]]),
+            (diamond, &[0, 1, 4], &[&[], &[], &[0, 1]]),
+            (diamond, &[], &[]),
+        ];
+        for (waits, open, expected) in table {
+            let costs: Vec<u64> = open.iter().map(|task| 10 + *task as u64).collect();
+            let jobs = jobs(&tasks(waits), open, &costs);
+            let found: Vec<&[usize]> = jobs.iter().map(|job| &job.waits[..]).collect();
+            assert_eq!(found, expected, "{waits:?} {open:?}");
+            assert_eq!(jobs.iter().map(|job| job.ms).collect::<Vec<_>>(), costs);
+            for (at, job) in jobs.iter().enumerate() {
+                assert!(job.waits.iter().all(|other| jobs[*other].dependents.contains(&at)), "both ways: {jobs:?}");
+            }
+            let [edges, back] = [|job: &Job| job.waits.len(), |job: &Job| job.dependents.len()];
+            assert_eq!(jobs.iter().map(edges).sum::<usize>(), jobs.iter().map(back).sum::<usize>());
+        }
+    }
 }
