@@ -11,6 +11,7 @@ use crate::engine::{self, Inputs, PrepareError, Prepared};
 use crate::event::{EventKind, WarningCode};
 use crate::history::{self, StateDir};
 use crate::plan::RunRequest;
+use crate::predict::Circumstances;
 use crate::report::RunView;
 use crate::report::view::State;
 use std::collections::BTreeSet;
@@ -25,6 +26,15 @@ pub struct Ready {
     pub prepared: Prepared,
     /// The cache, if keys are asked for.
     pub cache: Option<reuse::Opening>,
+}
+
+impl Ready {
+    /// What is known of a run that would begin now.
+    pub fn circumstances(&self, cx: &Context) -> Circumstances {
+        let look = |repo| engine::noticed(repo, &self.prepared.change);
+        let noticed = self.config.repo.as_ref().map(look).unwrap_or_default();
+        engine::circumstances(&self.prepared, &super::machine::machine(cx), &engine::Clock::utc(), noticed)
+    }
 }
 
 /// Whether keys of steps will be asked for. They cost a look at every file.

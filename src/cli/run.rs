@@ -36,7 +36,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
     let setup = Setup::new(guard, masker.clone());
     let options = options(args, &ready, cx);
     let state_root = state.root().to_owned();
-    let here = cx.clone();
+    let (here, there) = (cx.clone(), cx.clone());
     let run_id = id.clone();
     let env = cx.inherited();
     let reuse = super::reuse::open(&mut ready, &id, &env, cx)?;
@@ -59,6 +59,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
         ci: cx.env.flag("CI"),
         seed: u64::from(std::process::id()) ^ clock_seed(),
         still_at: Box::new(move |head| still_at(&here, head)),
+        notice: Box::new(move |change| there.discover().map(|repo| engine::noticed(&repo, change)).unwrap_or_default()),
         prepared: ready.prepared,
     };
     let finished = guarded(|| engine::run(run, || Executor::new(setup)))

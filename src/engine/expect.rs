@@ -3,7 +3,7 @@
 //! Most runs start nothing and never come here. Does not know how durations are learned.
 
 use super::outlook::Outlook;
-use super::{Prepared, circumstances};
+use super::{LookUp, Prepared, circumstances};
 use crate::config::model::{RunOn, Settings, Strategy};
 use crate::config::show::serde_word;
 use crate::event::{EventKind, Expected, ExpectedStep, Interval, Machine, RunStarted};
@@ -22,6 +22,8 @@ pub(super) struct Expecting {
     pub(super) outlook: Outlook,
     /// On which machine the run was begun, and when (UTC, RFC 3339).
     begun: (Machine, String),
+    /// What is only looked up when something is expected.
+    notice: Option<LookUp>,
     settings: Settings,
     /// In thousandths. None: one step after another, in the plan's order.
     slots: Option<u32>,
@@ -35,10 +37,12 @@ impl Expecting {
         settings: &Settings,
         slots: Option<u32>,
         begun: &RunStarted,
+        notice: LookUp,
         tasks: usize,
     ) -> Self {
         let begun = (begun.machine.clone(), begun.started_at.clone());
-        Self { outlook, begun, settings: settings.clone(), slots, runs: vec![false; tasks] }
+        let runs = vec![false; tasks];
+        Self { outlook, begun, notice: Some(notice), settings: settings.clone(), slots, runs }
     }
 
     /// Tasks that are asked nothing run anyway: what is expected of them, and of those behind them.
@@ -65,8 +69,9 @@ impl Expecting {
             return vec![];
         }
         let graph = &prepared.plan.graph;
-        let (machine, started_at) = &self.begun;
-        let mut notes = self.outlook.open(|| circumstances(prepared, machine, started_at));
+        let ((machine, started_at), notice) = (&self.begun, &mut self.notice);
+        let mut noticed = || notice.take().map(|look| look(&prepared.change)).unwrap_or_default();
+        let mut notes = self.outlook.open(|| circumstances(prepared, machine, started_at, noticed()));
         let open: Vec<usize> =
             (0..steps.len()).filter(|task| self.runs[*task] && !scheduler.state(*task).is_over()).collect();
         if self.settings.strategy == Strategy::Memory {
@@ -131,6 +136,7 @@ impl Outlook {
             run: forecast(&jobs, &spans, slots.unwrap_or(1), &urgency),
             critical_ms: list::bottom_levels(&jobs).into_iter().max().unwrap_or(0),
             work_ms: jobs.iter().map(|job| job.ms).sum(),
+            noticed: self.noticed(),
             steps: expected,
         };
         (expected, urgency)

@@ -2,7 +2,7 @@
 //!
 //! Read only when somebody asks: a run that starts nothing never does. Does not know how durations and failures are learned.
 
-use crate::event::{EventKind, ExpectedStep, FallbackCode, Interval};
+use crate::event::{EventKind, ExpectedStep, FallbackCode, Interval, Noticed};
 use crate::graph::Step;
 use crate::history::{Learned, Recorded, StateDir};
 use crate::predict::Circumstances;
@@ -44,6 +44,11 @@ impl Outlook {
             hint: None,
         };
         problem.map(told).into_iter().collect()
+    }
+
+    /// What was found out for it.
+    pub fn noticed(&self) -> Noticed {
+        Noticed { lines: self.about.changed_lines }
     }
 
     /// What is expected of a step.

@@ -18,7 +18,7 @@ use crate::history::{LogWriter, RunRef, StateDir};
 use crate::plan::RunRequest;
 use crate::report::{RunView, Sink};
 use crate::schedule::{self, Answer, Capacity, Effect, Input, Lookup, Rules, Scheduler, State};
-pub use first::circumstances;
+pub use first::{LookUp, circumstances, noticed};
 use first::{changes, started};
 use std::collections::{HashMap, VecDeque};
 use std::mem::ManuallyDrop;
@@ -70,6 +70,8 @@ pub struct Run<'a> {
     pub seed: u64,
     /// Asked once at the end of a run that began on a clean tree: is it still exactly this commit?
     pub still_at: StillAt,
+    /// Asked at most once, when something runs and it is to be said how long that takes.
+    pub notice: LookUp,
     /// The cache, if it is to be asked.
     pub reuse: Option<Arc<Reuse>>,
     /// Where earlier runs are recorded.
@@ -164,6 +166,7 @@ impl Loop {
             ci,
             seed,
             still_at,
+            notice,
             reuse,
             past,
         } = run;
@@ -189,7 +192,7 @@ impl Loop {
         let started = RunStarted { place, machine, ..started(&prepared, request, &root, &id, jobs) };
         let outlook = Outlook::new(past.filter(|_| prepared.past));
         let order = expect::slots(sequential, jobs);
-        let expecting = Expecting::new(outlook, &request.settings, order, &started, list.len());
+        let expecting = Expecting::new(outlook, &request.settings, order, &started, notice, list.len());
         let common = Common {
             root,
             run: id.to_string(),

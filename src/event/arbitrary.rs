@@ -3,7 +3,7 @@
 
 use super::{
     Because, CancelReason, Decision, Event, EventKind, Evidence, Expected, ExpectedStep, FORMAT, FallbackCode,
-    Interval, Machine, Miss, NotCached, NotStored, Outcome, Place, PlannedStage, PlannedStep, Reused, RunRule,
+    Interval, Machine, Miss, NotCached, NotStored, Noticed, Outcome, Place, PlannedStage, PlannedStep, Reused, RunRule,
     RunStarted, RunStatus, SEMANTICS, SkipReason, StepFinished, Usage, WarningCode,
 };
 use crate::base::{BlobRef, Digest, RepoPath, RunId, StepId};
@@ -115,13 +115,15 @@ fn expected() -> BoxedStrategy<Expected> {
     let step = (id(), span(), any::<u64>(), any::<u32>(), any::<u32>()).prop_map(
         |(step, span, mean_ms, samples, risk_milli)| ExpectedStep { step, span, mean_ms, samples, risk_milli },
     );
-    ((text(), text()), span(), any::<u64>(), any::<u64>(), vec(step, 0..3))
-        .prop_map(|((strategy, level), run, critical_ms, work_ms, steps)| Expected {
+    let noticed = any::<Option<u32>>().prop_map(|lines| Noticed { lines });
+    ((text(), text()), span(), any::<u64>(), any::<u64>(), noticed, vec(step, 0..3))
+        .prop_map(|((strategy, level), run, critical_ms, work_ms, noticed, steps)| Expected {
             strategy,
             level,
             run,
             critical_ms,
             work_ms,
+            noticed,
             steps,
         })
         .boxed()
@@ -271,8 +273,8 @@ fn changes() -> BoxedStrategy<EventKind> {
         },
     );
     let class = (text(), text(), vec(text(), 0..3), proptest::collection::btree_map(text(), any::<usize>(), 0..3));
-    (base, any::<usize>(), vec(file, 0..4), class, any::<u64>())
-        .prop_map(|(base, total, files, (change_type, impact, impact_because, categories), lines)| EventKind::Changes {
+    (base, any::<usize>(), vec(file, 0..4), class)
+        .prop_map(|(base, total, files, (change_type, impact, impact_because, categories))| EventKind::Changes {
             base,
             total,
             files,
@@ -280,7 +282,6 @@ fn changes() -> BoxedStrategy<EventKind> {
             impact,
             impact_because,
             categories,
-            lines,
         })
         .boxed()
 }

@@ -17,6 +17,7 @@ mod history;
 mod ignore;
 mod index;
 mod libgit;
+mod lines;
 mod listed;
 mod listing;
 mod look;

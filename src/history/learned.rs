@@ -18,7 +18,7 @@ use std::io::{self, Read as _};
 use std::path::PathBuf;
 
 /// The format that this wf writes, and the only one it reads.
-const MAGIC: &[u8; 8] = b"wfmodel1";
+const MAGIC: &[u8; 8] = b"wfmodel2";
 /// Magic, CRC-32 of all that follows, how long the first part is.
 const HEAD: usize = 16;
 /// More is not read: ten thousand steps take a tenth of it.

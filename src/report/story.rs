@@ -113,7 +113,6 @@ impl Story {
                 impact: "medium".into(),
                 impact_because: vec!["1 code file".into()],
                 categories: [("code".into(), 1)].into(),
-                lines: 0,
             },
         );
         story.at(2, EventKind::Planned { steps, stages });

@@ -2,7 +2,7 @@
 
 use crate::git_repo::Scratch;
 use crate::history_rig::wf;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const CONFIG: &str = "steps:\n  - {id: short, run: sleep 0.02}\n  - {id: brief, run: sleep 0.03}\n  \
                       - {id: middling, run: sleep 0.1}\n  - {id: longest, run: sleep 0.5}\n  \
@@ -122,4 +122,24 @@ fn what_steps_used_of_memory_is_their_claim() {
         .filter_map(|event| event["type"].as_str().filter(|kind| ["step-started", "step-finished"].contains(kind)))
         .collect();
     assert_eq!(order, ["step-started", "step-finished", "step-started", "step-finished"]);
+}
+
+#[test]
+fn changed_lines_are_counted_by_runs_that_run_something_and_by_no_other() {
+    let scratch = repository();
+    scratch.git(&["switch", "--quiet", "--create", "topic"]);
+    scratch.write("new.txt", "1\n2\n3\n");
+    let about = |scratch: &Scratch| -> Vec<Value> {
+        let said = wf(scratch, &["ml", "export", "--format", "json"]).exits(0).out;
+        let document: Value = serde_json::from_str(&said).unwrap();
+        document["runs"].as_array().unwrap().iter().map(|run| run["circumstances"].clone()).collect()
+    };
+    let events = run(&scratch, &[]);
+    assert_eq!(of(&events, "expected")[0]["noticed"]["lines"], json!(3), "{events:?}");
+    assert_eq!(about(&scratch)[0]["changed_lines"], json!(3));
+    run(&scratch, &["--no-ml-optimize"]);
+    assert_eq!(about(&scratch)[1]["changed_lines"], json!(null), "nobody asked");
+    scratch.remove("new.txt");
+    let said = wf(&scratch, &["run", "--json"]).exits(0).out;
+    assert!(said.contains("unaffected") && !said.contains("\"expected\""), "nothing runs, nothing is counted: {said}");
 }

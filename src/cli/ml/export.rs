@@ -115,7 +115,7 @@ fn table(samples: &[Sampled]) -> Result<String, String> {
                 about.change_type.clone(),
                 about.impact.clone(),
                 if facts.circumstances.is_some() { about.files.to_string() } else { String::new() },
-                known(about.lines),
+                about.changed_lines.map(|lines| lines.to_string()).unwrap_or_default(),
                 known(about.cores),
                 if about.cores == 0 { String::new() } else { about.load.to_string() },
                 about.runner.clone(),

@@ -23,7 +23,9 @@ const FAR: f64 = 1.0;
 /// How many features stand for words.
 const WORDS: usize = 16;
 /// How many features there are in all.
-pub const FEATURES: usize = 14 + WORDS;
+pub const FEATURES: usize = 15 + WORDS;
+/// With fewer samples nothing is fitted.
+const ENOUGH: usize = 60;
 const DAY: i64 = 86_400;
 
 /// What is known of a step before it runs, in numbers.
@@ -45,16 +47,21 @@ pub fn features(step: &Step, others: f64, known: &Circumstances) -> Features {
         }
     }
     let load = if known.load.is_finite() { known.load.clamp(0.0, 10.0) } else { 0.0 };
-    let counts = [known.files, known.lines, known.cores].map(|count| (count as f32).ln_1p());
-    let [files, lines, cores] = counts;
+    let [files, cores] = [known.files, known.cores].map(|count| (count as f32).ln_1p());
+    let [lines, uncounted] = or_unknown(known.changed_lines.map(|count| (count as f32).ln_1p()));
     let fresh = 1.0 / (step.samples.max(1) as f32);
     let numbers = [last, ewma, mean, shrunk, (others - base) as f32, fresh];
-    let around = [files, lines, cores, load, east, north, weekend, away];
+    let around = [files, lines, uncounted, cores, load, east, north, weekend, away];
     let mut all = [0.0; FEATURES];
     for (place, value) in all.iter_mut().zip(numbers.into_iter().chain(around).chain(words(known))) {
         *place = value;
     }
     all
+}
+
+/// What may be unknown, as two features: what it is, and whether nobody knows. So what is unknown is not taken for 0.
+fn or_unknown(value: Option<f32>) -> [f32; 2] {
+    value.map_or([0.0, 1.0], |value| [value, 0.0])
 }
 
 /// Words as numbers: each adds to the feature that its hash names (Weinberger et al. 2009), so that new ones need no
@@ -117,10 +124,10 @@ impl Ridge {
         (self.intercept + sum).clamp(-FAR, FAR)
     }
 
-    /// Fits to the samples that are kept. With fewer than two to a feature nothing happens.
+    /// Fits to the samples that are kept. With too few nothing happens.
     pub fn fit(&mut self) {
         let count = self.samples.len();
-        if count < 2 * FEATURES {
+        if count < ENOUGH {
             return;
         }
         let rows = Array2::from_shape_fn((count, FEATURES), |(row, column)| {
@@ -164,6 +171,27 @@ mod tests {
             let said = ridge.predict(&features(&step, 0.0, &known));
             assert!((said - expected).abs() < 0.02, "{files} {runner}: {said} is not {expected}");
         }
+    }
+
+    #[test]
+    fn what_nobody_counted_is_not_nothing() {
+        let mut ridge = Ridge::default();
+        let mut known = Circumstances::default();
+        let mut step = Step::default();
+        step.add(1.0, 0, 0);
+        // Large changes are not counted, and take longest.
+        let value = |lines: Option<u32>| lines.map_or(0.8, |lines| f64::from(lines).ln_1p() * 0.1);
+        for n in 0..1_000 {
+            known.changed_lines = Some(n % 50).filter(|lines| lines % 3 > 0);
+            ridge.add(&features(&step, 0.0, &known), value(known.changed_lines), 1);
+        }
+        ridge.fit();
+        let [unknown, none, many] = [None, Some(0), Some(40)].map(|lines| {
+            known.changed_lines = lines;
+            ridge.predict(&features(&step, 0.0, &known))
+        });
+        // Small slopes are held back.
+        assert!((unknown - 0.8).abs() < 0.05 && (many - 0.371).abs() < 0.05 && none < 0.2, "{unknown} {none} {many}");
     }
 
     #[test]

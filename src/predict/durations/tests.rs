@@ -23,12 +23,12 @@ impl Chance {
 
 fn any_circumstances() -> impl Strategy<Value = Circumstances> {
     let words = prop_oneof![Just(String::new()), "[a-z]{1,8}"];
-    let numbers = (any::<u32>(), any::<u32>(), any::<u32>(), any::<f32>(), any::<i64>());
+    let numbers = (any::<u32>(), any::<Option<u32>>(), any::<u32>(), any::<f32>(), any::<i64>());
     (words.clone(), words, numbers, proptest::collection::btree_map("[a-z]{1,4}", any::<u32>(), 0..3)).prop_map(
         |(change_type, runner, (files, lines, cores, load, at), categories)| Circumstances {
             change_type,
             files,
-            lines,
+            changed_lines: lines,
             categories,
             cores,
             load,

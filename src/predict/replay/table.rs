@@ -158,8 +158,8 @@ impl Growing {
         let files = number(columns.files)?;
         // Saturating casts: a count past the range stays at its end.
         let circumstances = (files.is_some() || lines.is_some()).then(|| {
-            let (files, lines) = (files.unwrap_or(0.0) as u32, lines.unwrap_or(0.0) as u32);
-            Arc::new(Circumstances { files, lines, at: time.unwrap_or(0.0) as i64, ..Circumstances::default() })
+            let (files, changed_lines) = (files.unwrap_or(0.0) as u32, lines.map(|lines| lines as u32));
+            Arc::new(Circumstances { files, changed_lines, at: time.unwrap_or(0.0) as i64, ..Circumstances::default() })
         });
         let cycles = &mut self.table.cycles;
         let at = *self.cycles.entry(name).or_insert_with_key(|name| {
@@ -239,7 +239,7 @@ mod tests {
         let row = &tables[0].cycles[0].rows[0];
         assert_eq!((row.seconds, row.failed), (Some(5.5), Some(true)));
         let known = row.circumstances.as_ref().unwrap();
-        assert_eq!((known.files, known.lines, known.at), (3, 14, 100));
+        assert_eq!((known.files, known.changed_lines, known.at), (3, Some(14), 100));
         assert_eq!(tables[0].cycles[1].rows[0].circumstances, None);
     }
 
