@@ -9,6 +9,7 @@ use crate::base::StepId;
 use crate::config::{ConfigError, ConfigErrors};
 use crate::engine::{self, Inputs, PrepareError, Prepared};
 use crate::event::{EventKind, WarningCode};
+use crate::history::lock::last_held;
 use crate::history::{self, StateDir};
 use crate::plan::RunRequest;
 use crate::predict::Circumstances;
@@ -31,8 +32,9 @@ pub struct Ready {
 impl Ready {
     /// What is known of a run that would begin now.
     pub fn circumstances(&self, cx: &Context) -> Circumstances {
-        let look = |repo| engine::noticed(repo, &self.prepared.change);
-        let noticed = self.config.repo.as_ref().map(look).unwrap_or_default();
+        let state = cx.state_for_reading(&self.config).ok();
+        let before = state.and_then(|state| last_held(&state, &self.config.root));
+        let noticed = engine::noticed(self.config.repo.as_ref().ok(), &self.prepared.change, before);
         engine::circumstances(&self.prepared, &super::machine::machine(cx), &engine::Clock::utc(), noticed)
     }
 }

@@ -22,6 +22,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
     // A step of a run in this very worktree calls us: waiting for that run would be waiting for ourselves.
     let nested = cx.env.get("WF_RUN").is_some() && cx.env.get("WF_ROOT") == Some(first.config.root.as_os_str());
     let (lock, waited) = hold(&state, &first, nested, args.no_wait, cx)?;
+    let before = lock.before();
     // Another run may have changed files and recorded evidence while this one waited.
     let mut ready = if waited { prepared::prepare(&args.decide, Keys::Yes, cx)? } else { first };
     // Named only now: runs that waited are in the order in which they ran.
@@ -59,7 +60,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
         ci: cx.env.flag("CI"),
         seed: u64::from(std::process::id()) ^ clock_seed(),
         still_at: Box::new(move |head| still_at(&here, head)),
-        notice: Box::new(move |change| there.discover().map(|repo| engine::noticed(&repo, change)).unwrap_or_default()),
+        notice: Box::new(move |change| engine::noticed(there.discover().ok().as_ref(), change, before)),
         prepared: ready.prepared,
     };
     let finished = guarded(|| engine::run(run, || Executor::new(setup)))

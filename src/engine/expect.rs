@@ -7,12 +7,12 @@ use super::{LookUp, Prepared, circumstances};
 use crate::config::model::{RunOn, Settings, Strategy};
 use crate::config::show::serde_word;
 use crate::event::{EventKind, Expected, ExpectedStep, Interval, Machine, RunStarted};
-use crate::graph::StepGraph;
+use crate::graph::{Step, StepGraph};
 use crate::plan::RunRequest;
 use crate::schedule::forecast::forecast;
 use crate::schedule::list::{self, Job};
 use crate::schedule::strategy::{World, costs, order};
-use crate::schedule::{Lookup, Scheduler, Task};
+use crate::schedule::{Answer, Lookup, Scheduler, Task};
 
 /// What a step counts for in the order of a plan if nothing is recorded of it, in milliseconds.
 pub(super) const UNKNOWN_MS: u64 = 1_000;
@@ -29,6 +29,8 @@ pub(super) struct Expecting {
     slots: Option<u32>,
     /// For each task: is it expected to run?
     runs: Vec<bool>,
+    /// How many steps were reused so far.
+    reused: usize,
 }
 
 impl Expecting {
@@ -42,7 +44,7 @@ impl Expecting {
     ) -> Self {
         let begun = (begun.machine.clone(), begun.started_at.clone());
         let runs = vec![false; tasks];
-        Self { outlook, begun, notice: Some(notice), settings: settings.clone(), slots, runs }
+        Self { outlook, begun, notice: Some(notice), settings: settings.clone(), slots, runs, reused: 0 }
     }
 
     /// Tasks that are asked nothing run anyway: what is expected of them, and of those behind them.
@@ -56,9 +58,25 @@ impl Expecting {
         self.of(&run, scheduler, prepared, steps)
     }
 
+    /// The cache has answered: what it does not know runs.
+    pub(super) fn answered(
+        &mut self,
+        answers: &[(usize, Answer)],
+        scheduler: &mut Scheduler,
+        prepared: &Prepared,
+        steps: &[usize],
+    ) -> Vec<EventKind> {
+        let first = |(task, _): &&(usize, Answer)| scheduler.tasks()[*task].lookup == Lookup::First;
+        let (known, missed): (Vec<_>, Vec<_>) =
+            answers.iter().filter(first).partition(|(_, answer)| *answer == Answer::Hit);
+        self.reused += known.len();
+        let missed: Vec<usize> = missed.into_iter().map(|(task, _)| task).collect();
+        self.of(&missed, scheduler, prepared, steps)
+    }
+
     /// These tasks run after all, and so will most likely those that wait for them. If that is news: puts everything that
     /// runs in order, and says what it will take.
-    pub(super) fn of(
+    fn of(
         &mut self,
         found: &[usize],
         scheduler: &mut Scheduler,
@@ -72,6 +90,7 @@ impl Expecting {
         let ((machine, started_at), notice) = (&self.begun, &mut self.notice);
         let mut noticed = || notice.take().map(|look| look(&prepared.change)).unwrap_or_default();
         let mut notes = self.outlook.open(|| circumstances(prepared, machine, started_at, noticed()));
+        self.outlook.notice_reused(self.reused, self.runs.iter().filter(|runs| **runs).count());
         let open: Vec<usize> =
             (0..steps.len()).filter(|task| self.runs[*task] && !scheduler.state(*task).is_over()).collect();
         if self.settings.strategy == Strategy::Memory {
@@ -87,6 +106,11 @@ impl Expecting {
         notes.push(EventKind::Expected(Box::new(expected)));
         self.outlook.keep();
         notes
+    }
+
+    /// How long a further attempt is expected to take, if anything is.
+    pub(super) fn again(&self, step: &Step, attempt: u32) -> Option<Interval> {
+        self.outlook.of(step, attempt).span.filter(|_| self.settings.ml_optimize)
     }
 
     /// Marks tasks and all behind them. Was one of them not marked?
@@ -117,7 +141,7 @@ impl Outlook {
         slots: Option<u32>,
     ) -> (Expected, Vec<u64>) {
         // Tasks are in topological order, and so are the jobs.
-        let expected: Vec<ExpectedStep> = open.iter().map(|task| self.of(graph.step(steps[*task]))).collect();
+        let expected: Vec<ExpectedStep> = open.iter().map(|task| self.of(graph.step(steps[*task]), 1)).collect();
         let spans: Vec<Option<Interval>> = expected.iter().map(|step| step.span).collect();
         let means: Vec<Option<u64>> = expected.iter().map(|step| step.span.map(|_| step.mean_ms)).collect();
         let costs = costs(&means);

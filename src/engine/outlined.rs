@@ -42,7 +42,8 @@ impl Outlined {
         let (tasks, at) = tasks(&prepared.plan, sequential, |_| UNKNOWN_MS, |_| Lookup::None);
         let runs = |task: &usize| runs_anyway(&tasks[*task]) && !is_known(at[*task]);
         let open: Vec<usize> = (0..tasks.len()).filter(runs).collect();
-        let steps = open.iter().map(|task| outlook.of(prepared.plan.graph.step(at[*task])));
+        outlook.notice_reused((0..tasks.len()).filter(|task| is_known(at[*task])).count(), open.len());
+        let steps = open.iter().map(|task| outlook.of(prepared.plan.graph.step(at[*task]), 1));
         let steps: Vec<ExpectedStep> = steps.collect();
         let means: Vec<Option<u64>> = steps.iter().map(|step| step.span.map(|_| step.mean_ms)).collect();
         let jobs = jobs(&tasks, &open, &costs(&means));

@@ -48,14 +48,22 @@ impl Outlook {
 
     /// What was found out for it.
     pub fn noticed(&self) -> Noticed {
-        Noticed { lines: self.about.changed_lines }
+        let reused_milli = self.about.reused.map(|share| (share * 1_000.0).round() as u32);
+        Noticed { lines: self.about.changed_lines, cold: self.about.cold, reused_milli }
     }
 
-    /// What is expected of a step.
-    pub fn of(&self, step: &Step) -> ExpectedStep {
+    /// So many steps are reused, and so many run, as far as is known by now.
+    pub(super) fn notice_reused(&mut self, reused: usize, run: usize) {
+        // As it is told, so that what is learned later was what is asked now.
+        let milli = (reused * 1_000).checked_div(reused + run);
+        self.about.reused = milli.map(|milli| milli as f32 / 1_000.0);
+    }
+
+    /// What is expected of an attempt of a step: 1, 2, …
+    pub fn of(&self, step: &Step, attempt: u32) -> ExpectedStep {
         let id = step.id.as_str();
         let learned = self.learned.as_deref();
-        let estimate = learned.and_then(|learned| learned.durations.predict(id, &self.about));
+        let estimate = learned.and_then(|learned| learned.durations.predict(id, &self.about, attempt));
         // What was never seen is not guessed at: others of its kind say little of it.
         let estimate = estimate.filter(|estimate| estimate.samples > 0);
         let span = estimate.map(|estimate| Interval {

@@ -320,11 +320,7 @@ impl Loop {
         if !reused.is_empty() {
             self.telling.tell(EventKind::StepsReused { steps: reused });
         }
-        let runs = |(task, answer): &(usize, Answer)| {
-            *answer == Answer::Miss && self.scheduler.tasks()[*task].lookup == Lookup::First
-        };
-        let missed: Vec<usize> = answers.iter().filter(|answer| runs(answer)).map(|(task, _)| *task).collect();
-        for expected in self.expecting.of(&missed, &mut self.scheduler, &self.prepared, &self.steps) {
+        for expected in self.expecting.answered(&answers, &mut self.scheduler, &self.prepared, &self.steps) {
             self.telling.tell(expected);
         }
         self.inputs.push_back((Input::Looked(answers), None));

@@ -32,6 +32,12 @@ pub struct Noticed {
     /// Lines added and removed since the base.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lines: Option<u32>,
+    /// Was nothing run in this checkout before, so that build folders are empty?
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cold: Option<bool>,
+    /// Of the steps of which it was known by then, how many were reused and not run, in thousandths.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reused_milli: Option<u32>,
 }
 
 impl Noticed {

@@ -181,6 +181,9 @@ pub enum EventKind {
         attempt: u32,
         /// When, from now.
         after_ms: Millis,
+        /// How long that is expected to take, if anything is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expected: Option<Interval>,
     },
     /// A step that was planned to run will not.
     StepCancelled {

@@ -132,6 +132,11 @@ impl Repo {
         &self.main_root
     }
 
+    /// When this checkout was made, as far as the file system remembers: its `.git` has been there since.
+    pub fn made(&self) -> Option<std::time::SystemTime> {
+        self.root.join(".git").symlink_metadata().ok()?.created().ok()
+    }
+
     /// A person's own attribute rules, as far as a configuration names the file.
     fn attributes_file(&self) -> Option<PathBuf> {
         match &self.lib {

@@ -42,6 +42,8 @@ fn on(machine: &Machine, started_at: &str, noticed: Noticed, changed: Circumstan
         runner: machine.runner.clone(),
         at: started_at.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_second),
         changed_lines: noticed.lines,
+        cold: noticed.cold,
+        reused: noticed.reused_milli.map(|milli| milli as f32 / 1_000.0),
         ..changed
     }
 }
@@ -100,7 +102,7 @@ mod tests {
             run: None,
             critical_ms: 0,
             work_ms: 0,
-            noticed: Noticed { lines: Some(lines) },
+            noticed: Noticed { lines: Some(lines), cold: Some(lines > 0), reused_milli: Some(250) },
             steps: vec![],
         }))
     }
@@ -126,7 +128,9 @@ mod tests {
         assert_eq!(circumstances_of(&fold(vec![head])).unwrap().files, 0, "a machine alone is something");
         assert_eq!(circumstances_of(&fold(vec![samples::started()])), None);
         let counted = circumstances_of(&fold(vec![samples::started(), changes(1, "mixed"), expected(7), expected(0)]));
-        assert_eq!(counted.unwrap().changed_lines, Some(0), "what was said last counts");
+        let counted = counted.unwrap();
+        let noticed = (counted.changed_lines, counted.cold, counted.reused);
+        assert_eq!(noticed, (Some(0), Some(false), Some(0.25)), "what was said last counts");
     }
 
     #[test]

@@ -191,6 +191,9 @@ impl Fold {
                 self.expected.extend(spans);
                 self.noticed = told.noticed;
             }
+            EventKind::StepRetrying { step, expected: Some(span), .. } => {
+                self.expected.insert(step.clone(), span.ms);
+            }
             EventKind::StepFinished(end) => self.finished(event.at_ms, end),
             EventKind::StepCancelled { .. } => self.cancelled += 1,
             EventKind::Warning { code: WarningCode::TreeChanged, .. } => self.tree_changed = true,

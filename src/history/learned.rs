@@ -71,6 +71,7 @@ pub struct LastRun {
 /// An attempt, as far as something is learned of it.
 struct Attempted<'a> {
     step: &'a StepId,
+    attempt: u32,
     outcome: &'a Outcome,
     last: bool,
     wall_ms: Millis,
@@ -81,14 +82,30 @@ struct Attempted<'a> {
 impl<'a> From<&'a AttemptFact> for Attempted<'a> {
     fn from(it: &'a AttemptFact) -> Self {
         let peak_bytes = it.usage.memory_bytes;
-        Self { step: &it.step, outcome: &it.outcome, last: it.last, wall_ms: it.wall_ms, peak_bytes, key: it.key }
+        Self {
+            step: &it.step,
+            attempt: it.attempt,
+            outcome: &it.outcome,
+            last: it.last,
+            wall_ms: it.wall_ms,
+            peak_bytes,
+            key: it.key,
+        }
     }
 }
 
 impl<'a> From<&'a AttemptRow> for Attempted<'a> {
     fn from(it: &'a AttemptRow) -> Self {
         let peak_bytes = it.usage.memory_bytes;
-        Self { step: &it.step, outcome: &it.outcome, last: it.last, wall_ms: it.wall_ms, peak_bytes, key: it.key }
+        Self {
+            step: &it.step,
+            attempt: it.attempt,
+            outcome: &it.outcome,
+            last: it.last,
+            wall_ms: it.wall_ms,
+            peak_bytes,
+            key: it.key,
+        }
     }
 }
 
@@ -223,7 +240,8 @@ impl Learned {
             self.progress.samples += 1;
             let passed = attempt.outcome.passed();
             if passed {
-                self.durations.learn(attempt.step.as_str(), about, attempt.wall_ms as f64 / 1_000.0);
+                let seconds = attempt.wall_ms as f64 / 1_000.0;
+                self.durations.learn(attempt.step.as_str(), about, attempt.attempt, seconds);
             }
             let last =
                 self.last.entry(attempt.step.clone()).or_insert(LastRun { passed_ms: None, peak_bytes: 0, key: None });

@@ -143,3 +143,55 @@ fn changed_lines_are_counted_by_runs_that_run_something_and_by_no_other() {
     let said = wf(&scratch, &["run", "--json"]).exits(0).out;
     assert!(said.contains("unaffected") && !said.contains("\"expected\""), "nothing runs, nothing is counted: {said}");
 }
+
+#[test]
+fn a_retry_is_expected_apart() {
+    let scratch = Scratch::new();
+    let again = "test -e .git/once && { rm .git/once; sleep 0.2; } || { touch .git/once; exit 1; }";
+    scratch.write(".workflow-config.yaml", format!("steps:\n  - {{id: again, run: '{again}', retries: 1}}\n"));
+    scratch.commit("pipeline");
+    let first = run(&scratch, &[]);
+    assert_eq!(of(&first, "step-retrying")[0].get("expected"), None, "nobody knows yet");
+    let second = run(&scratch, &[]);
+    let told = of(&second, "step-retrying")[0]["expected"]["ms"].as_u64().unwrap();
+    assert!((150..2_000).contains(&told), "{told}");
+    let said = wf(&scratch, &["history", "again", "--json"]).exits(0).out;
+    let history: Value = serde_json::from_str(&said).unwrap();
+    let attempts = history["attempts"].as_array().unwrap();
+    let newest: Vec<_> = attempts.iter().take(2).map(|it| (&it["attempt"], &it["predicted_ms"])).collect();
+    assert_eq!(newest[0], (&json!(2), &json!(told)), "{newest:?}");
+}
+
+#[test]
+fn the_state_of_the_checkout_and_of_the_cache_is_noticed() {
+    let scratch = Scratch::new();
+    let step = |name: &str| format!("  - {{id: {name}, run: echo {name}, inputs: [{name}.txt]}}\n");
+    scratch.write(".workflow-config.yaml", format!("steps:\n{}{}{}", step("a"), step("b"), step("c")));
+    scratch.write("a.txt", "1").write("b.txt", "1").write("c.txt", "1").commit("pipeline");
+    let noticed = |words: &[&str]| {
+        let said = wf(&scratch, &[&["run", "--all", "--json"], words].concat()).exits(0).out;
+        let events: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let noticed = &of(&events, "expected").last().expect("something runs")["noticed"];
+        (noticed["cold"].clone(), noticed["reused_milli"].clone())
+    };
+    let foretold = || {
+        let said = wf(&scratch, &["ml", "predict", "--all", "--json"]).exits(0).out;
+        let document: Value = serde_json::from_str(&said).unwrap();
+        let noticed = &document["expected"]["noticed"];
+        (noticed["cold"].clone(), noticed["reused_milli"].clone())
+    };
+    assert_eq!(foretold(), (json!(true), json!(0)));
+    assert_eq!(noticed(&[]), (json!(true), json!(0)), "the first run here");
+    scratch.write("b.txt", "2");
+    assert_eq!(foretold(), (json!(false), json!(666)));
+    assert_eq!(noticed(&[]), (json!(false), json!(666)), "a and c are reused, b runs");
+    let Ok(made) = scratch.path(".git").metadata().unwrap().created() else { return };
+    // A new checkout, to which somebody brought the state folder along.
+    let (there, aside) = (scratch.path(".git"), scratch.path(".wf/aside"));
+    std::fs::rename(&there, &aside).unwrap();
+    let copied = std::process::Command::new("cp").arg("-R").args([&aside, &there]).status().unwrap();
+    assert!(copied.success() && there.metadata().unwrap().created().unwrap() > made);
+    scratch.write("b.txt", "3");
+    assert_eq!(noticed(&[]), (json!(true), json!(666)));
+    assert_eq!(noticed(&["--no-cache"]), (json!(false), json!(0)));
+}

@@ -98,7 +98,7 @@ impl Status {
         let all: f64 = steps.iter().map(|step| step.seconds).sum();
         let mean = |at: usize| steps.iter().map(|step| step.weights[at] * step.seconds).sum::<f64>() / all;
         let weights: Option<Vec<f64>> = (all > 0.0).then(|| (0..WEIGHTS).map(mean).collect());
-        let shared = steps.first().and_then(|step| known.durations.weights(&step.step, &Circumstances::default()));
+        let shared = steps.first().and_then(|step| known.durations.weights(&step.step, &Circumstances::default(), 1));
         let drift = shared.as_ref().map_or(1.0, |shared| shared.drift);
         let advice = advice(&Numbers {
             damaged: problem.is_some(),
@@ -182,8 +182,8 @@ fn steps(known: &Learned, walk: &Walk) -> Vec<StepStatus> {
     }
     let unknown = Circumstances::default();
     let of = |(step, seconds): (&String, f64)| {
-        let estimate = known.durations.predict(step, &unknown)?;
-        let weights = known.durations.weights(step, &unknown)?.experts.map(|(_, _, weight)| weight);
+        let estimate = known.durations.predict(step, &unknown, 1)?;
+        let weights = known.durations.weights(step, &unknown, 1)?.experts.map(|(_, _, weight)| weight);
         Some(StepStatus { step: step.clone(), samples: estimate.samples, seconds, next: estimate.seconds, weights })
     };
     let mut steps: Vec<StepStatus> = walk.table.items.iter().zip(seconds).filter_map(of).collect();

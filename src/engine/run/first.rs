@@ -9,6 +9,7 @@ use crate::git::{Mode, Repo};
 use crate::history;
 use crate::plan::RunRequest;
 use crate::predict::Circumstances;
+use std::time::SystemTime;
 
 /// What is true when a run begins, but for where and on what it is made.
 pub(super) fn started(
@@ -55,15 +56,22 @@ pub fn circumstances(prepared: &Prepared, machine: &Machine, started_at: &str, n
 /// Looks up what is only asked for when something runs.
 pub type LookUp = Box<dyn FnOnce(&ChangeSet) -> Noticed>;
 
-/// What takes a look at the files that changed: only for who asks.
-pub fn noticed(repo: &Repo, change: &ChangeSet) -> Noticed {
+/// What takes a look at files: only for who asks. `before`: when something last ran in this checkout.
+pub fn noticed(repo: Option<&Repo>, change: &ChangeSet, before: Option<SystemTime>) -> Noticed {
+    let made = repo.and_then(Repo::made);
+    // A state folder may be brought along to a new checkout, and tells of an older one in the same place.
+    let cold = before.is_none_or(|before| made.is_some_and(|made| made > before));
+    let lines = repo.and_then(|repo| lines(repo, change));
+    Noticed { lines, cold: Some(cold), reused_milli: None }
+}
+
+fn lines(repo: &Repo, change: &ChangeSet) -> Option<u32> {
     let (base, mode) = match &change.base {
         Base::Commit { commit, .. } => (Some(commit.as_str()), Mode::All),
         Base::Staged { .. } => (None, Mode::StagedOnly),
         Base::None => (None, Mode::All),
     };
-    let lines = repo.changed_lines(base, &change.files, mode);
-    Noticed { lines: lines.map(|lines| u32::try_from(lines).unwrap_or(u32::MAX)) }
+    repo.changed_lines(base, &change.files, mode).map(|lines| u32::try_from(lines).unwrap_or(u32::MAX))
 }
 
 /// At most so many files are named in the log.

@@ -68,6 +68,8 @@ pub struct StepTime {
     pub cpu_ms: Millis,
     /// Did it pass? Failures are often shorter.
     pub passed: bool,
+    /// Which attempt it was: 1, 2, …
+    pub attempt: u32,
 }
 
 /// What one attempt says of its step, and of its key if it has one.

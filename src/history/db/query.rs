@@ -38,9 +38,9 @@ const HITS_OF_ALL: &str = hits!("ORDER BY h.run DESC, h.step LIMIT ?");
 const HITS_OF_RUN: &str = hits!("WHERE h.run = ? ORDER BY h.step LIMIT ?");
 pub(super) const HITS_OF_STEP: &str = hits!("WHERE h.step = ? ORDER BY h.run DESC LIMIT ?");
 
-pub(super) const DURATIONS: &str = "SELECT step, run, wall_ms, cpu_ms, verdict FROM attempts \
+pub(super) const DURATIONS: &str = "SELECT step, run, wall_ms, cpu_ms, verdict, attempt FROM attempts \
                                     WHERE run >= ? AND verdict IS NOT NULL ORDER BY run, at";
-pub(super) const DURATIONS_OF: &str = "SELECT step, run, wall_ms, cpu_ms, verdict FROM attempts \
+pub(super) const DURATIONS_OF: &str = "SELECT step, run, wall_ms, cpu_ms, verdict, attempt FROM attempts \
                                        WHERE step = ? AND verdict IS NOT NULL ORDER BY run, at";
 pub(super) const VERDICTS: &str = "SELECT step, key, run, verdict, flaky FROM attempts \
                                    WHERE verdict IS NOT NULL ORDER BY run, at";
@@ -153,7 +153,8 @@ impl Db {
     fn step_time(&self, row: &SqliteRow) -> Result<StepTime, DbError> {
         let values = Values(self, row);
         let (wall_ms, cpu_ms) = (values.number("wall_ms")?, values.number("cpu_ms")?);
-        Ok(StepTime { step: values.step()?, run: values.run()?, wall_ms, cpu_ms, passed: values.flag("verdict")? })
+        let (passed, attempt) = (values.flag("verdict")?, values.number("attempt")?);
+        Ok(StepTime { step: values.step()?, run: values.run()?, wall_ms, cpu_ms, passed, attempt })
     }
 
     /// What attempts say of steps and their keys, in the order in which that happened.

@@ -4,9 +4,9 @@
 //! where a name ends in `_ms`, bytes where it says so; flags are 0 or 1. What nobody knows is NULL.
 
 /// Raised with every change of [`TABLES`]. It stands in the file's `user_version`.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 /// Says so; it takes no parameters.
-pub(super) const SET_VERSION: &str = "PRAGMA user_version = 1";
+pub(super) const SET_VERSION: &str = "PRAGMA user_version = 2";
 
 /// Everything that is created, one statement each. A file that holds anything else is not wf's.
 pub(super) const TABLES: &[&str] = &[
@@ -53,7 +53,7 @@ pub(super) const TABLES: &[&str] = &[
         PRIMARY KEY (run, at)
     ) STRICT, WITHOUT ROWID",
     // Holds all that costs and durations are made of: without it each row is looked up, which takes five times as long.
-    "CREATE INDEX attempts_by_step ON attempts (step, run, at, verdict, wall_ms, cpu_ms, last, flaky, outcome)",
+    "CREATE INDEX attempts_by_step ON attempts (step, run, at, verdict, wall_ms, cpu_ms, last, flaky, outcome, attempt)",
     "CREATE INDEX attempts_by_key ON attempts (key, step, verdict, flaky)
         WHERE key IS NOT NULL AND verdict IS NOT NULL",
     // Results that were known: what did not run, and how long it took when it did.

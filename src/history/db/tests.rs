@@ -243,7 +243,7 @@ fn what_wf_did_not_write_so_is_moved_away_and_made_anew() {
     for (what, bytes, word) in [
         ("nothing", vec![], "version 0"),
         ("text", b"hello ".repeat(900), "not a database"),
-        ("a newer one", with("PRAGMA user_version = 2"), "version 2"),
+        ("a newer one", with("PRAGMA user_version = 3"), "version 3"),
         ("a trigger", with("CREATE TRIGGER t AFTER INSERT ON runs BEGIN DELETE FROM hits; END"), "tables"),
         ("a view", with("CREATE VIEW v AS SELECT 1"), "tables"),
         ("no index", with("DROP INDEX hits_by_step"), "tables"),
