@@ -110,7 +110,7 @@ impl Expecting {
 
     /// How long a further attempt is expected to take, if anything is.
     pub(super) fn again(&self, step: &Step, attempt: u32) -> Option<Interval> {
-        self.outlook.of(step, attempt).span.filter(|_| self.settings.ml_optimize)
+        self.outlook.of(&step.id, attempt).span.filter(|_| self.settings.ml_optimize)
     }
 
     /// Marks tasks and all behind them. Was one of them not marked?
@@ -141,7 +141,7 @@ impl Outlook {
         slots: Option<u32>,
     ) -> (Expected, Vec<u64>) {
         // Tasks are in topological order, and so are the jobs.
-        let expected: Vec<ExpectedStep> = open.iter().map(|task| self.of(graph.step(steps[*task]), 1)).collect();
+        let expected: Vec<ExpectedStep> = open.iter().map(|task| self.of(&graph.step(steps[*task]).id, 1)).collect();
         let spans: Vec<Option<Interval>> = expected.iter().map(|step| step.span).collect();
         let means: Vec<Option<u64>> = expected.iter().map(|step| step.span.map(|_| step.mean_ms)).collect();
         let costs = costs(&means);

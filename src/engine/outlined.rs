@@ -43,7 +43,7 @@ impl Outlined {
         let runs = |task: &usize| runs_anyway(&tasks[*task]) && !is_known(at[*task]);
         let open: Vec<usize> = (0..tasks.len()).filter(runs).collect();
         outlook.notice_reused((0..tasks.len()).filter(|task| is_known(at[*task])).count(), open.len());
-        let steps = open.iter().map(|task| outlook.of(prepared.plan.graph.step(at[*task]), 1));
+        let steps = open.iter().map(|task| outlook.of(&prepared.plan.graph.step(at[*task]).id, 1));
         let steps: Vec<ExpectedStep> = steps.collect();
         let means: Vec<Option<u64>> = steps.iter().map(|step| step.span.map(|_| step.mean_ms)).collect();
         let jobs = jobs(&tasks, &open, &costs(&means));

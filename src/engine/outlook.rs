@@ -2,6 +2,7 @@
 //!
 //! Read only when somebody asks: a run that starts nothing never does. Does not know how durations and failures are learned.
 
+use crate::base::StepId;
 use crate::event::{EventKind, ExpectedStep, FallbackCode, Interval, Noticed};
 use crate::graph::Step;
 use crate::history::{Learned, Recorded, StateDir};
@@ -29,6 +30,11 @@ impl Outlook {
     /// Of the runs that are recorded there. Without a state folder nothing is known of anything.
     pub fn new(state: Option<StateDir>) -> Self {
         Self { state, ..Self::default() }
+    }
+
+    /// Of what was learned already, for a run under these circumstances.
+    pub fn knowing(learned: Learned, about: Circumstances) -> Self {
+        Self { about, learned: Some(Arc::new(learned)), ..Self::default() }
     }
 
     /// Reads what was learned, and learns of the runs since, for a run under these circumstances. Says what could not be read.
@@ -60,8 +66,8 @@ impl Outlook {
     }
 
     /// What is expected of an attempt of a step: 1, 2, …
-    pub fn of(&self, step: &Step, attempt: u32) -> ExpectedStep {
-        let id = step.id.as_str();
+    pub fn of(&self, step: &StepId, attempt: u32) -> ExpectedStep {
+        let id = step.as_str();
         let learned = self.learned.as_deref();
         let estimate = learned.and_then(|learned| learned.durations.predict(id, &self.about, attempt));
         // What was never seen is not guessed at: others of its kind say little of it.
@@ -73,7 +79,7 @@ impl Outlook {
         });
         let risk = learned.map_or(0.0, |learned| learned.failures.risk(id, &self.about).probability);
         ExpectedStep {
-            step: step.id.clone(),
+            step: step.clone(),
             span,
             mean_ms: estimate.map_or(0, |estimate| ms(estimate.mean)),
             samples: estimate.map_or(0, |estimate| estimate.samples),
