@@ -23,7 +23,7 @@ pub struct Outlook {
     /// It knows more than the file.
     is_news: bool,
     /// Says when what was learned is kept, or why it could not be.
-    kept: Option<mpsc::Receiver<std::io::Result<()>>>,
+    kept: Option<mpsc::Receiver<std::io::Result<bool>>>,
 }
 
 impl Outlook {
@@ -107,9 +107,9 @@ impl Outlook {
             let written = if due {
                 let mut fitted = (*learned).clone();
                 fitted.fit(now);
-                fitted.write(&state)
+                fitted.keep(&state)
             } else {
-                learned.write(&state)
+                learned.keep(&state)
             };
             // Nobody may wait for it any more.
             let _ = tell.send(written);

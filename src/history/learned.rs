@@ -4,6 +4,10 @@
 //! nothing at its end; the next one that needs predictions first learns of the runs since. Does not know how to learn; that
 //! is `predict`.
 
+mod keep;
+
+pub use keep::ModelLock;
+
 use super::db::AttemptRow;
 use super::{AttemptFact, Recorded, RecordedRun, Row, RunFacts, StateDir, open};
 use crate::base::{Millis, RunId, StepId};
@@ -54,6 +58,8 @@ pub struct Progress {
     pub fitted_at: i64,
     /// After how many runs that was.
     pub fitted_runs: u64,
+    /// When all of it was learned anew (`wf ml train`), in seconds since 1970. 0: never; run by run.
+    pub trained_at: i64,
     seen: BTreeSet<RunId>,
 }
 
@@ -186,20 +192,6 @@ impl Learned {
             Some(Self { durations, failures, progress, last })
         };
         read().map_or_else(|| (Self::default(), Some(LearnedError::Foreign(place(state)))), |learned| (learned, None))
-    }
-
-    /// Keeps it, whole or not at all.
-    ///
-    /// # Errors
-    /// Whatever the file system says.
-    pub fn write(&self, state: &StateDir) -> io::Result<()> {
-        let path = place(state);
-        open::folder(path.parent().unwrap_or(state.root()))?;
-        let first = postcard::to_stdvec(&(&self.last, &self.progress)).map_err(io::Error::other)?;
-        let rest = postcard::to_stdvec(&(&self.durations, &self.failures)).map_err(io::Error::other)?;
-        let len = u32::try_from(first.len()).map_err(io::Error::other)?.to_le_bytes();
-        let body = [&len[..], &first, &rest].concat();
-        open::whole(&path, &[&MAGIC[..], &crc32fast::hash(&body).to_le_bytes(), &body].concat(), true)
     }
 
     /// Learns of every recorded run that was not learned of yet and is over, oldest first. Says how many those were.

@@ -105,6 +105,7 @@ fn a_damaged_model_is_told_ignored_and_made_anew() {
     assert_eq!((&trained["runs"], &trained["samples"], &trained["steps"]), (&json!(3), &json!(6), &json!(2)));
     let known = status(&scratch);
     assert_eq!((&known["model"]["file"], &known["fitted_runs"]), (&json!("read"), &json!(3)));
+    assert!(known["trained_at"].is_string(), "{known}");
     assert_eq!((&known["next_fit"]["after_runs"], &known["next_fit"]["due"]), (&json!(5), &json!(false)));
     assert!(wf(&scratch, &["ml", "train"]).exits(0).out.starts_with("learned of 3 runs, 6 attempts of 2 steps in "));
     fs::remove_file(&model).unwrap();

@@ -186,7 +186,10 @@ fn the_state_of_the_checkout_and_of_the_cache_is_noticed() {
     assert_eq!(foretold(), (json!(false), json!(666)));
     assert_eq!(noticed(&[]), (json!(false), json!(666)), "a and c are reused, b runs");
     let Ok(made) = scratch.path(".git").metadata().unwrap().created() else { return };
-    // A new checkout, to which somebody brought the state folder along.
+    // A new checkout, to which somebody brought the state folder along. Times of files are kept in steps of milliseconds.
+    for lock in std::fs::read_dir(scratch.path(".wf/locks")).unwrap() {
+        std::fs::File::open(lock.unwrap().path()).unwrap().set_modified(made).unwrap();
+    }
     let (there, aside) = (scratch.path(".git"), scratch.path(".wf/aside"));
     std::fs::rename(&there, &aside).unwrap();
     let copied = std::process::Command::new("cp").arg("-R").args([&aside, &there]).status().unwrap();

@@ -153,6 +153,7 @@ impl Status {
             "runs": progress.runs,
             "samples": progress.samples,
             "fitted_at": Some(progress.fitted_at).filter(|at| *at > 0).and_then(time),
+            "trained_at": Some(progress.trained_at).filter(|at| *at > 0).and_then(time),
             "fitted_runs": progress.fitted_runs,
             "next_fit": {
                 "after_runs": progress.runs_until_fit(),
