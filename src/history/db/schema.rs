@@ -33,7 +33,7 @@ pub(super) const TABLES: &[&str] = &[
     ) STRICT",
     // `at` counts a run's attempts in the order in which they ended. `outcome` is what the log says. `verdict` is 1 or
     // 0 if the attempt says something of its step: the last one, ended by itself, and if it passed, of a run that ended
-    // too. `predicted_ms` is NULL if the log does not say it.
+    // too. `predicted_ms` is NULL if the log does not say it. `definition` is the digest of what the step was by then.
     "CREATE TABLE attempts (
         run TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,
         at INTEGER NOT NULL,
@@ -50,6 +50,7 @@ pub(super) const TABLES: &[&str] = &[
         disk_bytes INTEGER NOT NULL,
         key TEXT,
         predicted_ms INTEGER,
+        definition TEXT NOT NULL,
         PRIMARY KEY (run, at)
     ) STRICT, WITHOUT ROWID",
     // Holds all that costs and durations are made of: without it each row is looked up, which takes five times as long.
