@@ -204,7 +204,9 @@ pub(super) fn jobs(tasks: &[Task], open: &[usize], costs: &[u64]) -> Vec<Job> {
             before[at] = waits;
             continue;
         };
-        waits.iter().for_each(|other| jobs[*other].dependents.push(job));
+        for other in &waits {
+            jobs[*other].dependents.push(job);
+        }
         jobs.push(Job { waits, dependents: vec![], ms: costs[job], slots: task.cpu_milli });
     }
     jobs

@@ -330,7 +330,7 @@ fn changed_lines_are_counted_up_to_the_tree_or_the_index_and_only_of_a_few_small
     assert_eq!(count(None, Mode::All), None, "nobody reads so much");
     git.remove("large.txt");
     for n in 0..200 {
-        git.write(&format!("many/{n}"), "1\n");
+        git.write(format!("many/{n}"), "1\n");
     }
     assert_eq!(count(None, Mode::All), None, "nor so many");
 }

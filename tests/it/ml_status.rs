@@ -90,7 +90,7 @@ fn a_damaged_model_is_told_ignored_and_made_anew() {
     let scratch = repository();
     run(&scratch, 3);
     let model = scratch.path(".wf/ml/model");
-    for bytes in [&b"rubbish"[..], b"", b"wfmodel1\0\0\0\0\xff\xff\xff\xff"] {
+    for bytes in [&b"rubbish"[..], b"", b"wfmodel2\0\0\0\0\xff\xff\xff\xff"] {
         fs::create_dir_all(model.parent().unwrap()).unwrap();
         fs::write(&model, bytes).unwrap();
         let said = wf(&scratch, &["ml", "status", "--json"]);

@@ -192,7 +192,7 @@ fn the_state_of_the_checkout_and_of_the_cache_is_noticed() {
     }
     let (there, aside) = (scratch.path(".git"), scratch.path(".wf/aside"));
     std::fs::rename(&there, &aside).unwrap();
-    let copied = std::process::Command::new("cp").arg("-R").args([&aside, &there]).status().unwrap();
+    let copied = scratch.command(&scratch.root, "cp").arg("-R").args([&aside, &there]).status().unwrap();
     assert!(copied.success() && there.metadata().unwrap().created().unwrap() > made);
     scratch.write("b.txt", "3");
     assert_eq!(noticed(&[]), (json!(true), json!(666)));

@@ -94,7 +94,7 @@ mod tests {
     use crate::history::ChosenBy;
 
     fn learned(trained_at: i64, runs: u64, fitted_runs: u64) -> Learned {
-        let progress = Progress { trained_at, runs, fitted_runs, ..Progress::default() };
+        let progress = Progress { runs, fitted_runs, trained_at, ..Progress::default() };
         Learned { progress, ..Learned::default() }
     }
 
