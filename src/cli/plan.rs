@@ -9,7 +9,7 @@ use super::outline;
 use super::prepared::{self, Keys, Ready};
 use super::reuse;
 use crate::engine::reuse::Foretold;
-use crate::engine::{self, Outlined, Outlook};
+use crate::engine::{Outlined, Outlook};
 use crate::event::{Decision, EventKind, PlannedStage, PlannedStep, Predicted};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -63,7 +63,7 @@ pub fn run(args: &PlanArgs, cx: &Context) -> Result<Exit, Failure> {
 fn outlined(ready: &mut Ready, forecast: &Forecast, cx: &Context) -> Outlined {
     let predicts = ready.prepared.past && ready.request.settings.ml_optimize;
     let state = cx.state_for_reading(&ready.config).ok().filter(|_| predicts);
-    let about = || engine::circumstances(&ready.prepared, &super::machine::machine(cx), &engine::Clock::utc());
+    let about = || ready.circumstances(cx);
     let mut outlook = Outlook::new(state.zip(Some(Arc::clone(&ready.prepared.recorded))));
     let is_known = |at: usize| forecast.of(at).is_some_and(|told| matches!(told.predicted, Predicted::Hit { .. }));
     let (outlined, notes) = Outlined::of(&ready.prepared, &ready.request, &mut outlook, about, is_known);

@@ -9,8 +9,10 @@ use crate::base::StepId;
 use crate::config::{ConfigError, ConfigErrors};
 use crate::engine::{self, Inputs, PrepareError, Prepared};
 use crate::event::{EventKind, WarningCode};
+use crate::history::lock::last_held;
 use crate::history::{self, StateDir};
 use crate::plan::RunRequest;
+use crate::predict::Circumstances;
 use crate::report::RunView;
 use crate::report::view::State;
 use std::collections::BTreeSet;
@@ -25,6 +27,16 @@ pub struct Ready {
     pub prepared: Prepared,
     /// The cache, if keys are asked for.
     pub cache: Option<reuse::Opening>,
+}
+
+impl Ready {
+    /// What is known of a run that would begin now.
+    pub fn circumstances(&self, cx: &Context) -> Circumstances {
+        let state = cx.state_for_reading(&self.config).ok();
+        let before = state.and_then(|state| last_held(&state, &self.config.root));
+        let noticed = engine::noticed(self.config.repo.as_ref().ok(), &self.prepared.change, before);
+        engine::circumstances(&self.prepared, &super::machine::machine(cx), &engine::Clock::utc(), noticed)
+    }
 }
 
 /// Whether keys of steps will be asked for. They cost a look at every file.

@@ -23,6 +23,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
     // A step of a run in this very worktree calls us: waiting for that run would be waiting for ourselves.
     let nested = cx.env.get("WF_RUN").is_some() && cx.env.get("WF_ROOT") == Some(first.config.root.as_os_str());
     let (lock, waited) = hold(&state, &first, nested, args.no_wait, cx)?;
+    let before = lock.before();
     // Another run may have changed files and recorded evidence while this one waited.
     let mut ready = if waited { prepared::prepare(&args.decide, Keys::Yes, cx)? } else { first };
     // Named only now: runs that waited are in the order in which they ran.
@@ -37,7 +38,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
     let setup = Setup::new(guard, masker.clone());
     let options = options(args, &ready, cx);
     let state_root = state.root().to_owned();
-    let here = cx.clone();
+    let (here, there) = (cx.clone(), cx.clone());
     let run_id = id.clone();
     let env = cx.inherited();
     let reuse = super::reuse::open(&mut ready, &id, &env, cx)?;
@@ -71,6 +72,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
         ci: cx.env.flag("CI"),
         seed: u64::from(std::process::id()) ^ clock_seed(),
         still_at: Box::new(move |head| still_at(&here, head)),
+        notice: Box::new(move |change| engine::noticed(there.discover().ok().as_ref(), change, before)),
         prepared: ready.prepared,
     };
     let finished = guarded(|| engine::run(run, || Executor::new(setup)))

@@ -22,4 +22,4 @@ pub use job::inherited;
 pub use outlined::Outlined;
 pub use outlook::Outlook;
 pub use prepare::{Inputs, PrepareError, Prepared, base_commit, changed_lists, committed, prepare, walk};
-pub use run::{Finished, Run, Sinks, circumstances, run};
+pub use run::{Finished, LookUp, Run, Sinks, circumstances, noticed, run};

@@ -3,7 +3,7 @@
 use super::expect::{UNKNOWN_MS, at_once, jobs, runs_anyway};
 use super::{Outlook, Prepared};
 use crate::config::show::serde_word;
-use crate::event::{EventKind, Expected, ExpectedStep, Interval};
+use crate::event::{EventKind, Expected, ExpectedStep, Interval, Noticed};
 use crate::plan::RunRequest;
 use crate::predict::Circumstances;
 use crate::schedule::list::Job;
@@ -23,6 +23,7 @@ pub struct Outlined {
     /// Slots, in thousandths.
     pub slots: u32,
     jobs: Vec<Job>,
+    noticed: Noticed,
 }
 
 impl Outlined {
@@ -41,11 +42,12 @@ impl Outlined {
         let (tasks, at) = tasks(&prepared.plan, sequential, |_| UNKNOWN_MS, |_| Lookup::None);
         let runs = |task: &usize| runs_anyway(&tasks[*task]) && !is_known(at[*task]);
         let open: Vec<usize> = (0..tasks.len()).filter(runs).collect();
-        let steps = open.iter().map(|task| outlook.of(prepared.plan.graph.step(at[*task])));
+        outlook.notice_reused((0..tasks.len()).filter(|task| is_known(at[*task])).count(), open.len());
+        let steps = open.iter().map(|task| outlook.of(&prepared.plan.graph.step(at[*task]).id, 1));
         let steps: Vec<ExpectedStep> = steps.collect();
         let means: Vec<Option<u64>> = steps.iter().map(|step| step.span.map(|_| step.mean_ms)).collect();
         let jobs = jobs(&tasks, &open, &costs(&means));
-        (Self { steps, slots: at_once.saturating_mul(1_000), jobs }, notes)
+        (Self { steps, slots: at_once.saturating_mul(1_000), jobs, noticed: outlook.noticed() }, notes)
     }
 
     /// Is enough known to say when it would be over? At least half of the steps.
@@ -72,6 +74,7 @@ impl Outlined {
             run: outline.run,
             critical_ms: outline.critical_ms,
             work_ms: outline.work_ms,
+            noticed: self.noticed,
             steps: self.steps.clone(),
         }
     }

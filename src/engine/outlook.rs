@@ -2,7 +2,8 @@
 //!
 //! Read only when somebody asks: a run that starts nothing never does. Does not know how durations and failures are learned.
 
-use crate::event::{EventKind, ExpectedStep, FallbackCode, Interval};
+use crate::base::StepId;
+use crate::event::{EventKind, ExpectedStep, FallbackCode, Interval, Noticed};
 use crate::graph::Step;
 use crate::history::{Learned, Recorded, StateDir};
 use crate::predict::Circumstances;
@@ -22,13 +23,18 @@ pub struct Outlook {
     /// It knows more than the file.
     is_news: bool,
     /// Says when what was learned is kept, or why it could not be.
-    kept: Option<mpsc::Receiver<std::io::Result<()>>>,
+    kept: Option<mpsc::Receiver<std::io::Result<bool>>>,
 }
 
 impl Outlook {
     /// Of the runs that are recorded there. Without them nothing is known of anything.
     pub fn new(past: Option<(StateDir, Arc<Recorded>)>) -> Self {
         Self { past, ..Self::default() }
+    }
+
+    /// Of what was learned already, for a run under these circumstances.
+    pub fn knowing(learned: Learned, about: Circumstances) -> Self {
+        Self { about, learned: Some(Arc::new(learned)), ..Self::default() }
     }
 
     /// Reads what was learned, and learns of the runs since, for a run under these circumstances. Says what could not be read.
@@ -46,11 +52,24 @@ impl Outlook {
         problem.map(told).into_iter().collect()
     }
 
-    /// What is expected of a step.
-    pub fn of(&self, step: &Step) -> ExpectedStep {
-        let id = step.id.as_str();
+    /// What was found out for it.
+    pub fn noticed(&self) -> Noticed {
+        let reused_milli = self.about.reused.map(|share| (share * 1_000.0).round() as u32);
+        Noticed { lines: self.about.changed_lines, cold: self.about.cold, reused_milli }
+    }
+
+    /// So many steps are reused, and so many run, as far as is known by now.
+    pub(super) fn notice_reused(&mut self, reused: usize, run: usize) {
+        // As it is told, so that what is learned later was what is asked now.
+        let milli = (reused * 1_000).checked_div(reused + run);
+        self.about.reused = milli.map(|milli| milli as f32 / 1_000.0);
+    }
+
+    /// What is expected of an attempt of a step: 1, 2, …
+    pub fn of(&self, step: &StepId, attempt: u32) -> ExpectedStep {
+        let id = step.as_str();
         let learned = self.learned.as_deref();
-        let estimate = learned.and_then(|learned| learned.durations.predict(id, &self.about));
+        let estimate = learned.and_then(|learned| learned.durations.predict(id, &self.about, attempt));
         // What was never seen is not guessed at: others of its kind say little of it.
         let estimate = estimate.filter(|estimate| estimate.samples > 0);
         let span = estimate.map(|estimate| Interval {
@@ -60,7 +79,7 @@ impl Outlook {
         });
         let risk = learned.map_or(0.0, |learned| learned.failures.risk(id, &self.about).probability);
         ExpectedStep {
-            step: step.id.clone(),
+            step: step.clone(),
             span,
             mean_ms: estimate.map_or(0, |estimate| ms(estimate.mean)),
             samples: estimate.map_or(0, |estimate| estimate.samples),
@@ -88,9 +107,9 @@ impl Outlook {
             let written = if due {
                 let mut fitted = (*learned).clone();
                 fitted.fit(now);
-                fitted.write(&state)
+                fitted.keep(&state)
             } else {
-                learned.write(&state)
+                learned.keep(&state)
             };
             // Nobody may wait for it any more.
             let _ = tell.send(written);

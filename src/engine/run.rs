@@ -21,7 +21,7 @@ use crate::history::{self, LogWriter, RunRef, StateDir};
 use crate::plan::RunRequest;
 use crate::report::{RunView, Sink};
 use crate::schedule::{self, Capacity, Effect, Input, Lookup, Rules, Scheduler};
-pub use first::circumstances;
+pub use first::{LookUp, circumstances, noticed};
 use first::{changes, started};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::mem::ManuallyDrop;
@@ -74,6 +74,8 @@ pub struct Run<'a> {
     pub seed: u64,
     /// Asked once at the end of a run that began on a clean tree: is it still exactly this commit?
     pub still_at: StillAt,
+    /// Asked at most once, when something runs and it is to be said how long that takes.
+    pub notice: LookUp,
     /// The cache, if it is to be asked.
     pub reuse: Option<Arc<Reuse>>,
     /// Where earlier runs are recorded.
@@ -172,6 +174,7 @@ impl Loop {
             ci,
             seed,
             still_at,
+            notice,
             reuse,
             past,
             ai,
@@ -199,7 +202,7 @@ impl Loop {
             .map(|(state, recorded)| std::thread::spawn(move || history::durations(&state, &recorded)));
         let outlook = Outlook::new(past);
         let order = expect::slots(sequential, jobs);
-        let expecting = Expecting::new(outlook, &request.settings, order, &started, list.len());
+        let expecting = Expecting::new(outlook, &request.settings, order, &started, notice, list.len());
         let common = Common {
             root,
             run: id.to_string(),

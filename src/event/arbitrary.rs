@@ -3,7 +3,7 @@
 
 use super::{
     Because, CancelReason, Decision, Event, EventKind, Evidence, Expected, ExpectedStep, FORMAT, FallbackCode,
-    Interval, Machine, Miss, NotCached, NotStored, Outcome, Place, PlannedStage, PlannedStep, Reused, RunRule,
+    Interval, Machine, Miss, NotCached, NotStored, Noticed, Outcome, Place, PlannedStage, PlannedStep, Reused, RunRule,
     RunStarted, RunStatus, SEMANTICS, SkipReason, StepFinished, Usage, WarningCode,
 };
 use crate::base::{BlobRef, Digest, RepoPath, RunId, StepId};
@@ -108,21 +108,29 @@ fn planned() -> BoxedStrategy<PlannedStep> {
         .boxed()
 }
 
+fn span() -> BoxedStrategy<Option<Interval>> {
+    option::of((any::<u64>(), any::<u64>(), any::<u64>()))
+        .prop_map(|span| span.map(|(ms, low_ms, high_ms)| Interval { ms, low_ms, high_ms }))
+        .boxed()
+}
+
 fn expected() -> BoxedStrategy<Expected> {
-    let span = || {
-        option::of((any::<u64>(), any::<u64>(), any::<u64>()))
-            .prop_map(|span| span.map(|(ms, low_ms, high_ms)| Interval { ms, low_ms, high_ms }))
-    };
     let step = (id(), span(), any::<u64>(), any::<u32>(), any::<u32>()).prop_map(
         |(step, span, mean_ms, samples, risk_milli)| ExpectedStep { step, span, mean_ms, samples, risk_milli },
     );
-    ((text(), text()), span(), any::<u64>(), any::<u64>(), vec(step, 0..3))
-        .prop_map(|((strategy, level), run, critical_ms, work_ms, steps)| Expected {
+    let noticed = any::<(Option<u32>, Option<bool>, Option<u32>)>().prop_map(|(lines, cold, reused_milli)| Noticed {
+        lines,
+        cold,
+        reused_milli,
+    });
+    ((text(), text()), span(), any::<u64>(), any::<u64>(), noticed, vec(step, 0..3))
+        .prop_map(|((strategy, level), run, critical_ms, work_ms, noticed, steps)| Expected {
             strategy,
             level,
             run,
             critical_ms,
             work_ms,
+            noticed,
             steps,
         })
         .boxed()
@@ -273,8 +281,8 @@ fn changes() -> BoxedStrategy<EventKind> {
         },
     );
     let class = (text(), text(), vec(text(), 0..3), proptest::collection::btree_map(text(), any::<usize>(), 0..3));
-    (base, any::<usize>(), vec(file, 0..4), class, any::<u64>())
-        .prop_map(|(base, total, files, (change_type, impact, impact_because, categories), lines)| EventKind::Changes {
+    (base, any::<usize>(), vec(file, 0..4), class)
+        .prop_map(|(base, total, files, (change_type, impact, impact_because, categories))| EventKind::Changes {
             base,
             total,
             files,
@@ -282,7 +290,6 @@ fn changes() -> BoxedStrategy<EventKind> {
             impact,
             impact_because,
             categories,
-            lines,
         })
         .boxed()
 }
@@ -323,29 +330,27 @@ pub fn later() -> BoxedStrategy<EventKind> {
             wall_ms
         }),
     ];
-    let step = prop_oneof![
-        (id(), any::<u32>()).prop_map(|(step, attempt)| K::StepStarted { step, attempt }),
-        (id(), any::<u32>(), any::<u64>(), text()).prop_map(|(step, attempt, bytes, tail)| K::StepOutput {
-            step,
-            attempt,
-            bytes,
-            tail
-        }),
-        (id(), any::<(u64, u64, u64)>()).prop_map(|(step, (cpu_ms, memory_bytes, disk_bytes))| K::StepSample {
-            step,
-            cpu_ms,
-            memory_bytes,
-            disk_bytes
-        }),
-        (id(), text(), any::<u64>()).prop_map(|(step, phase, wall_ms)| K::StepPhase { step, phase, wall_ms }),
-        finished().prop_map(|end| K::StepFinished(Box::new(end))),
-        (id(), any::<u32>(), any::<u64>()).prop_map(|(step, attempt, after_ms)| K::StepRetrying {
-            step,
-            attempt,
-            after_ms
-        }),
-        cancelled(),
-    ];
+    let step =
+        prop_oneof![
+            (id(), any::<u32>()).prop_map(|(step, attempt)| K::StepStarted { step, attempt }),
+            (id(), any::<u32>(), any::<u64>(), text()).prop_map(|(step, attempt, bytes, tail)| K::StepOutput {
+                step,
+                attempt,
+                bytes,
+                tail
+            }),
+            (id(), any::<(u64, u64, u64)>()).prop_map(|(step, (cpu_ms, memory_bytes, disk_bytes))| K::StepSample {
+                step,
+                cpu_ms,
+                memory_bytes,
+                disk_bytes
+            }),
+            (id(), text(), any::<u64>()).prop_map(|(step, phase, wall_ms)| K::StepPhase { step, phase, wall_ms }),
+            finished().prop_map(|end| K::StepFinished(Box::new(end))),
+            (id(), any::<u32>(), any::<u64>(), span())
+                .prop_map(|(step, attempt, after_ms, expected)| K::StepRetrying { step, attempt, after_ms, expected }),
+            cancelled(),
+        ];
     prop_oneof![3 => run, 3 => step, 1 => reuse()].boxed()
 }
 

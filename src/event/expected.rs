@@ -17,8 +17,34 @@ pub struct Expected {
     pub critical_ms: Millis,
     /// All their time together.
     pub work_ms: Millis,
+    /// What was only found out to expect something.
+    #[serde(default, skip_serializing_if = "Noticed::is_empty")]
+    pub noticed: Noticed,
     /// The steps.
     pub steps: Vec<ExpectedStep>,
+}
+
+/// What is only found out about a run once something is to be expected of it: a run that starts nothing does not pay for
+/// it. Nothing is known of what is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Noticed {
+    /// Lines added and removed since the base.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lines: Option<u32>,
+    /// Was nothing run in this checkout before, so that build folders are empty?
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cold: Option<bool>,
+    /// Of the steps of which it was known by then, how many were reused and not run, in thousandths.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reused_milli: Option<u32>,
+}
+
+impl Noticed {
+    /// Is nothing known?
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A time that is expected, and between what it lies in four of five cases.

@@ -14,7 +14,7 @@ mod predicted;
 mod reason;
 mod reuse;
 
-pub use expected::{Expected, ExpectedStep, Interval};
+pub use expected::{Expected, ExpectedStep, Interval, Noticed};
 pub use machine::Machine;
 pub use outcome::{Outcome, OutcomeKind, RunStatus, StopHow, Usage};
 pub use place::Place;
@@ -70,9 +70,6 @@ pub enum EventKind {
         /// How many changed paths are in each category; the empty name counts those in none.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         categories: BTreeMap<String, usize>,
-        /// Lines added and removed in all. 0: unknown, because counting them would mean reading every changed file.
-        #[serde(default, skip_serializing_if = "is_zero")]
-        lines: u64,
     },
     /// What will run, what will not, and why.
     Planned {
@@ -184,6 +181,9 @@ pub enum EventKind {
         attempt: u32,
         /// When, from now.
         after_ms: Millis,
+        /// How long that is expected to take, if anything is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expected: Option<Interval>,
     },
     /// A step that was planned to run will not.
     StepCancelled {
@@ -254,11 +254,6 @@ pub struct RunStarted {
     /// On what.
     #[serde(default, skip_serializing_if = "Machine::is_unknown")]
     pub machine: Machine,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-fn is_zero(n: &u64) -> bool {
-    *n == 0
 }
 
 /// One step of a plan, as the log keeps it.

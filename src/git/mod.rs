@@ -17,6 +17,7 @@ mod history;
 mod ignore;
 mod index;
 mod libgit;
+mod lines;
 mod listed;
 mod listing;
 mod look;
@@ -129,6 +130,11 @@ impl Repo {
     /// The root of the *main* working tree, which linked ones share; a bare repository's git folder where there is none.
     pub fn main_root(&self) -> &Path {
         &self.main_root
+    }
+
+    /// When this checkout was made, as far as the file system remembers: its `.git` has been there since.
+    pub fn made(&self) -> Option<std::time::SystemTime> {
+        self.root.join(".git").symlink_metadata().ok()?.created().ok()
     }
 
     /// A person's own attribute rules, as far as a configuration names the file.

@@ -2,7 +2,7 @@
 //!
 //! Does not know: what they are good for; see [`crate::predict`].
 
-use crate::event::{EventKind, Machine, RunStarted};
+use crate::event::{EventKind, Machine, Noticed, RunStarted};
 use crate::predict::Circumstances;
 
 /// At most so many changed paths are kept of a run: more of them tell no more of it.
@@ -10,14 +10,13 @@ pub(super) const PATHS: usize = 200;
 
 /// What a run's changes tell of its circumstances. `unknown`, as events say, is empty here.
 pub(super) fn changed(kind: &EventKind) -> Option<Circumstances> {
-    let EventKind::Changes { total, files, change_type, impact, categories, lines, .. } = kind else { return None };
+    let EventKind::Changes { total, files, change_type, impact, categories, .. } = kind else { return None };
     let known = |word: &String| if word == "unknown" { String::new() } else { word.clone() };
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     Some(Circumstances {
         change_type: known(change_type),
         impact: known(impact),
         files: count(*total),
-        lines: u32::try_from(*lines).unwrap_or(u32::MAX),
         categories: categories.iter().map(|(name, n)| (name.clone(), count(*n))).collect(),
         paths: files.iter().take(PATHS).map(|file| file.path.to_string()).collect(),
         ..Circumstances::default()
@@ -25,26 +24,33 @@ pub(super) fn changed(kind: &EventKind) -> Option<Circumstances> {
 }
 
 /// All that is known of a run's circumstances. `None`: nothing but when it began.
-pub(super) fn circumstances(head: &RunStarted, changed: Option<Circumstances>) -> Option<Circumstances> {
-    if changed.is_none() && head.machine.is_unknown() {
+pub(super) fn circumstances(
+    head: &RunStarted,
+    changed: Option<Circumstances>,
+    noticed: Noticed,
+) -> Option<Circumstances> {
+    if changed.is_none() && head.machine.is_unknown() && noticed.is_empty() {
         return None;
     }
-    Some(on(&head.machine, &head.started_at, changed.unwrap_or_default()))
+    Some(on(&head.machine, &head.started_at, noticed, changed.unwrap_or_default()))
 }
 
-fn on(machine: &Machine, started_at: &str, changed: Circumstances) -> Circumstances {
+fn on(machine: &Machine, started_at: &str, noticed: Noticed, changed: Circumstances) -> Circumstances {
     Circumstances {
         cores: machine.cores,
         load: machine.load,
         runner: machine.runner.clone(),
         at: started_at.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_second),
+        changed_lines: noticed.lines,
+        cold: noticed.cold,
+        reused: noticed.reused_milli.map(|milli| milli as f32 / 1_000.0),
         ..changed
     }
 }
 
 /// The circumstances of a run that begins on this machine at this time (UTC, RFC 3339), with these changes.
-pub fn circumstances_of(machine: &Machine, started_at: &str, changes: &EventKind) -> Circumstances {
-    on(machine, started_at, changed(changes).unwrap_or_default())
+pub fn circumstances_of(machine: &Machine, started_at: &str, changes: &EventKind, noticed: Noticed) -> Circumstances {
+    on(machine, started_at, noticed, changed(changes).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -52,7 +58,7 @@ mod tests {
     use super::*;
     use crate::base::RepoPath;
     use crate::change::{Base, ChangedFile, Status, Where};
-    use crate::event::Event;
+    use crate::event::{Event, Expected};
     use crate::history::Row;
     use crate::history::facts::Fold;
     use crate::history::samples;
@@ -86,8 +92,19 @@ mod tests {
             impact: word.into(),
             impact_because: vec![],
             categories: [("code".to_owned(), 3_999), (String::new(), 1)].into(),
-            lines: 12,
         }
+    }
+
+    fn expected(lines: u32) -> EventKind {
+        EventKind::Expected(Box::new(Expected {
+            strategy: "balanced".into(),
+            level: "balanced".into(),
+            run: None,
+            critical_ms: 0,
+            work_ms: 0,
+            noticed: Noticed { lines: Some(lines), cold: Some(lines > 0), reused_milli: Some(250) },
+            steps: vec![],
+        }))
     }
 
     #[test]
@@ -101,8 +118,8 @@ mod tests {
         let all = circumstances_of(&fold(vec![head.clone(), changes(500, "mixed")])).unwrap();
         assert_eq!((all.cores, all.load, all.runner.as_str(), all.at), (4, 0.25, "box", 1_767_225_610));
         assert_eq!(
-            (all.change_type.as_str(), all.impact.as_str(), all.files, all.lines),
-            ("mixed", "mixed", 4_000, 12)
+            (all.change_type.as_str(), all.impact.as_str(), all.files, all.changed_lines),
+            ("mixed", "mixed", 4_000, None)
         );
         assert_eq!((all.paths.len(), all.paths[199].as_str()), (PATHS, "src/199.rs"));
         assert_eq!((all.categories["code"], all.categories[""]), (3_999, 1));
@@ -110,6 +127,10 @@ mod tests {
         assert_eq!((unknown.change_type.as_str(), unknown.impact.as_str(), unknown.cores), ("", "", 0));
         assert_eq!(circumstances_of(&fold(vec![head])).unwrap().files, 0, "a machine alone is something");
         assert_eq!(circumstances_of(&fold(vec![samples::started()])), None);
+        let counted = circumstances_of(&fold(vec![samples::started(), changes(1, "mixed"), expected(7), expected(0)]));
+        let counted = counted.unwrap();
+        let noticed = (counted.changed_lines, counted.cold, counted.reused);
+        assert_eq!(noticed, (Some(0), Some(false), Some(0.25)), "what was said last counts");
     }
 
     #[test]

@@ -23,7 +23,13 @@ pub fn table(runs: &[(RunFacts, Vec<StepTime>)]) -> Table {
             // More steps than fit are more than any database holds.
             let Ok(item) = u32::try_from(item) else { continue };
             let seconds = Some(time.wall_ms as f64 / 1_000.0);
-            rows.push(Row { item, seconds, failed: Some(!time.passed), circumstances: about.clone() });
+            rows.push(Row {
+                item,
+                seconds,
+                failed: Some(!time.passed),
+                attempt: time.attempt,
+                circumstances: about.clone(),
+            });
         }
         let began = facts.started_at.parse::<jiff::Timestamp>().ok();
         let time = began.map(|began| began.as_second() as f64);
@@ -47,6 +53,7 @@ mod tests {
             wall_ms,
             cpu_ms: 0,
             passed,
+            attempt: 1,
         };
         let about = Circumstances { files: 3, ..Circumstances::default() };
         let first = RunFacts { circumstances: Some(about.clone()), ..samples::facts("1") };

@@ -7,7 +7,8 @@
 use super::circumstances::{changed, circumstances};
 use crate::base::{Digest, Millis, RunId, StepId};
 use crate::event::{
-    Decision, Event, EventKind, Evidence, Outcome, Place, PlannedStep, RunStarted, RunStatus, SkipReason, Usage,
+    Decision, Event, EventKind, Evidence, Noticed, Outcome, Place, PlannedStep, RunStarted, RunStatus, SkipReason,
+    Usage,
 };
 use crate::event::{NotStored, StepFinished, WarningCode};
 use crate::key::Key;
@@ -157,6 +158,7 @@ pub struct Fold {
     expected: HashMap<StepId, Millis>,
     reused: HashMap<usize, Millis>,
     changed: Option<Circumstances>,
+    noticed: Noticed,
     failed: usize,
     cancelled: usize,
     tree_changed: bool,
@@ -187,6 +189,10 @@ impl Fold {
             EventKind::Expected(told) => {
                 let spans = told.steps.iter().filter_map(|step| Some((step.step.clone(), step.span?.ms)));
                 self.expected.extend(spans);
+                self.noticed = told.noticed;
+            }
+            EventKind::StepRetrying { step, expected: Some(span), .. } => {
+                self.expected.insert(step.clone(), span.ms);
             }
             EventKind::StepFinished(end) => self.finished(event.at_ms, end),
             EventKind::StepCancelled { .. } => self.cancelled += 1,
@@ -233,7 +239,7 @@ impl Fold {
     /// The rows: the run first. `None` when the log had no head.
     pub fn rows(self) -> Option<Vec<Row>> {
         let tainted = self.after_allowed_failures();
-        let Self { head, planned, at, attempts, reused, changed, .. } = self;
+        let Self { head, planned, at, attempts, reused, changed, noticed, .. } = self;
         let head = head?;
         let (mut rows, mut trusted) = (Vec::with_capacity(attempts.len() + reused.len()), 0);
         let ran = attempts.iter().map(|attempt| &attempt.step).collect::<HashSet<_>>().len();
@@ -262,7 +268,7 @@ impl Fold {
                 }));
             }
         }
-        let circumstances = circumstances(&head, changed);
+        let circumstances = circumstances(&head, changed, noticed);
         let facts = RunFacts {
             run: head.run,
             started_at: head.started_at,

@@ -4,6 +4,10 @@
 //! nothing at its end; the next one that needs predictions first learns of the runs since. Does not know how to learn; that
 //! is `predict`.
 
+mod keep;
+
+pub use keep::ModelLock;
+
 use super::db::AttemptRow;
 use super::{AttemptFact, Recorded, RecordedRun, Row, RunFacts, StateDir, open};
 use crate::base::{Millis, RunId, StepId};
@@ -18,7 +22,7 @@ use std::io::{self, Read as _};
 use std::path::PathBuf;
 
 /// The format that this wf writes, and the only one it reads.
-const MAGIC: &[u8; 8] = b"wfmodel1";
+const MAGIC: &[u8; 8] = b"wfmodel2";
 /// Magic, CRC-32 of all that follows, how long the first part is.
 const HEAD: usize = 16;
 /// More is not read: ten thousand steps take a tenth of it.
@@ -54,6 +58,8 @@ pub struct Progress {
     pub fitted_at: i64,
     /// After how many runs that was.
     pub fitted_runs: u64,
+    /// When all of it was learned anew (`wf ml train`), in seconds since 1970. 0: never; run by run.
+    pub trained_at: i64,
     seen: BTreeSet<RunId>,
 }
 
@@ -71,6 +77,7 @@ pub struct LastRun {
 /// An attempt, as far as something is learned of it.
 struct Attempted<'a> {
     step: &'a StepId,
+    attempt: u32,
     outcome: &'a Outcome,
     last: bool,
     wall_ms: Millis,
@@ -81,14 +88,30 @@ struct Attempted<'a> {
 impl<'a> From<&'a AttemptFact> for Attempted<'a> {
     fn from(it: &'a AttemptFact) -> Self {
         let peak_bytes = it.usage.memory_bytes;
-        Self { step: &it.step, outcome: &it.outcome, last: it.last, wall_ms: it.wall_ms, peak_bytes, key: it.key }
+        Self {
+            step: &it.step,
+            attempt: it.attempt,
+            outcome: &it.outcome,
+            last: it.last,
+            wall_ms: it.wall_ms,
+            peak_bytes,
+            key: it.key,
+        }
     }
 }
 
 impl<'a> From<&'a AttemptRow> for Attempted<'a> {
     fn from(it: &'a AttemptRow) -> Self {
         let peak_bytes = it.usage.memory_bytes;
-        Self { step: &it.step, outcome: &it.outcome, last: it.last, wall_ms: it.wall_ms, peak_bytes, key: it.key }
+        Self {
+            step: &it.step,
+            attempt: it.attempt,
+            outcome: &it.outcome,
+            last: it.last,
+            wall_ms: it.wall_ms,
+            peak_bytes,
+            key: it.key,
+        }
     }
 }
 
@@ -171,20 +194,6 @@ impl Learned {
         read().map_or_else(|| (Self::default(), Some(LearnedError::Foreign(place(state)))), |learned| (learned, None))
     }
 
-    /// Keeps it, whole or not at all.
-    ///
-    /// # Errors
-    /// Whatever the file system says.
-    pub fn write(&self, state: &StateDir) -> io::Result<()> {
-        let path = place(state);
-        open::folder(path.parent().unwrap_or(state.root()))?;
-        let first = postcard::to_stdvec(&(&self.last, &self.progress)).map_err(io::Error::other)?;
-        let rest = postcard::to_stdvec(&(&self.durations, &self.failures)).map_err(io::Error::other)?;
-        let len = u32::try_from(first.len()).map_err(io::Error::other)?.to_le_bytes();
-        let body = [&len[..], &first, &rest].concat();
-        open::whole(&path, &[&MAGIC[..], &crc32fast::hash(&body).to_le_bytes(), &body].concat(), true)
-    }
-
     /// Learns of every recorded run that was not learned of yet and is over, oldest first. Says how many those were.
     pub fn catch_up(&mut self, recorded: &Recorded) -> usize {
         let is_new = |run: &&RecordedRun| !run.live && !self.progress.seen.contains(&run.facts.run);
@@ -224,7 +233,8 @@ impl Learned {
             self.progress.samples += 1;
             let passed = attempt.outcome.passed();
             if passed {
-                self.durations.learn(attempt.step.as_str(), about, attempt.wall_ms as f64 / 1_000.0);
+                let seconds = attempt.wall_ms as f64 / 1_000.0;
+                self.durations.learn(attempt.step.as_str(), about, attempt.attempt, seconds);
             }
             let last =
                 self.last.entry(attempt.step.clone()).or_insert(LastRun { passed_ms: None, peak_bytes: 0, key: None });

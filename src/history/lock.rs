@@ -8,8 +8,8 @@ use crate::base::Digest;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 const POLL: Duration = Duration::from_millis(50);
 
@@ -29,6 +29,19 @@ pub struct Holder {
 pub struct WorktreeLock {
     /// None: a wf above this one holds it.
     file: Option<File>,
+    before: Option<SystemTime>,
+}
+
+/// When a worktree was held last, for it or for what was in its place before it. None: never, as far as this state folder
+/// knows.
+pub fn last_held(state: &StateDir, worktree: &Path) -> Option<SystemTime> {
+    place(state, worktree).symlink_metadata().ok()?.modified().ok()
+}
+
+fn place(state: &StateDir, worktree: &Path) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt as _;
+    let name = Digest::of_bytes(worktree.as_os_str().as_bytes()).short();
+    state.locks().join(format!("{name}.lock"))
 }
 
 /// What became of a try.
@@ -47,17 +60,16 @@ impl WorktreeLock {
     /// # Errors
     /// When the lock file cannot be opened or written.
     pub fn try_acquire(state: &StateDir, worktree: &Path, me: &Holder, nested: bool) -> io::Result<Attempt> {
-        use std::os::unix::ffi::OsStrExt as _;
-        let name = Digest::of_bytes(worktree.as_os_str().as_bytes()).short();
         open::folder(&state.locks())?;
-        let mut file = open::update(&state.locks().join(format!("{name}.lock")))?;
+        let before = last_held(state, worktree);
+        let mut file = open::update(&place(state, worktree))?;
         match file.try_lock() {
             Ok(()) => {
                 file.set_len(0)?;
                 file.write_all(&serde_json::to_vec(me)?)?;
-                Ok(Attempt::Held(Self { file: Some(file) }))
+                Ok(Attempt::Held(Self { file: Some(file), before }))
             }
-            Err(TryLockError::WouldBlock) if nested => Ok(Attempt::Held(Self { file: None })),
+            Err(TryLockError::WouldBlock) if nested => Ok(Attempt::Held(Self { file: None, before })),
             Err(TryLockError::WouldBlock) => {
                 let mut text = Vec::new();
                 file.rewind()?;
@@ -66,6 +78,11 @@ impl WorktreeLock {
             }
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    /// When it was held last before: see [`last_held`].
+    pub fn before(&self) -> Option<SystemTime> {
+        self.before
     }
 
     /// Takes a worktree, waiting as long as it takes: it blocks its thread, and a signal ends the process as usual. `on_wait` is
@@ -135,6 +152,21 @@ mod tests {
         assert!(second.is_ok());
         assert_eq!(told, ["wf run a"]);
         assert!(matches!(attempt("/tree", &a, false), Attempt::Busy(Some(who)) if who == b));
+    }
+
+    #[test]
+    fn when_a_worktree_was_held_last_is_known_before_it_is_held_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&dir.path().join(".wf"), ChosenBy::Default).unwrap();
+        let take = |tree: &str| match WorktreeLock::try_acquire(&state, Path::new(tree), &holder("a"), false).unwrap() {
+            Attempt::Held(lock) => lock.before(),
+            Attempt::Busy(_) => panic!("free"),
+        };
+        assert_eq!((last_held(&state, Path::new("/a")), take("/a")), (None, None));
+        let then = last_held(&state, Path::new("/a"));
+        assert!(then.is_some());
+        assert_eq!(take("/a"), then);
+        assert_eq!(take("/b"), None, "each worktree by itself");
     }
 
     #[test]

@@ -22,8 +22,17 @@ pub struct Circumstances {
     pub impact: String,
     /// How many files changed.
     pub files: u32,
-    /// How many lines were added and removed in all. 0: unknown.
-    pub lines: u32,
+    /// How many lines were added and removed in all. None: nobody counted. (`lines` is what it was called when nobody ever
+    /// did.)
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changed_lines: Option<u32>,
+    /// Was nothing run in this checkout before, so that build folders are empty? None: unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cold: Option<bool>,
+    /// What share of the steps was reused and not run, as far as that was known before the others ran, 0 to 1: what was
+    /// not run built nothing that others could use. None: unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reused: Option<f32>,
     /// Changed files by category.
     pub categories: BTreeMap<String, u32>,
     /// The changed paths, at most the first 1,000.

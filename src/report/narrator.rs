@@ -107,7 +107,7 @@ impl Narrator {
             EventKind::StepStarted { step, attempt } => self.started(&mut text, view, step, *attempt),
             EventKind::StepOutput { step, .. } => self.stream(&mut text, step),
             EventKind::StepFinished(end) => self.finished(&mut text, end),
-            EventKind::StepRetrying { step, attempt, after_ms } => {
+            EventKind::StepRetrying { step, attempt, after_ms, .. } => {
                 let what = format!("attempt {attempt} in {}", look::time(*after_ms));
                 self.step(&mut text, Tone::Warn, "retrying", step, &what);
             }

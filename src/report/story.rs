@@ -113,7 +113,6 @@ impl Story {
                 impact: "medium".into(),
                 impact_because: vec!["1 code file".into()],
                 categories: [("code".into(), 1)].into(),
-                lines: 0,
             },
         );
         story.at(2, EventKind::Planned { steps, stages });
@@ -225,7 +224,10 @@ pub fn eventful() -> Story {
                 ..finished("test@services/a pi")
             },
         )
-        .at(10_001, EventKind::StepRetrying { step: id("test@services/a pi"), attempt: 2, after_ms: 1_000 })
+        .at(
+            10_001,
+            EventKind::StepRetrying { step: id("test@services/a pi"), attempt: 2, after_ms: 1_000, expected: None },
+        )
         .at(11_001, EventKind::StepStarted { step: id("test@services/a pi"), attempt: 2 })
         .finish(
             12_400,

@@ -24,7 +24,7 @@ pub fn strange(view: &RunView) -> Vec<(&StepView, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Event, EventKind, Expected, ExpectedStep, Interval};
+    use crate::event::{Event, EventKind, Expected, ExpectedStep, Interval, Noticed};
     use crate::report::story::{finished, id};
 
     fn view(samples: u32, wall_ms: u64, outcome: Outcome) -> RunView {
@@ -41,6 +41,7 @@ mod tests {
             run: None,
             critical_ms: 10_000,
             work_ms: 10_000,
+            noticed: Noticed::default(),
             steps: vec![expected],
         };
         let end = crate::event::StepFinished { outcome, wall_ms, ..finished("a") };

@@ -161,8 +161,8 @@ fn an_input_that_changes_while_the_step_runs_withholds_the_entry_and_is_named() 
     let world = world(
         "
 steps:
-  - {id: writer, run: 'sleep 0.05; echo more >> src/a.rs', inputs: [docs/]}
-  - {id: reader, run: 'echo reader >> ../trace', inputs: [src/]}
+  - {id: writer, run: 'echo more >> src/a.rs; : > ../wrote', inputs: [docs/]}
+  - {id: reader, run: 'until test -e ../wrote; do sleep 0.01; done; echo reader >> ../trace', inputs: [src/]}
 ",
     );
     let _ = run(&world, &["--jobs", "2"]).passed().says("src/a.rs, which it watches, changed while it ran");

@@ -303,3 +303,34 @@ fn a_file_is_read_as_it_was_at_a_commit() {
     assert_eq!(repo.read_at(&base, &"src".into()).unwrap(), None);
     assert_eq!(repo.read_at(&base, &"nothing/here".into()).unwrap(), None);
 }
+
+#[test]
+fn changed_lines_are_counted_up_to_the_tree_or_the_index_and_only_of_a_few_small_files() {
+    let git = Scratch::seeded();
+    git.write("a.txt", "1\n2\n3\n").write("old.txt", "a\nb\nc\nd\ne\nf\n").commit("base");
+    let base = git.git(&["rev-parse", "HEAD"]);
+    let count = |base: Option<&str>, mode: Mode| {
+        let repo = git.open();
+        let files = repo.changes(base, mode).unwrap().files;
+        repo.changed_lines(base, &files, mode)
+    };
+    assert_eq!(count(None, Mode::All), Some(0));
+    git.write("a.txt", "1\nx\n3\n").commit("two lines");
+    git.git(&["mv", "old.txt", "new.txt"]);
+    git.write("new.txt", "a\nb\nc\nd\ne\nf\ng\n").write("staged.txt", "1\n").git(&["add", "."]);
+    git.write("a.txt", "1\nx\n3\n4\n").write("untracked.txt", "1\n2\n3").write("binary", b"\0\n\n");
+    // a.txt: one removed, two added; new.txt: one more; staged.txt: one; untracked.txt: three.
+    assert_eq!(count(Some(&base), Mode::All), Some(3 + 1 + 1 + 3));
+    assert_eq!(count(None, Mode::All), Some(1 + 1 + 1 + 3));
+    assert_eq!(count(None, Mode::StagedOnly), Some(1 + 1));
+    std::os::unix::fs::symlink("a.txt", git.path("link")).unwrap();
+    assert_eq!(count(None, Mode::StagedOnly), Some(2));
+    assert_eq!(count(None, Mode::All), Some(6), "a symlink has no lines");
+    git.write("large.txt", vec![b'\n'; (1 << 20) + 1]);
+    assert_eq!(count(None, Mode::All), None, "nobody reads so much");
+    git.remove("large.txt");
+    for n in 0..200 {
+        git.write(format!("many/{n}"), "1\n");
+    }
+    assert_eq!(count(None, Mode::All), None, "nor so many");
+}

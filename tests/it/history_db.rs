@@ -167,7 +167,9 @@ fn killed_in_the_middle_and_many_at_once_it_holds_every_run_once() {
         let mut command = command(&scratch, &scratch.root, &["history", "--json", "--last", "1000"]);
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     });
-    let told: Vec<_> = asked.collect::<Vec<_>>().into_iter().map(|child| child.wait_with_output().unwrap()).collect();
+    // All are read at once: who waits to make the database waits for who shows it, and that one for its reader.
+    let told = asked.map(|child| std::thread::spawn(|| child.wait_with_output().unwrap())).collect::<Vec<_>>();
+    let told: Vec<_> = told.into_iter().map(|reader| reader.join().unwrap()).collect();
     for said in &told {
         let err = String::from_utf8_lossy(&said.stderr);
         assert!(!err.contains("warning"), "{err}");

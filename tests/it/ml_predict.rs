@@ -44,3 +44,23 @@ fn steps_and_the_whole_are_predicted_once_something_is_known() {
     let said = wf(&scratch, &["ml", "predict"]).exits(0).out;
     assert_eq!(said, "nothing to run, 3 skipped\n");
 }
+
+#[test]
+fn what_waits_for_a_reused_step_waits_for_what_that_waited_for() {
+    let scratch = Scratch::new();
+    let steps = "steps:\n  - {id: first, run: sleep 0.2, cache: false}\n  \
+                 - {id: known, run: echo, after: [first], inputs: [a.txt]}\n  \
+                 - {id: last, run: sleep 0.3, needs: [known], cache: false}\n";
+    scratch.write(".workflow-config.yaml", steps).write("a.txt", "1").commit("first");
+    for _ in 0..2 {
+        wf(&scratch, &["run", "--all"]).exits(0);
+    }
+    let known = predicted(&scratch, &["--all", "--jobs", "2"]);
+    assert_eq!((&known["reused"], known["expected"]["steps"].as_array().unwrap().len()), (&json!(1), 2), "{known}");
+    let ms = |name: &str| known["expected"][name].as_u64().unwrap();
+    assert!(ms("critical_ms") >= 500, "one after the other: {known}");
+    assert_eq!(ms("critical_ms"), ms("work_ms"));
+    let plan = wf(&scratch, &["plan", "--all", "--json"]).exits(0).out;
+    let plan: Value = serde_json::from_str(&plan).unwrap();
+    assert!(plan["expected"]["critical_ms"].as_u64().unwrap() >= 500, "{plan}");
+}

@@ -45,3 +45,13 @@ fn what_is_no_history_is_refused() {
     let _ = world.wf(&["ml", "replay", "y.csv"]).passed().says("nothing can be measured on this");
     let _ = world.wf(&["ml", "replay"]).exits(2).complains("FILE");
 }
+
+#[test]
+fn predictions_of_many_steps_are_timed_without_a_file() {
+    let world = World::new("");
+    let json = world.wf(&["ml", "replay", "--json", "--predictions"]).passed().out;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let row = &json["sections"][0]["rows"][0]["metrics"];
+    assert_eq!((&row["steps"], &json["sections"][0]["name"]), (&10_000.0.into(), &"predictions".into()));
+    assert!(row["fastest_ms"].as_f64() <= row["median_ms"].as_f64() && row["fastest_ms"].as_f64() > Some(0.0), "{row}");
+}

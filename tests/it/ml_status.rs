@@ -77,8 +77,10 @@ fn what_was_learned_is_shown_and_looking_at_it_changes_nothing() {
         assert!((sum - 1.0).abs() < 1e-9 && weights.len() == 6 && step["samples"] == 5, "{step}");
     }
     assert!(known["advice"][0].as_str().unwrap().starts_with("too few runs: 5 of 10"), "{known}");
+    assert_eq!(known["anomalies"], json!([]), "nothing was strange");
     let said = wf(&scratch, &["ml", "status"]).exits(0).out;
     assert!(said.contains("of 5 runs (full use from 10 on), 10 attempts") && said.contains("median10"), "{said}");
+    assert!(!said.contains("strange"), "{said}");
     let _ = wf(&scratch, &["ml", "evaluate"]).exits(0);
     assert_eq!(files(&scratch), before, "it only looked");
 }
@@ -88,7 +90,7 @@ fn a_damaged_model_is_told_ignored_and_made_anew() {
     let scratch = repository();
     run(&scratch, 3);
     let model = scratch.path(".wf/ml/model");
-    for bytes in [&b"rubbish"[..], b"", b"wfmodel1\0\0\0\0\xff\xff\xff\xff"] {
+    for bytes in [&b"rubbish"[..], b"", b"wfmodel2\0\0\0\0\xff\xff\xff\xff"] {
         fs::create_dir_all(model.parent().unwrap()).unwrap();
         fs::write(&model, bytes).unwrap();
         let said = wf(&scratch, &["ml", "status", "--json"]);
@@ -103,6 +105,7 @@ fn a_damaged_model_is_told_ignored_and_made_anew() {
     assert_eq!((&trained["runs"], &trained["samples"], &trained["steps"]), (&json!(3), &json!(6), &json!(2)));
     let known = status(&scratch);
     assert_eq!((&known["model"]["file"], &known["fitted_runs"]), (&json!("read"), &json!(3)));
+    assert!(known["trained_at"].is_string(), "{known}");
     assert_eq!((&known["next_fit"]["after_runs"], &known["next_fit"]["due"]), (&json!(5), &json!(false)));
     assert!(wf(&scratch, &["ml", "train"]).exits(0).out.starts_with("learned of 3 runs, 6 attempts of 2 steps in "));
     fs::remove_file(&model).unwrap();

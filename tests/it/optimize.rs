@@ -23,7 +23,8 @@ fn with_past(config: &str, runs: &[Run]) -> Scratch {
     let path = fs::read_dir(scratch.path(".wf/facts")).unwrap().next().unwrap().unwrap().path();
     let text = fs::read_to_string(&path).unwrap();
     let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let (head, row) = (&rows[1], rows.iter().find(|row| row["fact"] == "attempt").unwrap());
+    let head = &rows[1];
+    let row_of = |step: &str| rows.iter().find(|row| row["fact"] == "attempt" && row["step"] == step).unwrap();
     let first: String = head["run"].as_str().unwrap().chars().filter(|c| *c != '-').take(12).collect();
     let newest = u64::from_str_radix(&first, 16).unwrap();
     let tagged = |value: &Value| {
@@ -38,7 +39,7 @@ fn with_past(config: &str, runs: &[Run]) -> Scratch {
         let ms = newest - (runs.len() - at) as u64 * 60_000;
         let id = format!("{:08x}-{:04x}-7000-8000-{at:012x}", ms >> 16, ms & 0xffff);
         let attempts: String = run.iter().fold(String::new(), |mut all, (step, wall_ms, passed, key)| {
-            let mut row = row.clone();
+            let mut row = row_of(step).clone();
             (row["step"], row["wall_ms"], row["attempt"], row["last"]) =
                 (json!(step), json!(wall_ms), json!(1), json!(true));
             row["outcome"] = if *passed { json!({"is": "passed"}) } else { json!({"is": "failed", "code": 1}) };
@@ -132,6 +133,18 @@ fn what_cannot_be_applied_is_refused_and_nothing_is_written() {
 }
 
 #[test]
+fn what_a_step_did_before_it_was_changed_is_no_evidence() {
+    let scratch = with_past(CONFIG, &flaky());
+    assert_eq!(ids(&advice(&scratch)), ["split:slow", "retries:e2e", "timeout:slow"]);
+    scratch.write(".workflow-config.yaml", CONFIG.replace("run: echo slow", "run: echo faster"));
+    assert_eq!(ids(&advice(&scratch)), ["retries:e2e"]);
+    scratch.write(".workflow-config.yaml", CONFIG.replace("run: echo e2e", "run: echo mended"));
+    assert_eq!(ids(&advice(&scratch)), ["split:slow", "timeout:slow"]);
+    scratch.write(".workflow-config.yaml", CONFIG);
+    assert_eq!(advice(&scratch).len(), 3, "what is as it was has its past");
+}
+
+#[test]
 fn what_is_strange_is_kept_and_shown() {
     let mut runs: Vec<Run> = (0..40)
         .map(|at| {
@@ -161,6 +174,24 @@ fn what_is_strange_is_kept_and_shown() {
     assert!(change.iter().any(|told| told.starts_with("slow change: takes 1m00s instead of 30s")), "{change:?}");
     assert!(change.iter().any(|told| told.contains("look at the commits 0000000000..0000000000")), "{change:?}");
     assert_eq!(of(10).1, [""; 0]);
+    let said = wf(&scratch, &["ml", "status", "--json"]).exits(0).out;
+    let status: Value = serde_json::from_str(&said).unwrap();
+    let lately = status["anomalies"].as_array().unwrap();
+    assert!(
+        lately.iter().map(|it| it["run"].as_str().unwrap()).is_sorted_by(|a, b| a >= b),
+        "newest first: {lately:?}"
+    );
+    let new = json!({
+        "run": run, "step": "e2e", "kind": "new-failure", "message": "failed, after 39 passes in a row",
+    });
+    assert!(lately.contains(&new), "{lately:?}");
+    assert!(lately.iter().any(|it| it["kind"] == "change" && it["step"] == "slow"), "{lately:?}");
+    let said = wf(&scratch, &["ml", "status", "--all"]).exits(0).out;
+    let count = |kind: &str| lately.iter().filter(|it| it["kind"] == kind).count();
+    let kinds =
+        format!("{} change, {} duration, {} new-failure", count("change"), count("duration"), count("new-failure"));
+    assert!(said.contains(&format!("\nstrange in the newest 50 runs: {kinds}\n")), "{said}");
+    assert!(said.contains(&format!("\nstrange: e2e failed, after 39 passes in a row (run {run})\n")), "{said}");
     // Whoever opens it next finds the same, once.
     fs::remove_file(scratch.path(".wf/history.db")).unwrap();
     wf(&scratch, &["history"]).exits(0);

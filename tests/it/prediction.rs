@@ -2,7 +2,7 @@
 
 use crate::git_repo::Scratch;
 use crate::history_rig::wf;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const CONFIG: &str = "steps:\n  - {id: short, run: sleep 0.02}\n  - {id: brief, run: sleep 0.03}\n  \
                       - {id: middling, run: sleep 0.1}\n  - {id: longest, run: sleep 0.5}\n  \
@@ -122,4 +122,79 @@ fn what_steps_used_of_memory_is_their_claim() {
         .filter_map(|event| event["type"].as_str().filter(|kind| ["step-started", "step-finished"].contains(kind)))
         .collect();
     assert_eq!(order, ["step-started", "step-finished", "step-started", "step-finished"]);
+}
+
+#[test]
+fn changed_lines_are_counted_by_runs_that_run_something_and_by_no_other() {
+    let scratch = repository();
+    scratch.git(&["switch", "--quiet", "--create", "topic"]);
+    scratch.write("new.txt", "1\n2\n3\n");
+    let about = |scratch: &Scratch| -> Vec<Value> {
+        let said = wf(scratch, &["ml", "export", "--format", "json"]).exits(0).out;
+        let document: Value = serde_json::from_str(&said).unwrap();
+        document["runs"].as_array().unwrap().iter().map(|run| run["circumstances"].clone()).collect()
+    };
+    let events = run(&scratch, &[]);
+    assert_eq!(of(&events, "expected")[0]["noticed"]["lines"], json!(3), "{events:?}");
+    assert_eq!(about(&scratch)[0]["changed_lines"], json!(3));
+    run(&scratch, &["--no-ml-optimize"]);
+    assert_eq!(about(&scratch)[1]["changed_lines"], json!(null), "nobody asked");
+    scratch.remove("new.txt");
+    let said = wf(&scratch, &["run", "--json"]).exits(0).out;
+    assert!(said.contains("unaffected") && !said.contains("\"expected\""), "nothing runs, nothing is counted: {said}");
+}
+
+#[test]
+fn a_retry_is_expected_apart() {
+    let scratch = Scratch::new();
+    let again = "test -e .git/once && { rm .git/once; sleep 0.2; } || { touch .git/once; exit 1; }";
+    scratch.write(".workflow-config.yaml", format!("steps:\n  - {{id: again, run: '{again}', retries: 1}}\n"));
+    scratch.commit("pipeline");
+    let first = run(&scratch, &[]);
+    assert_eq!(of(&first, "step-retrying")[0].get("expected"), None, "nobody knows yet");
+    let second = run(&scratch, &[]);
+    let told = of(&second, "step-retrying")[0]["expected"]["ms"].as_u64().unwrap();
+    assert!((150..2_000).contains(&told), "{told}");
+    let said = wf(&scratch, &["history", "again", "--json"]).exits(0).out;
+    let history: Value = serde_json::from_str(&said).unwrap();
+    let attempts = history["attempts"].as_array().unwrap();
+    let newest: Vec<_> = attempts.iter().take(2).map(|it| (&it["attempt"], &it["predicted_ms"])).collect();
+    assert_eq!(newest[0], (&json!(2), &json!(told)), "{newest:?}");
+}
+
+#[test]
+fn the_state_of_the_checkout_and_of_the_cache_is_noticed() {
+    let scratch = Scratch::new();
+    let step = |name: &str| format!("  - {{id: {name}, run: echo {name}, inputs: [{name}.txt]}}\n");
+    scratch.write(".workflow-config.yaml", format!("steps:\n{}{}{}", step("a"), step("b"), step("c")));
+    scratch.write("a.txt", "1").write("b.txt", "1").write("c.txt", "1").commit("pipeline");
+    let noticed = |words: &[&str]| {
+        let said = wf(&scratch, &[&["run", "--all", "--json"], words].concat()).exits(0).out;
+        let events: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let noticed = &of(&events, "expected").last().expect("something runs")["noticed"];
+        (noticed["cold"].clone(), noticed["reused_milli"].clone())
+    };
+    let foretold = || {
+        let said = wf(&scratch, &["ml", "predict", "--all", "--json"]).exits(0).out;
+        let document: Value = serde_json::from_str(&said).unwrap();
+        let noticed = &document["expected"]["noticed"];
+        (noticed["cold"].clone(), noticed["reused_milli"].clone())
+    };
+    assert_eq!(foretold(), (json!(true), json!(0)));
+    assert_eq!(noticed(&[]), (json!(true), json!(0)), "the first run here");
+    scratch.write("b.txt", "2");
+    assert_eq!(foretold(), (json!(false), json!(666)));
+    assert_eq!(noticed(&[]), (json!(false), json!(666)), "a and c are reused, b runs");
+    let Ok(made) = scratch.path(".git").metadata().unwrap().created() else { return };
+    // A new checkout, to which somebody brought the state folder along. Times of files are kept in steps of milliseconds.
+    for lock in std::fs::read_dir(scratch.path(".wf/locks")).unwrap() {
+        std::fs::File::open(lock.unwrap().path()).unwrap().set_modified(made).unwrap();
+    }
+    let (there, aside) = (scratch.path(".git"), scratch.path(".wf/aside"));
+    std::fs::rename(&there, &aside).unwrap();
+    let copied = scratch.command(&scratch.root, "cp").arg("-R").args([&aside, &there]).status().unwrap();
+    assert!(copied.success() && there.metadata().unwrap().created().unwrap() > made);
+    scratch.write("b.txt", "3");
+    assert_eq!(noticed(&[]), (json!(true), json!(666)));
+    assert_eq!(noticed(&["--no-cache"]), (json!(false), json!(0)));
 }

@@ -16,8 +16,8 @@ Examples:
 
 What a step printed, its command and its environment are not in it; ids of steps are, and in JSON changed paths.";
 
-/// The columns of the table. `wf ml replay` reads the first five.
-const COLUMNS: [&str; 14] = [
+/// The columns of the table. `wf ml replay` reads the first six.
+const COLUMNS: [&str; 16] = [
     "cycle",
     "test",
     "duration_s",
@@ -29,6 +29,8 @@ const COLUMNS: [&str; 14] = [
     "impact",
     "files",
     "lines",
+    "cold",
+    "reused",
     "cores",
     "load",
     "runner",
@@ -115,7 +117,9 @@ fn table(samples: &[Sampled]) -> Result<String, String> {
                 about.change_type.clone(),
                 about.impact.clone(),
                 if facts.circumstances.is_some() { about.files.to_string() } else { String::new() },
-                known(about.lines),
+                about.changed_lines.map(|lines| lines.to_string()).unwrap_or_default(),
+                about.cold.map(|cold| u8::from(cold).to_string()).unwrap_or_default(),
+                about.reused.map(|share| share.to_string()).unwrap_or_default(),
                 known(about.cores),
                 if about.cores == 0 { String::new() } else { about.load.to_string() },
                 about.runner.clone(),

@@ -1,21 +1,32 @@
 //! `wf ml replay`: recorded histories through what is learned online, as tables or as one document.
 
 use super::{Context, Exit, Failure};
-use crate::predict::replay::{Measured, Section, makespan, means, sections, table};
+use crate::engine::Outlook;
+use crate::history::Learned;
+use crate::predict::replay::{Measured, Section, makespan, many, means, sections, table};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Of so many steps predictions are timed.
+const TIMED: usize = 10_000;
+/// So often.
+const ROUNDS: usize = 11;
 
 /// What `wf ml replay` takes.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct ReplayArgs {
     /// CSV files, plain or `.gz`: cycle, test, duration_s, failed and time, or stage runs of LRTS
-    #[arg(required_unless_present = "pipelines", value_name = "FILE")]
+    #[arg(required_unless_present_any = ["pipelines", "predictions"], value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Also order a hundred made-up pipelines
     #[arg(long)]
     pipelines: bool,
+    /// Also time what is expected of ten thousand made-up steps
+    #[arg(long)]
+    predictions: bool,
     /// One JSON document
     #[arg(long)]
     json: bool,
@@ -35,6 +46,9 @@ pub(super) fn run(args: &ReplayArgs, cx: &Context) -> Result<Exit, Failure> {
     }
     if args.pipelines {
         told.push(("made-up pipelines".into(), makespan::pipelines()));
+    }
+    if args.predictions {
+        told.push(("made-up steps".into(), predictions()));
     }
     let means = means(told.iter().map(|(_, section)| section));
     if args.json {
@@ -56,6 +70,29 @@ pub(super) fn run(args: &ReplayArgs, cx: &Context) -> Result<Exit, Failure> {
     }
     cx.print(&text)?;
     Ok(Exit::Passed)
+}
+
+/// How long it takes to say what is expected of many steps, by the code with which runs and plans do: milliseconds.
+fn predictions() -> Section {
+    let many::Many { steps, durations, failures, about } = many::many(TIMED);
+    let outlook = Outlook::knowing(Learned { durations, failures, ..Learned::default() }, about);
+    let mut took: Vec<f64> = Vec::with_capacity(ROUNDS);
+    for _ in 0..ROUNDS {
+        let begin = Instant::now();
+        let known = steps.iter().filter(|step| std::hint::black_box(outlook.of(step, 1)).span.is_some()).count();
+        took.push(begin.elapsed().as_secs_f64() * 1_000.0);
+        debug_assert_eq!(known, steps.len());
+    }
+    took.sort_by(f64::total_cmp);
+    let at = |place: usize| took.get(place).copied().unwrap_or_default();
+    let metrics = vec![
+        ("steps", steps.len() as f64),
+        ("rounds", ROUNDS as f64),
+        ("median_ms", at(ROUNDS / 2)),
+        ("fastest_ms", at(0)),
+        ("slowest_ms", at(ROUNDS - 1)),
+    ];
+    Section { name: "predictions", rows: vec![Measured { method: "wf".into(), metrics }] }
 }
 
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {

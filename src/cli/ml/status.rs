@@ -6,6 +6,7 @@ use super::advice::{FULL, Numbers, advice};
 use super::past::{Past, Walk};
 use super::{Context, Exit, Failure};
 use crate::cli::history::look;
+use crate::history::db::{self, Anomaly};
 use crate::history::{Learned, LearnedError, learned};
 use crate::predict::Circumstances;
 use crate::predict::durations::{Expert, HELD};
@@ -16,10 +17,13 @@ const HELP: &str = "\
 Examples:
   wf ml status
   wf ml status --all              the weights of every step
-  wf ml status --json | jq .advice";
+  wf ml status --json | jq .advice
+  wf ml status --json | jq .anomalies";
 
 /// So many steps are shown: those that cost most.
 const SHOWN: usize = 15;
+/// Of so many runs, the newest, it is said what was strange: what is older was acted on or is usual by now.
+const STRANGE: usize = 50;
 /// In how many columns the weights of a step stand: one for each expert.
 const WEIGHTS: usize = Expert::ALL.len();
 
@@ -51,6 +55,8 @@ struct Status {
     /// What share of recent durations was within the bounds, by what was learned.
     lately: Option<f64>,
     advice: Vec<String>,
+    /// What was strange about the newest [`STRANGE`] runs, newest first.
+    strange: Vec<Anomaly>,
     now: i64,
 }
 
@@ -73,8 +79,10 @@ pub(super) fn run(args: &StatusArgs, cx: &Context) -> Result<Exit, Failure> {
     // As the next run will do it; nothing of it is kept here.
     known.catch_up(&past.recorded);
     let walk = past.walk(args.last, cx)?;
+    let strange = past.ask(cx, |all| db::anomalies(all, STRANGE))?;
     let path = learned::place(&past.state);
     let status = Status::of(known, problem, path.exists(), path.display().to_string(), walk);
+    let status = Status { strange, ..status };
     let shown = if args.all { usize::MAX } else { SHOWN };
     if args.json {
         cx.print_json(&status.document(shown))?;
@@ -90,7 +98,7 @@ impl Status {
         let all: f64 = steps.iter().map(|step| step.seconds).sum();
         let mean = |at: usize| steps.iter().map(|step| step.weights[at] * step.seconds).sum::<f64>() / all;
         let weights: Option<Vec<f64>> = (all > 0.0).then(|| (0..WEIGHTS).map(mean).collect());
-        let shared = steps.first().and_then(|step| known.durations.weights(&step.step, &Circumstances::default()));
+        let shared = steps.first().and_then(|step| known.durations.weights(&step.step, &Circumstances::default(), 1));
         let drift = shared.as_ref().map_or(1.0, |shared| shared.drift);
         let advice = advice(&Numbers {
             damaged: problem.is_some(),
@@ -101,7 +109,7 @@ impl Status {
         });
         let lately = shared.and_then(|shared| shared.coverage);
         let now = jiff::Timestamp::now().as_second();
-        Self { known, problem, kept, path, walk, steps, drift, lately, advice, now }
+        Self { known, problem, kept, path, walk, steps, drift, lately, advice, strange: vec![], now }
     }
 
     /// How far learning has come, in a word.
@@ -136,6 +144,7 @@ impl Status {
                 "weights": weights.collect::<serde_json::Map<String, Value>>(),
             })
         };
+        let strange = |it: &Anomaly| json!({ "run": it.run, "step": it.step, "kind": it.kind, "message": it.message });
         json!({
             "format": 1,
             "state": self.state(),
@@ -144,6 +153,7 @@ impl Status {
             "runs": progress.runs,
             "samples": progress.samples,
             "fitted_at": Some(progress.fitted_at).filter(|at| *at > 0).and_then(time),
+            "trained_at": Some(progress.trained_at).filter(|at| *at > 0).and_then(time),
             "fitted_runs": progress.fitted_runs,
             "next_fit": {
                 "after_runs": progress.runs_until_fit(),
@@ -158,6 +168,7 @@ impl Status {
             "drift": self.drift,
             "steps": self.steps.iter().take(shown).map(step).collect::<Vec<_>>(),
             "advice": self.advice,
+            "anomalies": self.strange.iter().map(strange).collect::<Vec<_>>(),
         })
     }
 }
@@ -172,8 +183,8 @@ fn steps(known: &Learned, walk: &Walk) -> Vec<StepStatus> {
     }
     let unknown = Circumstances::default();
     let of = |(step, seconds): (&String, f64)| {
-        let estimate = known.durations.predict(step, &unknown)?;
-        let weights = known.durations.weights(step, &unknown)?.experts.map(|(_, _, weight)| weight);
+        let estimate = known.durations.predict(step, &unknown, 1)?;
+        let weights = known.durations.weights(step, &unknown, 1)?.experts.map(|(_, _, weight)| weight);
         Some(StepStatus { step: step.clone(), samples: estimate.samples, seconds, next: estimate.seconds, weights })
     };
     let mut steps: Vec<StepStatus> = walk.table.items.iter().zip(seconds).filter_map(of).collect();

@@ -3,6 +3,7 @@
 use super::past::Past;
 use super::{Context, Exit, Failure, short};
 use crate::history::db::Of;
+use crate::history::learned::ModelLock;
 use crate::history::{Learned, StateDir, learned};
 use crate::report::look;
 use serde_json::json;
@@ -50,10 +51,13 @@ pub(super) fn run(args: &TrainArgs, cx: &Context) -> Result<Exit, Failure> {
         return Ok(Exit::Passed);
     }
     known.fit(now);
+    known.progress.trained_at = now;
     let (place, by) = cx.state_place_here()?;
     let state = StateDir::open(&place, by)?;
     let path = learned::place(&state);
-    known.write(&state).map_err(|error| Failure::environment(format!("cannot write {}: {error}", path.display())))?;
+    // A run that goes on with what was there before does not replace it, and what it did meanwhile is learned again.
+    let written = ModelLock::take(&state).and_then(|lock| known.replace(&state, &lock));
+    written.map_err(|error| Failure::environment(format!("cannot write {}: {error}", path.display())))?;
     let (progress, took) = (&known.progress, clock.now());
     if args.json {
         cx.print_json(&json!({

@@ -1,6 +1,6 @@
 //! What advice is made from: the configuration and its steps, and what is recorded of them. Does not know what follows.
 
-use crate::base::StepId;
+use crate::base::{Digest, StepId};
 use crate::cli::args::DecideArgs;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
@@ -8,13 +8,13 @@ use crate::cli::load::LoadedConfig;
 use crate::cli::prepared::{self, Keys};
 use crate::graph::StepGraph;
 use crate::history::Recorded;
-use crate::history::db::{self, Db, DbError, Of};
+use crate::history::db::{self, Db, DbError};
 use crate::predict::advise::{Ended, World};
 use crate::report::clean;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// At most so many attempts are read: 200 runs of 500 steps.
-const ATTEMPTS: usize = 100_000;
+/// What each step did, oldest first.
+type Did = BTreeMap<StepId, Vec<Ended>>;
 
 /// All of it.
 pub(super) struct Gathered {
@@ -23,7 +23,8 @@ pub(super) struct Gathered {
     pub(super) runs: usize,
     graph: StepGraph,
     stages: Vec<(String, bool)>,
-    history: BTreeMap<StepId, Vec<Ended>>,
+    history: Did,
+    before: Did,
     jobs: u32,
     cores: u32,
 }
@@ -35,6 +36,7 @@ impl Gathered {
             graph: &self.graph,
             stages: &self.stages,
             history: &self.history,
+            before: &self.before,
             runs: self.runs,
             jobs: self.jobs,
             jobs_said: settings.jobs.is_some(),
@@ -50,12 +52,15 @@ pub(super) fn gather(last: usize, cx: &Context) -> Result<Gathered, Failure> {
     let config = ready.config;
     let state = cx.state_for_reading(&config)?;
     let recorded = Recorded::load(&state);
-    let mut found = (0, BTreeMap::new());
+    let plan = ready.prepared.plan;
+    let now: HashMap<&StepId, &Digest> =
+        plan.graph.steps().iter().zip(&plan.definitions).map(|(step, now)| (&step.id, now)).collect();
+    let mut found = (0, Did::new(), Did::new());
     if !recorded.runs.is_empty() || db::place(&state).exists() {
         let read = || {
             let (mut db, caught) = db::up_to_date(&state, &recorded, jiff::Timestamp::now())?;
             caught.problems.iter().for_each(|problem| cx.say(&format!("warning: {}", clean::text(problem))));
-            history(&mut db, last)
+            history(&mut db, last, &now)
         };
         found = read().map_err(|error| {
             let hint = error.hint();
@@ -69,17 +74,20 @@ pub(super) fn gather(last: usize, cx: &Context) -> Result<Gathered, Failure> {
     let stages = stages.filter(|_| settings.multi_stage).collect();
     // What does not run in parallel is not sooner over with more jobs.
     let cores = if settings.parallel { cores } else { 0 };
-    let (runs, history) = found;
-    Ok(Gathered { runs, graph: ready.prepared.plan.graph, stages, history, jobs, cores, config })
+    let (runs, history, before) = found;
+    Ok(Gathered { runs, graph: plan.graph, stages, history, before, jobs, cores, config })
 }
 
-/// How many of the newest runs ran anything, and what each step did in them, oldest first.
-fn history(db: &mut Db, last: usize) -> Result<(usize, BTreeMap<StepId, Vec<Ended>>), DbError> {
+/// How many of the newest runs ran anything, what each step did in them as it is defined now, and what it did before.
+fn history(db: &mut Db, last: usize, now: &HashMap<&StepId, &Digest>) -> Result<(usize, Did, Did), DbError> {
     let (runs, _) = db.runs(Some(last))?;
+    let Some(oldest) = runs.last().map(|run| run.run.clone()) else { return Ok((0, Did::new(), Did::new())) };
     let runs: BTreeSet<_> = runs.into_iter().filter(|run| run.ran > 0).map(|run| run.run).collect();
-    let mut history: BTreeMap<StepId, Vec<Ended>> = BTreeMap::new();
-    for row in db.attempts(Of::All, Some(ATTEMPTS))?.into_iter().rev().filter(|row| runs.contains(&row.run)) {
-        history.entry(row.step).or_default().push(Ended {
+    let (mut history, mut before) = (Did::new(), Did::new());
+    for row in db.attempts_since(&oldest)?.into_iter().filter(|row| runs.contains(&row.run)) {
+        let is_now = now.get(&row.step).is_some_and(|now| **now == row.definition);
+        let did = if is_now { &mut history } else { &mut before };
+        did.entry(row.step).or_default().push(Ended {
             run: row.run,
             last: row.last,
             passed: row.outcome.passed(),
@@ -89,5 +97,5 @@ fn history(db: &mut Db, last: usize) -> Result<(usize, BTreeMap<StepId, Vec<Ende
             key: row.key,
         });
     }
-    Ok((runs.len(), history))
+    Ok((runs.len(), history, before))
 }

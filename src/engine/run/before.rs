@@ -111,12 +111,11 @@ impl Loop {
         let runs = |(task, answer): &(usize, Answer)| {
             *answer == Answer::Miss && self.scheduler.tasks()[*task].lookup == Lookup::First
         };
-        let missed: Vec<usize> = answers.iter().filter(|answer| runs(answer)).map(|(task, _)| *task).collect();
-        if !missed.is_empty() {
+        if answers.iter().any(runs) {
             self.tell_all(std::mem::take(&mut events));
-            let expected = self.expecting.of(&missed, &mut self.scheduler, &self.prepared, &self.steps);
-            self.tell_all(expected);
         }
+        let expected = self.expecting.answered(&answers, &mut self.scheduler, &self.prepared, &self.steps);
+        self.tell_all(expected);
         self.inputs.push_back((Input::Looked(answers), None));
         events
     }

@@ -1,12 +1,15 @@
 //! The first events of a run: what is true, and what changed.
 
 use crate::base::RunId;
+use crate::change::{Base, ChangeSet};
 use crate::config::model::Smart;
 use crate::engine::{Clock, Prepared};
-use crate::event::{EventKind, FORMAT, Machine, Place, RunStarted, SEMANTICS};
+use crate::event::{EventKind, FORMAT, Machine, Noticed, Place, RunStarted, SEMANTICS};
+use crate::git::{Mode, Repo};
 use crate::history;
 use crate::plan::RunRequest;
 use crate::predict::Circumstances;
+use std::time::SystemTime;
 
 /// What is true when a run begins, but for where and on what it is made.
 pub(super) fn started(
@@ -46,8 +49,29 @@ pub(super) fn started(
 }
 
 /// What is known of a run before its steps run.
-pub fn circumstances(prepared: &Prepared, machine: &Machine, started_at: &str) -> Circumstances {
-    history::circumstances_of(machine, started_at, &changes(prepared))
+pub fn circumstances(prepared: &Prepared, machine: &Machine, started_at: &str, noticed: Noticed) -> Circumstances {
+    history::circumstances_of(machine, started_at, &changes(prepared), noticed)
+}
+
+/// Looks up what is only asked for when something runs.
+pub type LookUp = Box<dyn FnOnce(&ChangeSet) -> Noticed>;
+
+/// What takes a look at files: only for who asks. `before`: when something last ran in this checkout.
+pub fn noticed(repo: Option<&Repo>, change: &ChangeSet, before: Option<SystemTime>) -> Noticed {
+    let made = repo.and_then(Repo::made);
+    // A state folder may be brought along to a new checkout, and tells of an older one in the same place.
+    let cold = before.is_none_or(|before| made.is_some_and(|made| made > before));
+    let lines = repo.and_then(|repo| lines(repo, change));
+    Noticed { lines, cold: Some(cold), reused_milli: None }
+}
+
+fn lines(repo: &Repo, change: &ChangeSet) -> Option<u32> {
+    let (base, mode) = match &change.base {
+        Base::Commit { commit, .. } => (Some(commit.as_str()), Mode::All),
+        Base::Staged { .. } => (None, Mode::StagedOnly),
+        Base::None => (None, Mode::All),
+    };
+    repo.changed_lines(base, &change.files, mode).map(|lines| u32::try_from(lines).unwrap_or(u32::MAX))
 }
 
 /// At most so many files are named in the log.
@@ -64,7 +88,5 @@ pub(super) fn changes(prepared: &Prepared) -> EventKind {
         impact: class.map_or_else(|| "unknown".into(), |class| class.impact.to_string()),
         impact_because: class.map(|class| class.impact_because.clone()).unwrap_or_default(),
         categories: class.map(|class| class.counts.clone()).unwrap_or_default(),
-        // Detection compares ids of contents, and does not read the files.
-        lines: 0,
     }
 }

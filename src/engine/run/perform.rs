@@ -23,8 +23,9 @@ impl Loop {
                 }
             }
             Effect::Retry { task, attempt, after_ms } => {
+                let expected = self.expecting.again(self.prepared.plan.graph.step(self.steps[task]), attempt);
                 let step = id(self, task);
-                self.telling.tell(EventKind::StepRetrying { step, attempt, after_ms });
+                self.telling.tell(EventKind::StepRetrying { step, attempt, after_ms, expected });
             }
             // The plan skipped it, and only its outputs were to be looked up: nobody waits to hear of it.
             Effect::Cancelled { task, .. } if !self.prepared.plan.decisions[self.steps[task]].runs() => {}

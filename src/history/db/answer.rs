@@ -1,6 +1,6 @@
 //! What questions are about, and what answers are made of. Plain data. Does not know: SQL.
 
-use crate::base::{Millis, RunId, StepId};
+use crate::base::{Digest, Millis, RunId, StepId};
 use crate::event::{Outcome, Usage};
 use crate::key::Key;
 
@@ -40,6 +40,8 @@ pub struct AttemptRow {
     pub key: Option<Key>,
     /// How long it was expected to take, if somebody had said so.
     pub predicted_ms: Option<Millis>,
+    /// The step's definition by then.
+    pub definition: Digest,
 }
 
 /// A step that did not run, because its result was known.
@@ -68,6 +70,8 @@ pub struct StepTime {
     pub cpu_ms: Millis,
     /// Did it pass? Failures are often shorter.
     pub passed: bool,
+    /// Which attempt it was: 1, 2, …
+    pub attempt: u32,
 }
 
 /// What one attempt says of its step, and of its key if it has one.

@@ -51,8 +51,8 @@ const RUN: &str = concat!(
     ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 );
 const ATTEMPT: &str = "INSERT INTO attempts (run, at, step, attempt, last, outcome, verdict, flaky, at_ms, wall_ms, \
-                       cpu_ms, memory_bytes, disk_bytes, key, predicted_ms) \
-                       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+                       cpu_ms, memory_bytes, disk_bytes, key, predicted_ms, definition) \
+                       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const HIT: &str = "INSERT OR IGNORE INTO hits (run, step, saved_ms) VALUES (?, ?, ?)";
 const GONE: &str = "DELETE FROM runs WHERE id = ?";
 
@@ -194,7 +194,8 @@ async fn insert_attempt(
         .bind(int(attempt.usage.memory_bytes))
         .bind(int(attempt.usage.disk_bytes))
         .bind(attempt.key.map(|key| key.to_string()))
-        .bind(attempt.predicted_ms.map(int));
+        .bind(attempt.predicted_ms.map(int))
+        .bind(attempt.definition.to_string());
     query.execute(&mut **work).await.map(|_| ())
 }
 

@@ -20,13 +20,14 @@ macro_rules! attempts {
     ($rest:literal) => {
         concat!(
             "SELECT a.run, r.started_at, a.step, a.attempt, a.last, a.outcome, a.flaky, a.wall_ms, a.cpu_ms, \
-             a.memory_bytes, a.disk_bytes, a.key, a.predicted_ms FROM attempts a JOIN runs r ON r.id = a.run ",
+             a.memory_bytes, a.disk_bytes, a.key, a.predicted_ms, a.definition FROM attempts a JOIN runs r ON r.id = a.run ",
             $rest
         )
     };
 }
 pub(super) const OF_ALL: &str = attempts!("ORDER BY a.run DESC, a.at DESC LIMIT ?");
 pub(super) const OF_RUN: &str = attempts!("WHERE a.run = ? ORDER BY a.at LIMIT ?");
+pub(super) const SINCE: &str = attempts!("WHERE a.run >= ? ORDER BY a.run, a.at");
 pub(super) const OF_STEP: &str = attempts!("WHERE a.step = ? ORDER BY a.run DESC, a.at DESC LIMIT ?");
 
 macro_rules! hits {
@@ -38,9 +39,9 @@ const HITS_OF_ALL: &str = hits!("ORDER BY h.run DESC, h.step LIMIT ?");
 const HITS_OF_RUN: &str = hits!("WHERE h.run = ? ORDER BY h.step LIMIT ?");
 pub(super) const HITS_OF_STEP: &str = hits!("WHERE h.step = ? ORDER BY h.run DESC LIMIT ?");
 
-pub(super) const DURATIONS: &str = "SELECT step, run, wall_ms, cpu_ms, verdict FROM attempts \
+pub(super) const DURATIONS: &str = "SELECT step, run, wall_ms, cpu_ms, verdict, attempt FROM attempts \
                                     WHERE run >= ? AND verdict IS NOT NULL ORDER BY run, at";
-pub(super) const DURATIONS_OF: &str = "SELECT step, run, wall_ms, cpu_ms, verdict FROM attempts \
+pub(super) const DURATIONS_OF: &str = "SELECT step, run, wall_ms, cpu_ms, verdict, attempt FROM attempts \
                                        WHERE step = ? AND verdict IS NOT NULL ORDER BY run, at";
 pub(super) const VERDICTS: &str = "SELECT step, key, run, verdict, flaky FROM attempts \
                                    WHERE verdict IS NOT NULL ORDER BY run, at";
@@ -87,28 +88,39 @@ impl Db {
     /// As [`Self::runs`].
     pub fn attempts(&mut self, of: Of<'_>, last: Option<usize>) -> Result<Vec<AttemptRow>, DbError> {
         let rows = self.ask_of("attempts", [OF_ALL, OF_RUN, OF_STEP], of, last)?;
-        let read = |row| {
-            let values = Values(self, row);
-            let number = |name| values.number(name);
-            Ok(AttemptRow {
-                run: values.run()?,
-                started_at: values.text("started_at")?,
-                step: values.step()?,
-                attempt: values.number("attempt")?,
-                last: values.flag("last")?,
-                outcome: values.outcome()?,
-                flaky: values.flag("flaky")?,
-                wall_ms: number("wall_ms")?,
-                usage: Usage {
-                    cpu_ms: number("cpu_ms")?,
-                    memory_bytes: number("memory_bytes")?,
-                    disk_bytes: number("disk_bytes")?,
-                },
-                key: values.key()?,
-                predicted_ms: values.maybe_ms("predicted_ms")?,
-            })
-        };
-        rows.iter().map(read).collect()
+        rows.iter().map(|row| self.attempt(row)).collect()
+    }
+
+    /// All attempts of this run and of newer ones, in the order in which they ended.
+    ///
+    /// # Errors
+    /// As [`Self::runs`].
+    pub fn attempts_since(&mut self, run: &RunId) -> Result<Vec<AttemptRow>, DbError> {
+        let rows = self.ask("attempts", sqlx::query(SINCE).bind(run.as_str()))?;
+        rows.iter().map(|row| self.attempt(row)).collect()
+    }
+
+    fn attempt(&self, row: &SqliteRow) -> Result<AttemptRow, DbError> {
+        let values = Values(self, row);
+        let number = |name| values.number(name);
+        Ok(AttemptRow {
+            run: values.run()?,
+            started_at: values.text("started_at")?,
+            step: values.step()?,
+            attempt: values.number("attempt")?,
+            last: values.flag("last")?,
+            outcome: values.outcome()?,
+            flaky: values.flag("flaky")?,
+            wall_ms: number("wall_ms")?,
+            usage: Usage {
+                cpu_ms: number("cpu_ms")?,
+                memory_bytes: number("memory_bytes")?,
+                disk_bytes: number("disk_bytes")?,
+            },
+            key: values.key()?,
+            predicted_ms: values.maybe_ms("predicted_ms")?,
+            definition: values.definition()?,
+        })
     }
 
     /// Steps that did not run because their results were known, at most so many.
@@ -153,7 +165,8 @@ impl Db {
     fn step_time(&self, row: &SqliteRow) -> Result<StepTime, DbError> {
         let values = Values(self, row);
         let (wall_ms, cpu_ms) = (values.number("wall_ms")?, values.number("cpu_ms")?);
-        Ok(StepTime { step: values.step()?, run: values.run()?, wall_ms, cpu_ms, passed: values.flag("verdict")? })
+        let (passed, attempt) = (values.flag("verdict")?, values.number("attempt")?);
+        Ok(StepTime { step: values.step()?, run: values.run()?, wall_ms, cpu_ms, passed, attempt })
     }
 
     /// What attempts say of steps and their keys, in the order in which that happened.

@@ -105,6 +105,10 @@ impl Values<'_> {
         Digest::parse(&text).map(|digest| Some(Key(digest))).ok_or_else(|| self.0.damaged("a key is none"))
     }
 
+    pub fn definition(&self) -> Result<Digest, DbError> {
+        Digest::parse(&self.text("definition")?).ok_or_else(|| self.0.damaged("a definition is no digest"))
+    }
+
     pub fn anomaly(&self) -> Result<Anomaly, DbError> {
         let step = self.maybe_text("step")?.map(|_| self.step()).transpose()?;
         Ok(Anomaly { run: self.run()?, step, kind: self.text("kind")?, message: self.text("message")? })

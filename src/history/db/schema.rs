@@ -4,9 +4,9 @@
 //! where a name ends in `_ms`, bytes where it says so; flags are 0 or 1. What nobody knows is NULL.
 
 /// Raised with every change of [`TABLES`]. It stands in the file's `user_version`.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 /// Says so; it takes no parameters.
-pub(super) const SET_VERSION: &str = "PRAGMA user_version = 1";
+pub(super) const SET_VERSION: &str = "PRAGMA user_version = 2";
 
 /// Everything that is created, one statement each. A file that holds anything else is not wf's.
 pub(super) const TABLES: &[&str] = &[
@@ -33,7 +33,7 @@ pub(super) const TABLES: &[&str] = &[
     ) STRICT",
     // `at` counts a run's attempts in the order in which they ended. `outcome` is what the log says. `verdict` is 1 or
     // 0 if the attempt says something of its step: the last one, ended by itself, and if it passed, of a run that ended
-    // too. `predicted_ms` is NULL if the log does not say it.
+    // too. `predicted_ms` is NULL if the log does not say it. `definition` is the digest of what the step was by then.
     "CREATE TABLE attempts (
         run TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,
         at INTEGER NOT NULL,
@@ -50,10 +50,11 @@ pub(super) const TABLES: &[&str] = &[
         disk_bytes INTEGER NOT NULL,
         key TEXT,
         predicted_ms INTEGER,
+        definition TEXT NOT NULL,
         PRIMARY KEY (run, at)
     ) STRICT, WITHOUT ROWID",
     // Holds all that costs and durations are made of: without it each row is looked up, which takes five times as long.
-    "CREATE INDEX attempts_by_step ON attempts (step, run, at, verdict, wall_ms, cpu_ms, last, flaky, outcome)",
+    "CREATE INDEX attempts_by_step ON attempts (step, run, at, verdict, wall_ms, cpu_ms, last, flaky, outcome, attempt)",
     "CREATE INDEX attempts_by_key ON attempts (key, step, verdict, flaky)
         WHERE key IS NOT NULL AND verdict IS NOT NULL",
     // Results that were known: what did not run, and how long it took when it did.

@@ -99,7 +99,10 @@ fn same_as_recorded(db: &mut Db, state: &StateDir) {
         for (got, fact) in got.iter().zip(&attempts) {
             let most = i64::MAX as u64;
             assert_eq!((&got.step, got.attempt, got.last), (&fact.step, fact.attempt, fact.last));
-            assert_eq!((&got.outcome, got.wall_ms, got.key), (&fact.outcome, fact.wall_ms.min(most), fact.key));
+            assert_eq!(
+                (&got.outcome, got.wall_ms, got.key, got.definition),
+                (&fact.outcome, fact.wall_ms.min(most), fact.key, fact.definition)
+            );
             assert_eq!(got.usage.cpu_ms, fact.usage.cpu_ms.min(most));
             let predicted = fact.predicted_ms.map(|ms| ms.min(most));
             assert_eq!((got.flaky, got.predicted_ms), (fact.outcome.passed() && fact.attempt > 1, predicted));
@@ -243,7 +246,7 @@ fn what_wf_did_not_write_so_is_moved_away_and_made_anew() {
     for (what, bytes, word) in [
         ("nothing", vec![], "version 0"),
         ("text", b"hello ".repeat(900), "not a database"),
-        ("a newer one", with("PRAGMA user_version = 2"), "version 2"),
+        ("a newer one", with("PRAGMA user_version = 3"), "version 3"),
         ("a trigger", with("CREATE TRIGGER t AFTER INSERT ON runs BEGIN DELETE FROM hits; END"), "tables"),
         ("a view", with("CREATE VIEW v AS SELECT 1"), "tables"),
         ("no index", with("DROP INDEX hits_by_step"), "tables"),
@@ -431,6 +434,7 @@ fn questions_use_indexes() {
         (query::VERDICTS, "SCAN attempts"),
         (query::OF_ALL, "SCAN a"),
         (query::OF_RUN, "SEARCH a USING PRIMARY KEY (run=?)"),
+        (query::SINCE, "SEARCH a USING PRIMARY KEY (run>?)"),
         (query::OF_STEP, "SEARCH a USING INDEX attempts_by_step (step=?)"),
         (query::HITS_OF_STEP, "SEARCH h USING COVERING INDEX hits_by_step (step=?)"),
         (query::DURATIONS, "SEARCH attempts USING PRIMARY KEY (run>?)"),

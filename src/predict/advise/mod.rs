@@ -59,8 +59,10 @@ pub struct World<'a> {
     pub graph: &'a StepGraph,
     /// The stages in order, and whether each runs unasked. Empty: not staged.
     pub stages: &'a [(String, bool)],
-    /// What each step did, oldest first.
+    /// What each step did since it is defined as it is now, oldest first.
     pub history: &'a BTreeMap<StepId, Vec<Ended>>,
+    /// What steps did that were defined otherwise: no evidence for a change, only a guess at how long a whole run takes.
+    pub before: &'a BTreeMap<StepId, Vec<Ended>>,
     /// Runs in which anything ran.
     pub runs: usize,
     /// Most steps at once.

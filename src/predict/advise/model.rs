@@ -2,8 +2,8 @@
 //!
 //! Knows what waits for what, stages, and how long steps take. Does not know: locks, retries, what a change would skip.
 
-use super::World;
 use super::record::Record;
+use super::{Ended, World};
 use crate::base::Millis;
 use crate::config::model::RunOn;
 use crate::graph::Step;
@@ -34,7 +34,14 @@ impl Model {
     /// The run with steps in other stages.
     pub(super) fn with_stages(world: &World<'_>, stage: impl Fn(usize) -> usize) -> Self {
         let graph = world.graph;
-        let record = |at: usize| Record::of(world.history.get(&graph.step(at).id).map_or(&[], Vec::as_slice));
+        let record = |at: usize| {
+            let of = if world.history.get(&graph.step(at).id).is_some_and(|ended| passed(ended)) {
+                world.history
+            } else {
+                world.before
+            };
+            Record::of(of.get(&graph.step(at).id).map_or(&[], Vec::as_slice))
+        };
         let mut order: Vec<usize> = graph.order().iter().copied().filter(|at| is_usual(world, *at)).collect();
         order.sort_by_key(|at| stage(*at));
         let mut this = Self {
@@ -114,6 +121,10 @@ impl Model {
     pub(super) fn makespan_with(&self, jobs: u32) -> Millis {
         schedule(&self.jobs, jobs.max(1) * 1_000).makespan
     }
+}
+
+fn passed(ended: &[Ended]) -> bool {
+    ended.iter().any(|ended| ended.passed)
 }
 
 /// In the order that critical paths ask for.

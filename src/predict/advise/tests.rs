@@ -17,11 +17,13 @@ struct Case {
     jobs_said: bool,
     cores: u32,
     memory_bytes: Option<u64>,
+    /// Steps that were defined otherwise when they did what they did.
+    changed: Vec<&'static str>,
 }
 
 impl Case {
     fn of(steps: Vec<(Step, Vec<Did>)>) -> Self {
-        Self { steps, stages: vec![], jobs: 2, jobs_said: false, cores: 2, memory_bytes: None }
+        Self { steps, stages: vec![], jobs: 2, jobs_said: false, cores: 2, memory_bytes: None, changed: vec![] }
     }
 
     fn staged(steps: Vec<(Step, Vec<Did>)>) -> Self {
@@ -39,15 +41,14 @@ impl Case {
             usage: Usage { cpu_ms: wall_ms / 2, memory_bytes: 1 << 30, disk_bytes: 0 },
             key: key.map(|n| Key(Digest::from_bytes([n; 32]))),
         };
-        let history: BTreeMap<StepId, Vec<Ended>> = self
-            .steps
-            .iter()
-            .map(|(step, did)| (step.id.clone(), did.iter().enumerate().map(ended).collect()))
-            .collect();
+        let did = self.steps.iter().map(|(step, did)| (step.id.clone(), did.iter().enumerate().map(ended).collect()));
+        let (before, history): (BTreeMap<StepId, Vec<Ended>>, BTreeMap<StepId, Vec<Ended>>) =
+            did.partition(|(step, _)| self.changed.contains(&step.as_str()));
         advise(&World {
             graph: &graph,
             stages: &self.stages,
             history: &history,
+            before: &before,
             runs: self.steps.iter().map(|(_, did)| did.len()).max().unwrap_or(0),
             jobs: self.jobs,
             jobs_said: self.jobs_said,
@@ -121,6 +122,18 @@ fn what_never_fails_can_run_later() {
     assert_eq!(Case::of(feeds).found("seldom:a"), None, "something waits for it");
     let late = Case::staged(vec![(stage(sample("a"), "late"), passes(50, 9_000))]);
     assert_eq!(late.found("seldom:a"), None, "it is late already");
+}
+
+#[test]
+fn what_another_definition_did_is_no_evidence_and_only_a_guess_at_the_whole() {
+    let mut case = Case::of(vec![(sample("a"), passes(50, 9_000)), (sample("b"), passes(50, 10_000))]);
+    let whole = case.found("seldom:b").unwrap();
+    assert_eq!((whole.saves_ms, case.advice().len()), (1_000, 5), "{:?}", case.advice());
+    case.changed = vec!["a"];
+    assert_eq!(case.found("seldom:b"), Some(whole), "a run still takes as long as both");
+    assert!(case.advice().iter().all(|advice| advice.step == StepId::parse("b").ok()), "{:?}", case.advice());
+    case.changed = vec!["a", "b"];
+    assert_eq!(case.advice(), []);
 }
 
 #[test]

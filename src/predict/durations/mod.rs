@@ -125,19 +125,19 @@ fn family(step: &str) -> Option<&str> {
 }
 
 impl Durations {
-    /// How long a step will take; `None` if nothing is known at all.
-    pub fn predict(&self, step: &str, circumstances: &Circumstances) -> Option<Estimate> {
+    /// How long an attempt of a step (1, 2, …) will take; `None` if nothing is known at all.
+    pub fn predict(&self, step: &str, circumstances: &Circumstances, attempt: u32) -> Option<Estimate> {
         let Some(known) = self.steps.get(step) else { return self.unseen(step) };
-        let seconds = self.opinion(step, known, circumstances)?.seconds;
+        let seconds = self.opinion(step, known, circumstances, attempt)?.seconds;
         let (low, high) = self.intervals.bounds(&known.spread);
         let (samples, mean) = (known.samples, known.ewma());
         let basis = if samples < FEW || !self.intervals.enough() { Basis::Few } else { Basis::Learned };
         Some(Estimate { mean, ..Estimate::within(seconds, low, high, samples, basis) })
     }
 
-    /// What each expert says and weighs for a step that has run.
-    pub fn weights(&self, step: &str, circumstances: &Circumstances) -> Option<Weights> {
-        let opinion = self.opinion(step, self.steps.get(step)?, circumstances)?;
+    /// What each expert says and weighs for an attempt of a step that has run.
+    pub fn weights(&self, step: &str, circumstances: &Circumstances, attempt: u32) -> Option<Weights> {
+        let opinion = self.opinion(step, self.steps.get(step)?, circumstances, attempt)?;
         let mut experts = Expert::ALL.map(|expert| (expert, 0.0, 0.0));
         for ((place, said), weight) in experts.iter_mut().zip(opinion.said).zip(opinion.weights) {
             (place.1, place.2) = (said, weight);
@@ -145,15 +145,16 @@ impl Durations {
         Some(Weights { experts, drift: self.shared.drift(), coverage: self.intervals.coverage() })
     }
 
-    /// Takes in how many seconds a passed attempt took. What is no number, or less than 0, is passed over.
-    pub fn learn(&mut self, step: &str, circumstances: &Circumstances, seconds: f64) {
+    /// Takes in how many seconds an attempt that passed took: the first one, or a later. What is no number, or less than 0,
+    /// is passed over.
+    pub fn learn(&mut self, step: &str, circumstances: &Circumstances, attempt: u32, seconds: f64) {
         if !seconds.is_finite() || seconds < 0.0 {
             return;
         }
         let seconds = seconds.min(LONGEST);
         let mut known = self.steps.remove(step).unwrap_or_default();
         let round = self.steps.len() + 1;
-        if let Some(opinion) = self.opinion(step, &known, circumstances) {
+        if let Some(opinion) = self.opinion(step, &known, circumstances, attempt) {
             self.intervals.add(&mut known.spread, log(seconds) - log(opinion.seconds), ROUNDS * round as f64);
             self.shared.add(&opinion.said, seconds, round as f64, ROUNDS);
             known.losses.of_step(&opinion.said, seconds);
@@ -187,10 +188,10 @@ impl Durations {
         (level.count > 0.0).then(|| Estimate::within(exp(level.mean()), -wide, wide, 0, Basis::Unseen))
     }
 
-    fn opinion(&self, name: &str, step: &Step, circumstances: &Circumstances) -> Option<Opinion> {
+    fn opinion(&self, name: &str, step: &Step, circumstances: &Circumstances, attempt: u32) -> Option<Opinion> {
         let last = step.last()?;
         let others = self.others(name).mean();
-        let features = ridge::features(step, others, circumstances);
+        let features = ridge::features(step, others, circumstances, attempt);
         let ridge = exp(log(step.median()) + self.ridge.predict(&features));
         let said = [last, step.mean(), step.median(), step.ewma(), step.shrunk(others), ridge];
         let weights = self.shared.weights(&step.losses, step.ewma());

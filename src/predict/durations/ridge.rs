@@ -23,14 +23,16 @@ const FAR: f64 = 1.0;
 /// How many features stand for words.
 const WORDS: usize = 16;
 /// How many features there are in all.
-pub const FEATURES: usize = 14 + WORDS;
+pub const FEATURES: usize = 20 + WORDS;
+/// With fewer samples nothing is fitted.
+const ENOUGH: usize = 60;
 const DAY: i64 = 86_400;
 
 /// What is known of a step before it runs, in numbers.
 pub type Features = [f32; FEATURES];
 
-/// The features of a step. `others` is the [`log`] of what its family or all steps take.
-pub fn features(step: &Step, others: f64, known: &Circumstances) -> Features {
+/// The features of an attempt (1, 2, …) of a step. `others` is the [`log`] of what its family or all steps take.
+pub fn features(step: &Step, others: f64, known: &Circumstances, attempt: u32) -> Features {
     let base = log(step.median());
     let ages = [step.last().unwrap_or_default(), step.ewma(), step.mean(), step.shrunk(others)];
     let ages = ages.map(|seconds| (log(seconds) - base) as f32);
@@ -45,16 +47,25 @@ pub fn features(step: &Step, others: f64, known: &Circumstances) -> Features {
         }
     }
     let load = if known.load.is_finite() { known.load.clamp(0.0, 10.0) } else { 0.0 };
-    let counts = [known.files, known.lines, known.cores].map(|count| (count as f32).ln_1p());
-    let [files, lines, cores] = counts;
+    let [files, cores] = [known.files, known.cores].map(|count| (count as f32).ln_1p());
+    let [lines, uncounted] = or_unknown(known.changed_lines.map(|count| (count as f32).ln_1p()));
+    let [cold, maybe_cold] = or_unknown(known.cold.map(|cold| f32::from(u8::from(cold))));
+    let [reused, maybe_reused] = or_unknown(known.reused.filter(|share| share.is_finite()));
     let fresh = 1.0 / (step.samples.max(1) as f32);
-    let numbers = [last, ewma, mean, shrunk, (others - base) as f32, fresh];
-    let around = [files, lines, cores, load, east, north, weekend, away];
+    let again = (attempt.max(1) as f32).ln();
+    let numbers = [last, ewma, mean, shrunk, (others - base) as f32, fresh, again];
+    let around = [files, lines, uncounted, cores, load, east, north, weekend, away];
+    let cache = [cold, maybe_cold, reused, maybe_reused];
     let mut all = [0.0; FEATURES];
-    for (place, value) in all.iter_mut().zip(numbers.into_iter().chain(around).chain(words(known))) {
+    for (place, value) in all.iter_mut().zip(numbers.into_iter().chain(around).chain(cache).chain(words(known))) {
         *place = value;
     }
     all
+}
+
+/// What may be unknown, as two features: what it is, and whether nobody knows. So what is unknown is not taken for 0.
+fn or_unknown(value: Option<f32>) -> [f32; 2] {
+    value.map_or([0.0, 1.0], |value| [value, 0.0])
 }
 
 /// Words as numbers: each adds to the feature that its hash names (Weinberger et al. 2009), so that new ones need no
@@ -117,10 +128,10 @@ impl Ridge {
         (self.intercept + sum).clamp(-FAR, FAR)
     }
 
-    /// Fits to the samples that are kept. With fewer than two to a feature nothing happens.
+    /// Fits to the samples that are kept. With too few nothing happens.
     pub fn fit(&mut self) {
         let count = self.samples.len();
-        if count < 2 * FEATURES {
+        if count < ENOUGH {
             return;
         }
         let rows = Array2::from_shape_fn((count, FEATURES), |(row, column)| {
@@ -151,18 +162,62 @@ mod tests {
         let mut known = Circumstances::default();
         let mut step = Step::default();
         step.add(1.0, 0, 0);
-        assert_eq!(ridge.predict(&features(&step, 0.0, &known)).to_bits(), 0.0f64.to_bits());
+        assert_eq!(ridge.predict(&features(&step, 0.0, &known, 1)).to_bits(), 0.0f64.to_bits());
         for n in 0..1_000 {
             known.files = n % 50;
             known.runner = if n % 3 == 0 { "arm".into() } else { "amd".into() };
             let value = f64::from(known.files).ln_1p() * 0.1 + if n % 3 == 0 { 0.3 } else { 0.0 };
-            ridge.add(&features(&step, 0.0, &known), value, 1);
+            ridge.add(&features(&step, 0.0, &known, 1), value, 1);
         }
         ridge.fit();
         for (files, runner, expected) in [(0, "amd", 0.0), (40, "amd", 0.371), (0, "arm", 0.3), (40, "arm", 0.671)] {
             (known.files, known.runner) = (files, runner.into());
-            let said = ridge.predict(&features(&step, 0.0, &known));
+            let said = ridge.predict(&features(&step, 0.0, &known, 1));
             assert!((said - expected).abs() < 0.02, "{files} {runner}: {said} is not {expected}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_counted_is_not_nothing() {
+        let mut ridge = Ridge::default();
+        let mut known = Circumstances::default();
+        let mut step = Step::default();
+        step.add(1.0, 0, 0);
+        // Large changes are not counted, and take longest.
+        let value = |lines: Option<u32>| lines.map_or(0.8, |lines| f64::from(lines).ln_1p() * 0.1);
+        for n in 0..1_000 {
+            known.changed_lines = Some(n % 50).filter(|lines| lines % 3 > 0);
+            ridge.add(&features(&step, 0.0, &known, 1), value(known.changed_lines), 1);
+        }
+        ridge.fit();
+        let [unknown, none, many] = [None, Some(0), Some(40)].map(|lines| {
+            known.changed_lines = lines;
+            ridge.predict(&features(&step, 0.0, &known, 1))
+        });
+        // Small slopes are held back.
+        assert!((unknown - 0.8).abs() < 0.05 && (many - 0.371).abs() < 0.05 && none < 0.2, "{unknown} {none} {many}");
+    }
+
+    #[test]
+    fn retries_and_cold_checkouts_have_their_own_times() {
+        let mut ridge = Ridge::default();
+        let mut known = Circumstances::default();
+        let mut step = Step::default();
+        step.add(1.0, 0, 0);
+        // A retry is shorter, an empty build folder takes longer, and so does what finds nothing that others built.
+        let value = |attempt: u32, cold: bool, reused: f32| {
+            f64::from(u8::from(cold)) * 0.5 - f64::from(attempt).ln() * 0.4 + f64::from(reused) * 0.3
+        };
+        for n in 0..1_000 {
+            let (attempt, cold, reused) = (1 + n % 2, n % 3 == 0, (n % 5) as f32 / 5.0);
+            (known.cold, known.reused) = (Some(cold), Some(reused));
+            ridge.add(&features(&step, 0.0, &known, attempt), value(attempt, cold, reused), 1);
+        }
+        ridge.fit();
+        for (attempt, cold, reused) in [(1, false, 0.0), (2, false, 0.0), (1, true, 0.8), (2, true, 0.4)] {
+            (known.cold, known.reused) = (Some(cold), Some(reused));
+            let (said, right) = (ridge.predict(&features(&step, 0.0, &known, attempt)), value(attempt, cold, reused));
+            assert!((said - right).abs() < 0.05, "{attempt} {cold} {reused}: {said} is not {right}");
         }
     }
 

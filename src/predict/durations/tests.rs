@@ -23,12 +23,12 @@ impl Chance {
 
 fn any_circumstances() -> impl Strategy<Value = Circumstances> {
     let words = prop_oneof![Just(String::new()), "[a-z]{1,8}"];
-    let numbers = (any::<u32>(), any::<u32>(), any::<u32>(), any::<f32>(), any::<i64>());
+    let numbers = (any::<u32>(), any::<Option<u32>>(), any::<u32>(), any::<f32>(), any::<i64>());
     (words.clone(), words, numbers, proptest::collection::btree_map("[a-z]{1,4}", any::<u32>(), 0..3)).prop_map(
         |(change_type, runner, (files, lines, cores, load, at), categories)| Circumstances {
             change_type,
             files,
-            lines,
+            changed_lines: lines,
             categories,
             cores,
             load,
@@ -58,16 +58,16 @@ proptest! {
     fn estimates_are_finite_and_in_order(history in any_history(), asked in any_circumstances()) {
         let mut state = Durations::default();
         for (n, (step, circumstances, seconds)) in history.iter().enumerate() {
-            state.learn(step, circumstances, *seconds);
+            state.learn(step, circumstances, 1, *seconds);
             if n % 50 == 49 {
                 state.fit();
             }
             for step in [step, "a@new", "new"] {
-                let Some(estimate) = state.predict(step, &asked) else { continue };
+                let Some(estimate) = state.predict(step, &asked, 1) else { continue };
                 prop_assert!(0.0 <= estimate.low && estimate.low <= estimate.seconds, "{estimate:?}");
                 prop_assert!(estimate.seconds <= estimate.high && estimate.high.is_finite(), "{estimate:?}");
             }
-            if let Some(weights) = state.weights(step, &asked) {
+            if let Some(weights) = state.weights(step, &asked, 1) {
                 let sum: f64 = weights.experts.iter().map(|(_, _, weight)| weight).sum();
                 prop_assert!((sum - 1.0).abs() < 1e-9 && weights.drift >= 0.0, "{weights:?}");
             }
@@ -78,16 +78,16 @@ proptest! {
     fn a_state_that_was_written_and_read_says_the_same(history in any_history(), asked in any_circumstances()) {
         let mut state = Durations::default();
         for (step, circumstances, seconds) in &history {
-            state.learn(step, circumstances, *seconds);
+            state.learn(step, circumstances, 1, *seconds);
         }
         state.fit();
         let read: Durations = postcard::from_bytes(&postcard::to_stdvec(&state).unwrap()).unwrap();
         prop_assert_eq!(&read, &state);
         let text: Durations = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
         for step in ["a", "a@x", "b@y", "new"] {
-            let said = state.predict(step, &asked);
-            prop_assert_eq!(said, read.predict(step, &asked));
-            prop_assert_eq!(said, text.predict(step, &asked));
+            let said = state.predict(step, &asked, 1);
+            prop_assert_eq!(said, read.predict(step, &asked, 1));
+            prop_assert_eq!(said, text.predict(step, &asked, 1));
         }
     }
 }
@@ -95,28 +95,29 @@ proptest! {
 #[test]
 fn basis_says_what_is_known() {
     let (mut state, known) = (Durations::default(), Circumstances::default());
-    assert_eq!(state.predict("test@a", &known), None);
-    let basis =
-        |state: &Durations, step: &str| state.predict(step, &known).map(|estimate| (estimate.basis, estimate.samples));
-    state.learn("test@a", &known, 60.0);
-    state.learn("lint", &known, 1.0);
+    assert_eq!(state.predict("test@a", &known, 1), None);
+    let basis = |state: &Durations, step: &str| {
+        state.predict(step, &known, 1).map(|estimate| (estimate.basis, estimate.samples))
+    };
+    state.learn("test@a", &known, 1, 60.0);
+    state.learn("lint", &known, 1, 1.0);
     assert_eq!(basis(&state, "test@a"), Some((Basis::Few, 1)));
     assert_eq!(basis(&state, "test@b"), Some((Basis::Unseen, 0)));
-    let [family, all] = ["test@b", "other"].map(|step| state.predict(step, &known).unwrap());
+    let [family, all] = ["test@b", "other"].map(|step| state.predict(step, &known, 1).unwrap());
     assert!((family.seconds - 60.0).abs() < 1e-6, "a new instance is like its family: {family:?}");
     assert!(1.0 < all.seconds && all.seconds < 60.0, "anything else is like all: {all:?}");
     assert!(family.high / family.low > 4.0 && all.high / all.low > 20.0, "and widely: {family:?} {all:?}");
     for _ in 0..4 {
-        state.learn("test@a", &known, 60.0);
+        state.learn("test@a", &known, 1, 60.0);
     }
     assert_eq!(basis(&state, "test@a"), Some((Basis::Few, 5)), "too few errors to know the bounds");
     for _ in 0..5 {
-        state.learn("test@a", &known, 60.0);
+        state.learn("test@a", &known, 1, 60.0);
     }
     assert_eq!(basis(&state, "test@a"), Some((Basis::Learned, 10)));
     assert_eq!(basis(&state, "lint"), Some((Basis::Few, 1)));
     for wrong in [f64::NAN, f64::INFINITY, -1.0] {
-        state.learn("lint", &known, wrong);
+        state.learn("lint", &known, 1, wrong);
     }
     assert_eq!(basis(&state, "lint"), Some((Basis::Few, 1)));
 }
@@ -131,15 +132,16 @@ fn coverage(steps: usize, rounds: usize, seed: u64) -> f64 {
         for (n, (level, width)) in kinds.iter().enumerate() {
             let name = format!("s{n}");
             let seconds = (level + width * chance.normal()).exp();
-            if let Some(estimate) = state.predict(&name, &known).filter(|estimate| estimate.basis == Basis::Learned) {
+            if let Some(estimate) = state.predict(&name, &known, 1).filter(|estimate| estimate.basis == Basis::Learned)
+            {
                 all += 1.0;
                 within += f64::from(u8::from(estimate.low <= seconds && seconds <= estimate.high));
             }
-            state.learn(&name, &known, seconds);
+            state.learn(&name, &known, 1, seconds);
         }
     }
     assert!(all > 100.0);
-    let told = state.weights("s0", &known).unwrap().coverage.unwrap();
+    let told = state.weights("s0", &known, 1).unwrap().coverage.unwrap();
     assert!((told - HELD).abs() < 0.05, "told {told}");
     within / all
 }
@@ -161,10 +163,10 @@ fn a_slower_machine_is_learned_within_two_rounds() {
         let mut missed = 0.0;
         for n in 0..50 {
             let (name, seconds) = (format!("s{n}"), factor * 10.0 * (0.05 * chance.normal()).exp());
-            if let Some(estimate) = state.predict(&name, &known) {
+            if let Some(estimate) = state.predict(&name, &known, 1) {
                 missed += (estimate.seconds - seconds).abs() / seconds / 50.0;
             }
-            state.learn(&name, &known, seconds);
+            state.learn(&name, &known, 1, seconds);
         }
         missed
     };
@@ -183,7 +185,7 @@ fn the_state_stays_small() {
         known.files = n % 17;
         // Those that are kept have run often enough to be as large as they become.
         for _ in 0..if n % 100 == 0 { 12 } else { 1 } {
-            state.learn(&format!("family{}@{n}", n / 10), &known, f64::from(n % 90));
+            state.learn(&format!("family{}@{n}", n / 10), &known, 1, f64::from(n % 90));
         }
     }
     assert!(state.steps.len() <= MOST && state.steps.len() > MOST / 2);

@@ -19,6 +19,7 @@ struct Run<'a> {
     item: u32,
     name: &'a str,
     seconds: f64,
+    attempt: u32,
     circumstances: Cow<'a, Circumstances>,
 }
 
@@ -35,13 +36,14 @@ pub fn walk(table: &Table, mut told: impl FnMut(&Scored)) {
     for (at, cycle) in table.cycles.iter().enumerate() {
         let runs = runs(table, cycle);
         for run in &runs {
-            let Some(estimate) = state.predict(run.name, &run.circumstances) else { continue };
-            let known = (estimate.samples >= FEW).then(|| state.weights(run.name, &run.circumstances)).flatten();
+            let Some(estimate) = state.predict(run.name, &run.circumstances, run.attempt) else { continue };
+            let known =
+                (estimate.samples >= FEW).then(|| state.weights(run.name, &run.circumstances, run.attempt)).flatten();
             let experts = known.map(|known| known.experts.map(|(_, seconds, _)| seconds));
             told(&Scored { cycle: at, item: run.item, estimate, experts, took: run.seconds });
         }
         for run in &runs {
-            state.learn(run.name, &run.circumstances, run.seconds);
+            state.learn(run.name, &run.circumstances, run.attempt, run.seconds);
         }
         if (at + 1) % FIT == 0 {
             state.fit();
@@ -59,7 +61,7 @@ fn runs<'a>(table: &'a Table, cycle: &'a Cycle) -> Vec<Run<'a>> {
             let at = cycle.time.unwrap_or_default() as i64;
             let unknown = || Cow::Owned(Circumstances { at, ..Circumstances::default() });
             let circumstances = row.circumstances.as_deref().map_or_else(unknown, Cow::Borrowed);
-            runs.push((Run { item: row.item, name, seconds: 0.0, circumstances }, 0.0));
+            runs.push((Run { item: row.item, name, seconds: 0.0, attempt: row.attempt, circumstances }, 0.0));
             runs.len() - 1
         });
         if let Some((run, count)) = runs.get_mut(at) {

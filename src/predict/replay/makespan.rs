@@ -85,7 +85,7 @@ pub fn measure(table: &Table) -> Option<Section> {
         for row in &cycle.rows {
             let (name, about) = (table.items[row.item as usize].as_str(), of(row));
             if let Some(seconds) = row.seconds.filter(|seconds| *seconds > 0.0) {
-                durations.learn(name, &about, seconds);
+                durations.learn(name, &about, 1, seconds);
                 last.insert(row.item, seconds * 1_000.0);
                 let moving = ewma.entry(row.item).or_insert(seconds * 1_000.0);
                 *moving += 0.3 * (seconds * 1_000.0 - *moving);
@@ -117,7 +117,7 @@ fn ms(seconds: f64) -> u64 {
 
 /// As a run asks.
 fn mean(durations: &Durations, name: &str, about: &Circumstances) -> Option<u64> {
-    durations.predict(name, about).filter(|estimate| estimate.samples > 0).map(|estimate| ms(estimate.mean))
+    durations.predict(name, about, 1).filter(|estimate| estimate.samples > 0).map(|estimate| ms(estimate.mean))
 }
 
 /// Measures made-up pipelines: makespan by the best of a thousand random orders, and by the lower bound.

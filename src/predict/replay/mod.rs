@@ -6,6 +6,7 @@
 pub mod dags;
 pub mod durations;
 pub mod makespan;
+pub mod many;
 pub mod ordering;
 pub mod score;
 pub mod table;

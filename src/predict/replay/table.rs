@@ -1,7 +1,7 @@
 //! Recorded histories as tables: who ran in which cycle, how long it took, whether it failed. Pure.
 //!
-//! Two forms of CSV are read, told apart by their columns: `cycle, test, duration_s` with `failed` and `time` where
-//! they are known, and the stage runs of LRTS (six Apache projects; ISSTA 2024), which make one table per project. Does
+//! Two forms of CSV are read, told apart by their columns: `cycle, test, duration_s` with `failed`, `time` and `attempt`
+//! where they are known, and the stage runs of LRTS (six Apache projects; ISSTA 2024), which make one table per project. Does
 //! not know: files, compression, what is measured with the table.
 
 use crate::predict::Circumstances;
@@ -41,7 +41,7 @@ pub struct Cycle {
 }
 
 /// What became of one item in one cycle.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     /// Position in [`Table::items`].
     pub item: u32,
@@ -49,6 +49,8 @@ pub struct Row {
     pub seconds: Option<f64>,
     /// Whether it failed.
     pub failed: Option<bool>,
+    /// Which attempt it was: 1, 2, …
+    pub attempt: u32,
     /// What is known of the change, if the file says anything of it.
     pub circumstances: Option<Arc<Circumstances>>,
 }
@@ -79,6 +81,7 @@ struct Columns {
     time: Option<usize>,
     files: Option<usize>,
     lines: Vec<usize>,
+    attempt: Option<usize>,
 }
 
 impl Columns {
@@ -94,6 +97,7 @@ impl Columns {
                 time: at("time"),
                 files: None,
                 lines: Vec::new(),
+                attempt: at("attempt"),
             });
         }
         Some(Self {
@@ -105,6 +109,7 @@ impl Columns {
             time: at("build_timestamp"),
             files: at("num_changed_files"),
             lines: [at("num_addition"), at("num_deletion")].into_iter().flatten().collect(),
+            attempt: None,
         })
     }
 }
@@ -151,6 +156,7 @@ impl Growing {
         let item = self.item(field(columns.item))?;
         let seconds = number(columns.seconds)?.filter(|seconds| *seconds >= 0.0);
         let failed = number(columns.failed)?.map(|count| count > 0.0);
+        let attempt = number(columns.attempt)?.map_or(1, |attempt| (attempt as u32).max(1));
         let mut lines = None;
         for at in &columns.lines {
             lines = number(Some(*at))?.map(|more| more + lines.unwrap_or(0.0)).or(lines);
@@ -158,8 +164,8 @@ impl Growing {
         let files = number(columns.files)?;
         // Saturating casts: a count past the range stays at its end.
         let circumstances = (files.is_some() || lines.is_some()).then(|| {
-            let (files, lines) = (files.unwrap_or(0.0) as u32, lines.unwrap_or(0.0) as u32);
-            Arc::new(Circumstances { files, lines, at: time.unwrap_or(0.0) as i64, ..Circumstances::default() })
+            let (files, changed_lines) = (files.unwrap_or(0.0) as u32, lines.map(|lines| lines as u32));
+            Arc::new(Circumstances { files, changed_lines, at: time.unwrap_or(0.0) as i64, ..Circumstances::default() })
         });
         let cycles = &mut self.table.cycles;
         let at = *self.cycles.entry(name).or_insert_with_key(|name| {
@@ -167,7 +173,7 @@ impl Growing {
             cycles.len() - 1
         });
         if let Some(cycle) = cycles.get_mut(at) {
-            cycle.rows.push(Row { item, seconds, failed, circumstances });
+            cycle.rows.push(Row { item, seconds, failed, attempt, circumstances });
         }
         Ok(())
     }
@@ -215,7 +221,7 @@ mod tests {
                     2,a,-1,0,2018-12-06T17:47:10\n";
         let [table] = parse(text.as_bytes()).unwrap().try_into().unwrap();
         assert_eq!(table.items, ["a", "b"]);
-        let row = |item, seconds, failed| Row { item, seconds, failed: Some(failed), circumstances: None };
+        let row = |item, seconds, failed| Row { item, seconds, failed: Some(failed), attempt: 1, circumstances: None };
         let cycle = |name: &str, time, rows| Cycle { name: name.into(), time: Some(time), rows };
         assert_eq!(
             table.cycles,
@@ -239,7 +245,7 @@ mod tests {
         let row = &tables[0].cycles[0].rows[0];
         assert_eq!((row.seconds, row.failed), (Some(5.5), Some(true)));
         let known = row.circumstances.as_ref().unwrap();
-        assert_eq!((known.files, known.lines, known.at), (3, 14, 100));
+        assert_eq!((known.files, known.changed_lines, known.at), (3, Some(14), 100));
         assert_eq!(tables[0].cycles[1].rows[0].circumstances, None);
     }
 

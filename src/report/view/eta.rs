@@ -56,7 +56,7 @@ mod tests {
     use super::*;
     use crate::base::Digest;
     use crate::base::StepId;
-    use crate::event::{Because, Decision, Event, EventKind, Expected, PlannedStep};
+    use crate::event::{Because, Decision, Event, EventKind, Expected, Noticed, PlannedStep};
 
     fn view() -> RunView {
         let id = |name: &str| StepId::parse(name).unwrap();
@@ -80,6 +80,7 @@ mod tests {
             run: span(300),
             critical_ms: 300,
             work_ms: 350,
+            noticed: Noticed::default(),
             steps: vec![step("a", 100), step("b", 200), step("c", 50)],
         };
         let steps = vec![planned("a", &[]), planned("b", &["a"]), planned("c", &[])];

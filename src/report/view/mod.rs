@@ -192,8 +192,11 @@ impl RunView {
                 self.steps[at].phase(Phase { name: phase.clone(), wall_ms: *wall_ms, at_ms });
             }
             EventKind::StepFinished(finished) => self.finish_step(at_ms, finished),
-            EventKind::StepRetrying { step, attempt, after_ms } => {
+            EventKind::StepRetrying { step, attempt, after_ms, expected } => {
                 let at = self.at(step);
+                if let Some(known) = self.steps[at].expected.as_mut().filter(|_| expected.is_some()) {
+                    known.span = *expected;
+                }
                 self.set(at, State::Retrying { at_ms: at_ms.saturating_add(*after_ms), attempt: *attempt });
             }
             EventKind::StepCancelled { step, reason } => {

@@ -89,7 +89,12 @@ fn kinds() -> impl Strategy<Value = EventKind> {
                 EventKind::StepFinished(Box::new(end))
             }
         ),
-        (step(), number()).prop_map(|(step, after_ms)| EventKind::StepRetrying { step, attempt: 2, after_ms }),
+        (step(), number()).prop_map(|(step, after_ms)| EventKind::StepRetrying {
+            step,
+            attempt: 2,
+            after_ms,
+            expected: None
+        }),
         step().prop_map(|step| EventKind::StepCancelled { step, reason: CancelReason::Interrupted }),
         number().prop_map(|wall_ms| EventKind::StageFinished { stage: "s".into(), passed: true, wall_ms }),
         (0..3u32).prop_map(|times| EventKind::Interrupted { signal: "SIGINT".into(), times }),

@@ -1,12 +1,13 @@
 //! What was learned as text for people: a head, two tables and what they mean. Does not know: where it comes from.
 
-use super::{Status, StepStatus, WEIGHTS, ms};
+use super::{STRANGE, Status, StepStatus, WEIGHTS, ms};
 use crate::cli::history::table::aligned;
 use crate::cli::ml::advice::{FULL, metric};
 use crate::cli::ml::short;
 use crate::predict::durations::{DRIFT, Expert, HELD};
 use crate::predict::replay::{Measured, Section};
 use crate::report::{Look, clean, frame, look as words, look::Tone};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 impl Status {
@@ -43,6 +44,7 @@ impl Status {
                 text += &look.paint(Tone::Dim, &more);
             }
         }
+        text += &self.strange(shown, look);
         if !self.advice.is_empty() {
             text.push('\n');
         }
@@ -83,6 +85,27 @@ impl Status {
                 at => format!("{}, after {}", time(at), words::count(progress.fitted_runs as usize, "run")),
             };
             let _ = writeln!(text, "fitted   {fitted}; {next}");
+        }
+        text
+    }
+
+    /// What was strange lately: by kind, then one line each with its run.
+    fn strange(&self, shown: usize, look: &Look) -> String {
+        if self.strange.is_empty() {
+            return String::new();
+        }
+        let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+        self.strange.iter().for_each(|it| *kinds.entry(&it.kind).or_default() += 1);
+        let kinds: Vec<String> = kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        let mut text = format!("\nstrange in the newest {STRANGE} runs: {}\n", clean::text(&kinds.join(", ")));
+        for it in self.strange.iter().take(shown) {
+            let step = it.step.as_ref().map_or(String::new(), |step| format!("{step} "));
+            let told = clean::text(&format!("{step}{} (run {})", it.message, it.run));
+            let _ = writeln!(text, "{} {told}", look.paint(Tone::Warn, "strange:"));
+        }
+        let hidden = self.strange.len().saturating_sub(shown);
+        if hidden > 0 {
+            text += &look.paint(Tone::Dim, &format!("{hidden} more; `wf ml status --all` shows all\n"));
         }
         text
     }

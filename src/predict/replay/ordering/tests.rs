@@ -9,6 +9,7 @@ fn table(cycles: &[&[(u32, f64, bool)]]) -> Table {
         item: *item,
         seconds: Some(*seconds),
         failed: Some(*failed),
+        attempt: 1,
         circumstances: None,
     };
     let items = cycles.iter().flat_map(|rows| rows.iter()).map(|row| row.0 + 1).max().unwrap_or(0);
@@ -82,6 +83,7 @@ fn what_breaks_with_some_files_is_found_sooner_when_they_are_known() {
             item,
             seconds: Some(1.0),
             failed: Some(item as usize == folder && cycle % 3 != 1),
+            attempt: 1,
             circumstances: circumstances.clone(),
         });
         known.cycles.push(Cycle { rows: rows.collect(), ..Cycle::default() });
