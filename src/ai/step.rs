@@ -6,7 +6,7 @@ mod tell;
 use super::asking::{self, Asker};
 use super::order::Order;
 use super::problem::{Kind, Problem};
-use super::prompt::{self, FileText, Library, Persona, Prompt, Scope, Variables, Wants};
+use super::prompt::{self, FileText, Library, Persona, Prompt, Variables, Wants};
 use super::provider::Question;
 use crate::ask::finding::{self, Shown};
 use crate::ask::{Finding, split};
@@ -23,6 +23,7 @@ pub struct Work<'a> {
     order: &'a Order,
     persona: Option<Persona>,
     prompt: Prompt,
+    uses: Vec<String>,
 }
 
 /// One question about some files, or one part of one.
@@ -45,24 +46,14 @@ impl<'a> Work<'a> {
     /// # Errors
     /// A template is missing, or uses what does not exist or does not belong.
     pub fn new(order: &'a Order) -> Result<Self, Problem> {
-        let folder = order.templates.as_ref().map(|dir| dir.under(&order.shared.root));
-        let library = Library { folder };
-        let persona = order.persona.as_deref().map(|name| library.persona(name)).transpose()?;
-        let named = order.prompt.as_deref().or(persona.as_ref().and_then(|persona| persona.prompt.as_deref()));
-        let prompt = library.prompt(named.unwrap_or("answer"))?;
-        let scope = if order.each { Scope::File } else { Scope::Run };
-        prompt::check(&prompt.name, &prompt.text, scope)?;
-        if let Some(persona) = &persona {
-            prompt::check(&persona.name, &persona.text, scope)?;
-        }
-        Ok(Self { order, persona, prompt })
+        let library = Library { folder: order.templates.as_ref().map(|dir| dir.under(&order.shared.root)) };
+        let (persona, prompt, uses) = library.both(order.persona.as_deref(), order.prompt.as_deref(), order.each)?;
+        Ok(Self { order, persona, prompt, uses })
     }
 
     /// Which variables of the run its templates use.
-    pub fn uses(&self) -> Vec<String> {
-        let texts = [Some((&self.prompt.name, &self.prompt.text)), self.persona.as_ref().map(|p| (&p.name, &p.text))];
-        let used = texts.into_iter().flatten().filter_map(|(name, text)| prompt::check(name, text, Scope::Run).ok());
-        used.flatten().collect()
+    pub fn uses(&self) -> &[String] {
+        &self.uses
     }
 
     /// Asks everything, a few at a time, in an order that does not depend on who answers first.

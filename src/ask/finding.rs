@@ -165,6 +165,11 @@ impl Finding {
         }
         let (file, number) = head.rsplit_once(':')?;
         let number: u32 = number.parse().ok()?;
+        // `file:line:column`, as most compilers have it.
+        let (file, number) = match file.rsplit_once(':').map(|(file, line)| (file, line.parse::<u32>())) {
+            Some((file, Ok(line))) => (file, line),
+            _ => (file, number),
+        };
         let (word, message) = message.split_once(": ")?;
         let file = RepoPath::root().join(file.as_bytes()).filter(|path| !path.is_root())?;
         Some(Self { file: Some(file), line: Some(number), severity: severity(word)?, message: one_line(message) })
@@ -234,6 +239,7 @@ mod tests {
 
     #[test]
     fn printed_findings_are_read_again() {
+        assert_eq!(Finding::from_line("a.c:3:7: error: x").unwrap().to_string(), "a.c:3: error: x");
         for line in ["src/a b.rs:3: error: off: by one", "note: all", "b.md:1: warning: x"] {
             assert_eq!(Finding::from_line(line).unwrap().to_string(), line);
         }

@@ -72,6 +72,12 @@ impl Context {
         overrides.extend(flags);
         match config::load(&sources(user.as_ref(), &name, &text), &overrides) {
             Ok(loaded) => {
+                let errors = super::ai::check::errors(&loaded.workflow, &root);
+                if !errors.is_empty() {
+                    let errors = config::ConfigErrors { errors, sources: loaded.sources };
+                    let report = errors.report(self.color(self.stderr_is_terminal));
+                    return Err(Failure { kind: Kind::Config, error: report.into(), hints: vec![] });
+                }
                 self.masker(Some(&loaded.workflow));
                 Ok(LoadedConfig { loaded, path: found, text, root, repo, user, overrides })
             }

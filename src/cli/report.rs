@@ -7,7 +7,7 @@ use crate::event::Reused;
 use crate::history::{self, RunRef};
 use crate::report::clean::{self, Colors};
 use crate::report::view::State;
-use crate::report::{RunView, document, junit, markdown, output, text, timeline};
+use crate::report::{RunView, document, findings, junit, markdown, output, text, timeline};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 
@@ -46,6 +46,10 @@ pub enum ReportFormat {
     Junit,
     /// For GitHub's job summary
     Markdown,
+    /// What steps found, for code scanning: file, line, severity, message
+    Sarif,
+    /// What steps found, as annotations of GitHub Actions
+    Github,
     /// A picture of the run over time
     Svg,
     /// The picture, with tables, as a page
@@ -72,11 +76,22 @@ pub fn run(args: &ReportArgs, cx: &Context) -> Result<Exit, Failure> {
             let stored = Replay::new(cx.cache_here()?.0, cx).stored();
             cx.print(&junit::render(&view, &run.dir, &stored))?;
         }
-        ReportFormat::Markdown => cx.print(&markdown::render(&view, &run.dir, &look))?,
+        ReportFormat::Markdown => {
+            let mut text = markdown::render(&view, &run.dir, &look);
+            markdown::findings(&mut text, &found(cx, &view, &run)?);
+            cx.print(&text)?;
+        }
+        ReportFormat::Sarif => cx.print_json(&findings::sarif(&found(cx, &view, &run)?, env!("CARGO_PKG_VERSION")))?,
+        ReportFormat::Github => cx.print(&findings::annotations(&found(cx, &view, &run)?))?,
         ReportFormat::Svg => cx.print(&timeline::svg(&view, &look))?,
         ReportFormat::Html => cx.print(&timeline::html(&view, &run.dir, &look))?,
     }
     Ok(Exit::Passed)
+}
+
+/// What steps found, those whose results were used again included.
+fn found(cx: &Context, view: &RunView, run: &RunRef) -> Result<Vec<(StepId, crate::ask::Finding)>, Failure> {
+    Ok(findings::of(view, &run.dir, &Replay::new(cx.cache_here()?.0, cx).stored()))
 }
 
 /// All that a step printed, attempt by attempt.

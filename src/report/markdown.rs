@@ -4,6 +4,8 @@ use super::clean::{self, Colors};
 use super::look::{self, Look};
 use super::view::StepView;
 use super::{RunView, metrics, narrator, output, summary};
+use crate::ask::Finding;
+use crate::base::StepId;
 use crate::event::RunStatus;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -68,6 +70,27 @@ pub fn render(view: &RunView, run_dir: &Path, look: &Look) -> String {
         let _ = writeln!(text, "<sub>wf {}, run {}</sub>", escape(&run.version), escape(&summary::run_line(run, look)));
     }
     text
+}
+
+/// A table of what steps found; nothing if they found nothing.
+pub fn findings(text: &mut String, found: &[(StepId, Finding)]) {
+    if found.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\n### Findings\n\n| | where | what | step |\n|---|---|---|---|");
+    for (step, finding) in found.iter().take(ROWS_MAX) {
+        let place =
+            finding.file.as_ref().map_or_else(String::new, |file| format!("{file}:{}", finding.line.unwrap_or(1)));
+        let (word, message) = (finding.severity.name(), escape(&finding.message));
+        let _ = writeln!(text, "| {word} | {} | {message} | {} |", code(&place), code(step.as_str()));
+    }
+    if found.len() > ROWS_MAX {
+        let _ = writeln!(
+            text,
+            "\n{} more findings are in the report (`wf report --format sarif`).",
+            found.len() - ROWS_MAX
+        );
+    }
 }
 
 fn failed(text: &mut String, step: &StepView, run_dir: &Path) {

@@ -6,6 +6,7 @@
 pub mod accuracy;
 pub mod clean;
 pub mod document;
+pub mod findings;
 pub mod frame;
 pub mod graph;
 mod json;

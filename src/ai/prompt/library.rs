@@ -1,5 +1,6 @@
 //! The personas and prompts there are: built in, and the project's own.
 
+use super::variables::{Scope, check};
 use crate::ai::problem::{Kind, Problem};
 use crate::base::{Digest, suggest};
 use std::path::{Path, PathBuf};
@@ -134,6 +135,27 @@ impl Library {
         };
         let about = head.get("about").cloned().unwrap_or_default();
         Ok(Prompt { name: name.to_owned(), about, wants, text: body.to_owned() })
+    }
+
+    /// The persona and the prompt of a step, and which variables of the run they use.
+    ///
+    /// # Errors
+    /// One is missing, or uses what does not exist or, with `each`, does not belong.
+    pub fn both(
+        &self,
+        persona: Option<&str>,
+        prompt: Option<&str>,
+        each: bool,
+    ) -> Result<(Option<Persona>, Prompt, Vec<String>), Problem> {
+        let scope = if each { Scope::File } else { Scope::Run };
+        let persona = persona.map(|name| self.persona(name)).transpose()?;
+        let named = prompt.or(persona.as_ref().and_then(|persona| persona.prompt.as_deref()));
+        let prompt = self.prompt(named.unwrap_or("answer"))?;
+        let mut uses = check(&prompt.name, &prompt.text, scope)?;
+        if let Some(persona) = &persona {
+            uses.extend(check(&persona.name, &persona.text, scope)?);
+        }
+        Ok((persona, prompt, uses))
     }
 
     fn text(&self, kind: &str, name: &str, known: &[(&str, &str)]) -> Result<String, Problem> {

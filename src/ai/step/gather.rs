@@ -3,8 +3,9 @@
 use crate::ai::order::{Files, Order};
 use crate::ai::problem::{Kind, Problem};
 use crate::ai::prompt::Variables;
-use crate::base::{GlobSet, RepoPath};
+use crate::base::{GlobSet, RepoPath, StepId};
 use crate::git::{Mode, Repo};
+use crate::report::output;
 use std::fmt::Write as _;
 use std::io::Read as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -13,6 +14,9 @@ use std::os::unix::fs::OpenOptionsExt as _;
 const LARGEST: u64 = 1 << 20;
 /// A longer diff is cut: nobody wants to pay for the review of a lock file.
 const LONGEST_DIFF: usize = 4 << 20;
+
+/// The end of another step's output that a template may use.
+const LONGEST_OUTPUT: usize = 64 << 10;
 
 /// What a step asks about.
 #[derive(Debug, Default)]
@@ -38,6 +42,9 @@ pub fn gather(order: &Order, uses: &[String]) -> Result<Gathered, Problem> {
         }
     }
     gathered.variables.project_kind = order.shared.project.clone().unwrap_or_default();
+    for step in uses.iter().filter_map(|name| name.strip_prefix("steps.")) {
+        gathered.variables.steps.insert(step.to_owned(), printed(order, step)?);
+    }
     if uses.iter().any(|name| name == "diff" || name.starts_with("change.")) {
         change(order, &mut gathered.variables)?;
     }
@@ -95,6 +102,20 @@ fn text(order: &Order, path: &RepoPath) -> Result<String, String> {
         return Err("it is not text".into());
     }
     String::from_utf8(bytes).map_err(|_| "it is not UTF-8".into())
+}
+
+/// What a step before this one printed in this run; the end of it.
+fn printed(order: &Order, step: &str) -> Result<String, Problem> {
+    let id = StepId::parse(step).map_err(wrong)?;
+    let folder = order.shared.state.join("runs").join(&order.shared.run);
+    let logs = (1..=100).map(|attempt| folder.join(output::path_of(&id, attempt)));
+    let Some(last) = logs.take_while(|log| log.exists()).last() else {
+        let why =
+            "it printed nothing in this run, or its result was used again; `cache: false` on it runs it each time";
+        return Err(wrong(format!("there is no output of step {step}: {why}")));
+    };
+    let tail = output::tail(&last, LONGEST_OUTPUT).map_err(wrong)?;
+    Ok(tail.text())
 }
 
 /// The change as people write it: which files, and the difference.

@@ -1,6 +1,7 @@
 //! `wf ai`: asking models by hand, and what belongs to it.
 
 mod cache;
+pub mod check;
 mod personas;
 pub mod proxy;
 mod record;

@@ -53,7 +53,7 @@ pub fn carry_out(order: &Order, as_json: bool, cx: &Context) -> Result<Exit, Fai
 
 fn asked(order: &Order, tally: Tally, cx: &Context) -> Result<(Report, Tally), Problem> {
     let work = Work::new(order)?;
-    let gathered = step::gather(order, &work.uses())?;
+    let gathered = step::gather(order, work.uses())?;
     let recording = step::recording(order)?;
     let cache = order.shared.open_cache();
     let key = order.service.api_key_env.as_deref().and_then(|name| cx.env.text(name)).map(str::to_owned);

@@ -1,0 +1,91 @@
+//! What steps found: lines of their output that name a file, a line and a severity, as compilers and AI steps print them.
+//!
+//! Does not know: who printed them. Such a line is hostile like any output: a path leads nowhere but into the repository, and a
+//! message is one line of printable text.
+
+mod sarif;
+
+pub use sarif::sarif;
+
+use super::view::{State, StepView};
+use super::{RunView, Stored, output};
+use crate::ask::Finding;
+use crate::base::StepId;
+use crate::config::model::Severity;
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// The end of a step's output that is looked at.
+const BYTES: usize = 1 << 20;
+/// So many are believed of one step.
+const MOST: usize = 1_000;
+
+/// The findings of all steps, each with its step, in the order of steps; each once.
+pub fn of(view: &RunView, run_dir: &Path, stored: &Stored) -> Vec<(StepId, Finding)> {
+    let mut all: Vec<(StepId, Finding)> = Vec::new();
+    for step in &view.steps {
+        let Some(tail) = tail(step, run_dir, stored) else { continue };
+        let (lines, _) = tail.lines(usize::MAX, super::clean::Colors::Drop);
+        let found = lines.iter().filter_map(|line| Finding::from_line(line)).filter(|found| found.file.is_some());
+        let mut of_step: Vec<Finding> = found.take(MOST).collect();
+        of_step.sort();
+        of_step.dedup();
+        all.extend(of_step.into_iter().map(|finding| (step.id.clone(), finding)));
+    }
+    all
+}
+
+fn tail(step: &StepView, run_dir: &Path, stored: &Stored) -> Option<output::Tail> {
+    if let State::Reused(reused) = &step.state {
+        return reused.output.and_then(|blob| stored.tail(&blob, BYTES));
+    }
+    output::of(run_dir, step.end()?, BYTES)
+}
+
+/// Workflow commands that GitHub shows as annotations: <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>.
+/// Every part is escaped, so that a text can begin no command of its own.
+pub fn annotations(found: &[(StepId, Finding)]) -> String {
+    let value = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |text: &str| value(text).replace(':', "%3A").replace(',', "%2C");
+    let mut text = String::new();
+    for (step, finding) in found {
+        let Some(file) = &finding.file else { continue };
+        let level = if finding.severity == Severity::Note { "notice" } else { finding.severity.name() };
+        let (file, line) = (property(&file.to_string()), finding.line.unwrap_or(1));
+        let title = property(&format!("wf: {step}"));
+        let _ = writeln!(text, "::{level} file={file},line={line},title={title}::{}", value(&finding.message));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(line: &str) -> (StepId, Finding) {
+        (StepId::parse("review").unwrap(), Finding::from_line(line).unwrap())
+    }
+
+    #[test]
+    fn annotations_cannot_be_broken_out_of() {
+        let found = [found("a,b:x.rs:3: error: 100% wrong, ::set-output name=x::y"), found("b.md:1: note: fine")];
+        assert_eq!(
+            annotations(&found),
+            "::error file=a%2Cb%3Ax.rs,line=3,title=wf%3A review::100%25 wrong, ::set-output name=x::y\n\
+             ::notice file=b.md,line=1,title=wf%3A review::fine\n"
+        );
+    }
+
+    #[test]
+    fn sarif_says_what_and_where() {
+        let document = sarif(&[found("src/a b.rs:3: error: off by one"), found("b.md:1: note: fine")], "1.2.3");
+        assert_eq!(document["version"], "2.1.0");
+        let run = &document["runs"][0];
+        assert_eq!(run["tool"]["driver"]["rules"][0]["id"], "review");
+        let result = &run["results"][0];
+        assert_eq!((&result["level"], &result["ruleId"]), (&"error".into(), &"review".into()));
+        let place = &result["locations"][0]["physicalLocation"];
+        assert_eq!(place["artifactLocation"]["uri"], "src/a%20b.rs");
+        assert_eq!(place["region"]["startLine"], 3);
+    }
+}
