@@ -45,6 +45,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
     let learned = ready.prepared.learned.take();
     let ai = order::Shared {
         project: ready.config.workflow().project_kind.clone(),
+        scope: super::ai::trust::scope(&cx.env),
         ..order::Shared::new(
             ready.config.root.clone(),
             state.root().to_owned(),

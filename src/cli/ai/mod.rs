@@ -7,6 +7,7 @@ pub mod proxy;
 mod record;
 mod run;
 pub mod step;
+pub mod trust;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};

@@ -38,6 +38,7 @@ pub fn run(args: &ProxyArgs, cx: &Context) -> Result<Exit, Failure> {
     let config = cx.load_config(vec![])?;
     let settings = &config.workflow().settings;
     let mut shared = Shared::new(config.root.clone(), cx.state_place(&config).0, "proxy".into(), None, settings);
+    shared.scope = super::trust::scope(&cx.env);
     match args.mode.as_deref() {
         Some("live") => shared.mode = AiMode::Live,
         Some("record") => shared.mode = AiMode::Record,

@@ -47,6 +47,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
     let state = cx.state_place(&config).0;
     let mut shared = Shared::new(config.root.clone(), state, "by-hand".into(), None, all);
     shared.project.clone_from(&config.workflow().project_kind);
+    shared.scope = super::trust::scope(&cx.env);
     if args.no_ai_cache {
         shared.mode = AiMode::Live;
     }
