@@ -3,7 +3,7 @@
 use super::built_in;
 use super::key::{About, Shape, abouts};
 use super::setting::run::SETTINGS;
-use super::setting::{ancestor, cache, category, claim, project, retry, reuse, stage, step, variable};
+use super::setting::{ai, ai_cache, ancestor, cache, category, claim, project, retry, reuse, stage, step, variable};
 use super::{environment, variables};
 use std::fmt::Write as _;
 
@@ -12,6 +12,11 @@ pub fn sections() -> Vec<(&'static str, String)> {
     vec![
         ("settings", table(&abouts(SETTINGS))),
         ("cache", table(&abouts(cache::CACHE))),
+        ("ai", table(&[abouts(ai::SERVICE), abouts(ai::AI)].concat())),
+        ("budget", table(&abouts(ai::BUDGET))),
+        ("price", table(&abouts(ai::PRICE))),
+        ("ai_cache", table(&abouts(ai_cache::AI_CACHE))),
+        ("step-ai", table(&[abouts(ai::STEP_AI), abouts(ai::SERVICE)].concat())),
         ("variables", settings_by_variable()),
         ("project", table(&abouts(project::PROJECT))),
         ("step", table(&abouts(step::STEP))),

@@ -343,7 +343,7 @@ pub static BUDGET: Table<Budget> = &[
 ];
 
 /// One of `prices`
-static PRICE: Table<Price> = &[
+pub static PRICE: Table<Price> = &[
     Key {
         about: about("input", Shape::Number, "", "input: 2.5", "For a million tokens of the request."),
         set: |p, v, cx| put(&mut p.input, micro(cx, v)),
