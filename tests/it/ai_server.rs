@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -150,9 +150,11 @@ fn answer(mut to: TcpStream, seen: &Seen, number: usize, fault: Option<Fault>) -
         }
         Some(Fault::Broken) => Some((500, String::new(), error("api_error", "", "it broke"))),
         Some(Fault::Auth) => Some((401, String::new(), error("authentication_error", "invalid_api_key", "who?"))),
-        Some(Fault::TooLong) => {
-            Some((400, String::new(), error("invalid_request_error", "context_length_exceeded", "maximum context length")))
-        }
+        Some(Fault::TooLong) => Some((
+            400,
+            String::new(),
+            error("invalid_request_error", "context_length_exceeded", "maximum context length"),
+        )),
         Some(Fault::Malformed) => Some((200, String::new(), "<html>".to_owned())),
         _ => None,
     };
@@ -206,9 +208,8 @@ fn text(seen: &Seen, number: usize, fault: Option<Fault>) -> String {
 fn pieces(seen: &Seen, question: &Value, number: usize, fault: Option<Fault>, streams: bool) -> Vec<String> {
     let text = text(seen, number, fault);
     let path = seen.path.split('?').next().unwrap_or_default();
-    let events = |events: &[Value]| -> Vec<String> {
-        events.iter().map(|event| format!("data: {event}\n\n")).collect()
-    };
+    let events =
+        |events: &[Value]| -> Vec<String> { events.iter().map(|event| format!("data: {event}\n\n")).collect() };
     if path.ends_with("/chat/completions") {
         let finish = if fault == Some(Fault::Truncated) { "length" } else { "stop" };
         let usage = json!({ "prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15 });
@@ -227,7 +228,9 @@ fn pieces(seen: &Seen, question: &Value, number: usize, fault: Option<Fault>, st
             return vec![with(json!({ "choices": [choice], "usage": usage })).to_string()];
         }
         let delta = |delta: Value, finish: Value| {
-            with(json!({ "object": "chat.completion.chunk", "choices": [{ "index": 0, "delta": delta, "finish_reason": finish }] }))
+            with(
+                json!({ "object": "chat.completion.chunk", "choices": [{ "index": 0, "delta": delta, "finish_reason": finish }] }),
+            )
         };
         let (one, two) = text.split_at(text.len() / 2);
         let mut all = events(&[
@@ -288,7 +291,8 @@ fn messages(question: &Value, text: &str, number: usize, fault: Option<Fault>, s
         _ => "end_turn",
     };
     let tool = question["tools"].is_array() && text.starts_with('{');
-    let base = json!({ "id": format!("msg-{number}"), "type": "message", "role": "assistant", "model": question["model"] });
+    let base =
+        json!({ "id": format!("msg-{number}"), "type": "message", "role": "assistant", "model": question["model"] });
     let mut message = base;
     if !streams {
         message["content"] = if tool {
@@ -323,6 +327,7 @@ fn messages(question: &Value, text: &str, number: usize, fault: Option<Fault>, s
 /// A response of a proxy.
 #[derive(Clone, Debug)]
 pub struct Got {
+    /// 0: the connection broke before anything came.
     pub status: u16,
     pub headers: BTreeMap<String, String>,
     /// Without the framing of HTTP.
@@ -366,7 +371,9 @@ pub fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)], b
 pub fn receive(stream: &mut TcpStream) -> Got {
     let mut all = Vec::new();
     let _ = stream.read_to_end(&mut all);
-    let end = all.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or_else(|| panic!("no head in {all:?}"));
+    let Some(end) = all.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return Got { status: 0, headers: BTreeMap::new(), body: all, whole: false };
+    };
     let head = String::from_utf8_lossy(&all[..end]).into_owned();
     let mut lines = head.lines();
     let status = lines.next().unwrap().split_whitespace().nth(1).unwrap().parse().unwrap();

@@ -20,7 +20,8 @@ pub fn again(world: &World, args: &[&str]) -> Said {
     run(world, &[&["--no-cache", "--no-smart-execution"], args].concat())
 }
 
-const DOCS: &str = "  - {id: docs, ai: {persona: documentation_specialist, files: [\"docs/**\"], each: true, fail_on: error}}\n";
+const DOCS: &str =
+    "  - {id: docs, ai: {persona: documentation_specialist, files: [\"docs/**\"], each: true, fail_on: error}}\n";
 const ASK: &str = "  - {id: ask, ai: {prompt: \"what is this\", files: [\"docs/**\"]}}\n";
 
 /// Everything under the state folder, as one text.
@@ -140,7 +141,8 @@ fn a_service_that_asks_for_patience_is_asked_again() {
 fn what_is_too_long_is_asked_in_halves_and_put_together() {
     let fake = Fake::start();
     let world = World::topic(&config(&fake, "", DOCS));
-    let text: String = (1..=400).map(|n| if n == 390 { "BAD\n".into() } else { format!("line {n} of a long text\n") }).collect();
+    let text: String =
+        (1..=400).map(|n| if n == 390 { "BAD\n".into() } else { format!("line {n} of a long text\n") }).collect();
     world.write("docs/guide.md", text).commit("long");
     fake.longest(9_000);
     let said = again(&world, &[]).exits(1).says("docs/guide.md:1: error: this is bad");
@@ -165,7 +167,10 @@ fn nobody_answers_required_or_not() {
     let _ = run(&world, &[]).passed().says("1 asked");
     fake.always(Some(Fault::Auth));
     let optional = ASK.replace("files", "required: false, files");
-    world.write(".workflow-config.yaml", config(&fake, ", retries: 0", &optional)).write("docs/guide.md", "new\n").commit("o");
+    world
+        .write(".workflow-config.yaml", config(&fake, ", retries: 0", &optional))
+        .write("docs/guide.md", "new\n")
+        .commit("o");
     let mut known = fake.calls();
     let _ = run(&world, &[]).passed();
     assert_eq!(fake.new_calls(&mut known), 1);
@@ -211,7 +216,9 @@ fn secrets_are_neither_sent_nor_written() {
     let world = World::topic(&format!("secrets: [HIDDEN_THING]\n{}", config(&fake, shared, DOCS)));
     let (aws, declared, quoted) = ("AKIAIOSFODNN7EXAMPLE", "very-hidden-4712", "pass\\\"word-4713");
     world.write("docs/guide.md", format!("a = {aws}\nb = {KEY}\nc = {declared}\nd = {quoted}\n"));
-    world.write("docs/b.md", "-----BEGIN RSA PRIVATE KEY-----\nMIIabcdef\n-----END RSA PRIVATE KEY-----\n").commit("secrets");
+    world
+        .write("docs/b.md", "-----BEGIN RSA PRIVATE KEY-----\nMIIabcdef\n-----END RSA PRIVATE KEY-----\n")
+        .commit("secrets");
     let env = [("HOUSE_ENTRY", KEY), ("HIDDEN_THING", declared), ("MY_PASSWORD", quoted)];
     let _ = world.wf_env(&env, &["run", "--verbose"]).passed().says("looked like secrets");
     assert_eq!(fake.calls(), 2);
@@ -271,7 +278,8 @@ fn wf_ai_record_asks_all_and_replay_needs_nobody() {
 
 #[test]
 fn a_program_answers() {
-    let config = "ai: {provider: command, command: [sh, -c, \"cat > ../asked; echo x >> ../trace; echo it says\"]}\nsteps:\n";
+    let config =
+        "ai: {provider: command, command: [sh, -c, \"cat > ../asked; echo x >> ../trace; echo it says\"]}\nsteps:\n";
     let world = World::topic(&format!("{config}{ASK}"));
     let _ = again(&world, &[]).passed().says("it says");
     let _ = again(&world, &[]).passed().says("it says").says("1 known, 0 asked");
@@ -300,7 +308,8 @@ fn anthropics_dialect_is_spoken() {
 fn by_hand_one_persona_and_some_files() {
     let fake = Fake::start();
     let world = World::topic(&config(&fake, ", budget: {calls: 2}", DOCS));
-    let ask = |args: &[&str]| world.wf_env(&[("OPENAI_API_KEY", KEY)], &[&["ai", "run", "code_reviewer"], args].concat());
+    let ask =
+        |args: &[&str]| world.wf_env(&[("OPENAI_API_KEY", KEY)], &[&["ai", "run", "code_reviewer"], args].concat());
     let _ = ask(&["src/a.rs"]).passed().complains("0 known, 1 asked");
     let _ = ask(&["src/a.rs"]).passed().complains("1 known, 0 asked");
     // The budget is of one command, not of all commands ever.

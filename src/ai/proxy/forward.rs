@@ -2,8 +2,8 @@
 
 use super::admit::admit;
 use super::endpoint::{self, Endpoint, Kind};
-use super::serve::Settings;
 use super::headers;
+use super::serve::Settings;
 use super::turn::{Turn, Turns};
 use super::{kept, reply};
 use crate::ai::asking::now_ms;
@@ -138,13 +138,7 @@ impl Proxy {
 
     /// Sends a request on and its answer back, piece by piece, and keeps the answer if it came whole. A client that goes away
     /// ends it: what came by then is no answer.
-    async fn send(
-        self: Arc<Self>,
-        kind: Kind,
-        call: Call,
-        headers: &HeaderMap,
-        keeping: Keeping,
-    ) -> Response<Body> {
+    async fn send(self: Arc<Self>, kind: Kind, call: Call, headers: &HeaderMap, keeping: Keeping) -> Response<Body> {
         let expected = self.expected(&call);
         if let Err(refusal) = self.book(expected).await {
             return refusal;
