@@ -1,4 +1,5 @@
-"""Makes the virtual environment with the pinned tools of tests/requirements.txt and prints its bin folder.
+"""Makes the virtual environment with the pinned tools of tests/requirements.txt, or of the file that is named, and
+prints its bin folder.
 
 It lives under target/, is named after the pins, and is made by one process at a time. Two tries, each with a time
 limit; the last line on standard error says why there is none.
@@ -13,7 +14,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PINS = ROOT / "tests/requirements.txt"
+PINS = ROOT / (sys.argv[1] if len(sys.argv) > 1 else "tests/requirements.txt")
 TRIES, LIMIT = 2, 180
 
 
@@ -41,7 +42,7 @@ def main() -> int:
             except (subprocess.SubprocessError, OSError) as error:
                 if left == 0:
                     print(
-                        f"the tools of tests/requirements.txt cannot be had: {error}".replace("\n", " "),
+                        f"the tools of {PINS.relative_to(ROOT)} cannot be had: {error}".replace("\n", " "),
                         file=sys.stderr,
                     )
                     return 1

@@ -70,11 +70,17 @@ pub struct Asker<'a> {
 }
 
 impl Asker<'_> {
-    /// The answer to a question; `file` is the one that it is about, if it is one.
+    /// The answer to a question; `file` is the one that it is about, if it is one. What `check` does not take is no answer:
+    /// it is neither kept nor recorded, and a kept one is asked again.
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn ask(&self, question: &Question, file: Option<&str>) -> Result<(Answer, From), Problem> {
+    pub async fn ask(
+        &self,
+        question: &Question,
+        file: Option<&str>,
+        check: &dyn Fn(&Answer) -> Result<(), Problem>,
+    ) -> Result<(Answer, From), Problem> {
         let question = self.redacted(question);
         let call = provider::call(&self.order.service, &question);
         let mode = self.order.shared.mode;
@@ -83,11 +89,13 @@ impl Asker<'_> {
             let stored =
                 recording.answer(&call).map_err(|missing| Problem::new(Kind::NotRecorded, missing.to_string()))?;
             self.tally.known.fetch_add(1, Ordering::Relaxed);
-            return Ok((provider::answer(&call.provider, &stored)?, From::Recording));
+            let answer = provider::answer(&call.provider, &stored)?;
+            check(&answer)?;
+            return Ok((answer, From::Recording));
         }
         let key = call.key();
         loop {
-            if let Some(answer) = self.known(&call) {
+            if let Some(answer) = self.known(&call, check) {
                 return Ok((answer, From::Cache));
             }
             // Who else asks just this: one asks, the others wait for the answer.
@@ -96,25 +104,30 @@ impl Asker<'_> {
                 continue;
             };
             // Another one may have come back between the look and the lock.
-            return match self.known(&call) {
+            return match self.known(&call, check) {
                 Some(answer) => Ok((answer, From::Cache)),
-                None => self.send(&call, file).await.map(|answer| (answer, From::Service)),
+                None => self.send(&call, file, check).await.map(|answer| (answer, From::Service)),
             };
         }
     }
 
-    fn known(&self, call: &Call) -> Option<Answer> {
+    fn known(&self, call: &Call, check: &dyn Fn(&Answer) -> Result<(), Problem>) -> Option<Answer> {
         if !self.order.shared.mode.reads() {
             return None;
         }
         let Look::Hit(stored) = self.cache.look(call) else { return None };
-        let answer = provider::answer(&call.provider, &stored.recorded).ok()?;
+        let answer = provider::answer(&call.provider, &stored.recorded).ok().filter(|answer| check(answer).is_ok())?;
         self.record(call, &stored.recorded, stored.meta.file.as_deref());
         self.tally.known.fetch_add(1, Ordering::Relaxed);
         Some(answer)
     }
 
-    async fn send(&self, call: &Call, file: Option<&str>) -> Result<Answer, Problem> {
+    async fn send(
+        &self,
+        call: &Call,
+        file: Option<&str>,
+        check: &dyn Fn(&Answer) -> Result<(), Problem>,
+    ) -> Result<Answer, Problem> {
         let expected = self.expected(call);
         self.book(expected).await?;
         let sent = self.exchange(call).await;
@@ -128,6 +141,7 @@ impl Asker<'_> {
         };
         self.settle(expected, really);
         let (answer, recorded) = (answer?, sent?);
+        check(&answer)?;
         let meta = Meta {
             usage: answer.usage,
             micro_usd: self.price().map(|price| money::cost(price, answer.usage)),

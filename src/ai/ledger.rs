@@ -95,6 +95,9 @@ impl Ledger {
         use std::os::unix::fs::OpenOptionsExt as _;
         let nofollow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
         let mut options = File::options();
+        if let Some(state) = self.path.parent().filter(|state| !state.exists()) {
+            std::fs::create_dir_all(state)?;
+        }
         let mut file = options
             .read(true)
             .write(true)
@@ -109,7 +112,8 @@ impl Ledger {
         let mut page: Page = serde_json::from_slice(&text).unwrap_or_default();
         let result = what(&mut page);
         while page.spent.len() > RUNS {
-            page.spent.pop_first();
+            let oldest = page.spent.keys().find(|run| **run != self.run).cloned();
+            page.spent.remove(&oldest.unwrap_or_default());
         }
         let new = serde_json::to_vec(&page)?;
         if new != text {

@@ -82,6 +82,10 @@ pub struct Shared {
     pub cache: AiCacheSettings,
     /// Who reads and writes that.
     pub scope: Scope,
+    /// The names of variables whose values are secret, besides those that are called so.
+    pub secrets: Vec<String>,
+    /// Variables that are in the environment to be recognised in what is sent, and for nothing else: no program gets them.
+    pub hidden: Vec<String>,
 }
 
 /// About which files.
@@ -157,6 +161,8 @@ impl Shared {
             prices: ai.prices.clone(),
             cache: settings.ai_cache.clone(),
             scope: Scope::default(),
+            secrets: settings.secrets.clone(),
+            hidden: vec![],
         }
     }
 }

@@ -20,7 +20,11 @@ pub async fn run(argv: &[String], call: &Call, shared: &Shared) -> Result<Record
     let question: serde_json::Value = serde_json::from_slice(&call.body).unwrap_or_default();
     let prompt = question["stdin"].as_str().unwrap_or_default().to_owned();
     let began = Instant::now();
-    let mut child = tokio::process::Command::new(program)
+    let mut command = tokio::process::Command::new(program);
+    for name in &shared.hidden {
+        command.env_remove(name);
+    }
+    let mut child = command
         .args(arguments)
         .current_dir(&shared.root)
         .stdin(Stdio::piped())

@@ -7,7 +7,7 @@ use super::asking::{self, Asker};
 use super::order::Order;
 use super::problem::{Kind, Problem};
 use super::prompt::{self, FileText, Library, Persona, Prompt, Variables, Wants};
-use super::provider::Question;
+use super::provider::{Answer, Question};
 use crate::ask::finding::{self, Shown};
 use crate::ask::{Finding, split};
 use crate::base::RepoPath;
@@ -126,12 +126,15 @@ impl<'a> Work<'a> {
     }
 
     async fn ask(&self, question: &Question, item: &Item, asker: &Asker<'_>) -> Result<Answered, Problem> {
-        let (answer, _) = asker.ask(question, item.file.as_deref()).await?;
-        let mut findings = vec![];
-        if question.wants == Wants::Findings {
+        let read = |answer: &Answer| {
+            if question.wants != Wants::Findings {
+                return Ok(vec![]);
+            }
             let read = finding::parse(&answer.text, &item.shown);
-            findings = read.map_err(|error| Problem::new(Kind::Malformed, error))?.findings;
-        }
+            read.map(|read| read.findings).map_err(|error| Problem::new(Kind::Malformed, error))
+        };
+        let (answer, _) = asker.ask(question, item.file.as_deref(), &|answer| read(answer).map(drop)).await?;
+        let findings = read(&answer)?;
         Ok(Answered { file: item.file.clone(), text: answer.text, findings })
     }
 

@@ -58,6 +58,16 @@ impl Json {
         }
     }
 
+    /// Does a text in it, or a key, without quotes and escapes, pass this test?
+    pub fn any_text(&self, test: &dyn Fn(&str) -> bool) -> bool {
+        match self {
+            Self::Word(_) => false,
+            Self::Text(text) => test(text),
+            Self::List(items) => items.iter().any(|item| item.any_text(test)),
+            Self::Object(entries) => entries.iter().any(|(key, value)| test(key) || value.any_text(test)),
+        }
+    }
+
     /// Every leaf by its place, written as a JSON pointer (RFC 6901), with the digest of its value. Empty lists and objects
     /// are leaves. Of keys that come twice, one stands here; the digest of the whole knows both.
     pub fn leaves(&self, at: &str, into: &mut BTreeMap<String, Digest>) {

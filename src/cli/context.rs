@@ -95,6 +95,14 @@ impl Context {
         })
     }
 
+    /// The same in a process that has no workflow, but the names of the variables that it declares secret.
+    pub fn masker_of(&self, declared: &[String]) -> &Masker {
+        self.masker.get_or_init(|| {
+            let env: Vec<_> = self.env.0.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+            Masker::new(secret::values(&env, declared))
+        })
+    }
+
     /// Writes a result to standard output. A reader that went away (`| head`) ends the command quietly.
     pub fn print(&self, text: &str) -> Result<(), Failure> {
         let masker = self.masker(None);

@@ -1,10 +1,10 @@
 //! From a resolved step to a job: argv, folder, environment.
 
-use crate::ai::order::{self, Behind, Order};
+use crate::ai::order::{self, Behind, Order, Shared};
 use crate::base::{Millis, RepoPath};
 use crate::config::environment;
 use crate::config::model::{Command, EnvMode};
-use crate::exec::{Job, Variable};
+use crate::exec::{Job, Variable, secret};
 use crate::graph::Step;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -30,7 +30,7 @@ pub struct Common {
     /// `WORKFLOW_PROFILE`
     pub profile: bool,
     /// What AI steps share.
-    pub ai: crate::ai::order::Shared,
+    pub ai: Shared,
     /// For steps without an `idle_timeout` of their own; none only warns.
     pub idle_timeout_ms: Option<Millis>,
 }
@@ -91,6 +91,22 @@ fn set(env: &mut Vec<Variable>, name: &OsStr, value: Arc<OsStr>) {
     }
 }
 
+/// Gives a process of wf's own, which asks models, the secrets that its step does not see: it could not keep back what it
+/// does not know. Returns their names.
+fn hide(common: &Common, env: &mut Vec<Variable>) -> Vec<String> {
+    let mut names = vec![];
+    for (name, value) in &common.env.all {
+        if let Some(text) = name.to_str()
+            && secret::is_secret(name, value, &common.ai.secrets)
+            && env.binary_search_by(|(known, _)| (**known).cmp(name)).is_err()
+        {
+            set(env, name, Arc::clone(value));
+            names.push(text.to_owned());
+        }
+    }
+    names
+}
+
 /// The lists of a `changed_only` step.
 #[derive(Clone, Debug)]
 pub struct ChangedLists {
@@ -125,10 +141,12 @@ pub fn job(common: &Common, step: &Step, attempt: u32, lists: Option<&ChangedLis
             set("WF_BASE", OsStr::new(base));
         }
     }
+    let hidden = if step.ai_proxy || matches!(step.command, Command::Ai(_)) { hide(common, &mut env) } else { vec![] };
+    let argv = started(common, step, lists, hidden);
     Job {
         step: step.id.clone(),
         attempt,
-        argv: started(common, step, lists),
+        argv,
         dir: step.dir.under(&common.root),
         env,
         log: common.out.join(format!("{}.{attempt}.log", step.id.file_stem())),
@@ -155,18 +173,20 @@ pub fn argv(command: &Command) -> Vec<OsString> {
 }
 
 /// What is started for it: the command itself, or wf with an order.
-fn started(common: &Common, step: &Step, lists: Option<&ChangedLists>) -> Vec<OsString> {
+fn started(common: &Common, step: &Step, lists: Option<&ChangedLists>, hidden: Vec<String>) -> Vec<OsString> {
     let Command::Ai(task) = &step.command else {
         let argv = argv(&step.command);
         if !step.ai_proxy {
             return argv;
         }
         let argv = argv.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-        let behind = Behind { step: step.id.to_string(), argv, shared: common.ai.clone() };
+        let shared = Shared { hidden, ..common.ai.clone() };
+        let behind = Behind { step: step.id.to_string(), argv, shared };
         return wf(&[order::BEHIND.into(), json(&behind)]);
     };
+    let shared = Shared { hidden, ..common.ai.clone() };
     let changed = lists.map(|lists| lists.present.clone());
-    wf(&[order::COMMAND.into(), json(&Order::of(step.id.as_str(), task, common.ai.clone(), changed))])
+    wf(&[order::COMMAND.into(), json(&Order::of(step.id.as_str(), task, shared, changed))])
 }
 
 /// This wf, with arguments.

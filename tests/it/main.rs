@@ -1,5 +1,8 @@
 //! Tests of the whole: real repositories, real files, the real binary. One test binary, so that there is one link.
 
+mod ai_proxy;
+mod ai_server;
+mod ai_steps;
 mod cache_attacks;
 mod cache_cli;
 mod cache_faults;

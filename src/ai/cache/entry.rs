@@ -100,6 +100,11 @@ pub(super) fn read_file(path: &Path) -> io::Result<Entry> {
     parse(&bytes, &files::name(path))
 }
 
+/// Does an error of [`read`] say that the file itself is wrong, and not only that it cannot be read now?
+pub(super) fn is_damage(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+}
+
 /// Reads an entry from its file's bytes and verifies it.
 pub(super) fn parse(bytes: &[u8], key: &str) -> io::Result<Entry> {
     let entry: Entry = serde_json::from_slice(bytes)?;

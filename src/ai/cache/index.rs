@@ -48,6 +48,9 @@ pub struct Line {
     pub hits: u64,
     /// What its file takes.
     pub bytes: u64,
+    /// When its file was written: nanoseconds since 1970. An answer that replaces an older one may be as long.
+    #[serde(default)]
+    pub written_ns: u64,
     /// Tokens that a use saves.
     pub tokens: u64,
     /// Millionths of a dollar that a use saves.
@@ -156,14 +159,17 @@ fn reconcile(dir: &Path, index: &mut Index) {
         let Some(key) = Digest::parse(&files::name(&path)) else { continue };
         let scope = scope_of(&path);
         there.insert(key);
-        if index.entries.get(&key).is_none_or(|line| line.scope != scope || line.bytes != size(&path)) {
+        let file = file(&path);
+        if index.entries.get(&key).is_none_or(|line| line.scope != scope || (line.bytes, line.written_ns) != file) {
             match entry::read_file(&path) {
                 Ok(entry) => {
                     let old = index.entries.remove(&key).unwrap_or_default();
-                    index.entries.insert(key, line(entry, size(&path), scope, old));
+                    index.entries.insert(key, line(entry, file, scope, old));
                 }
-                Err(_damaged) => {
-                    let _ = std::fs::remove_file(&path);
+                Err(error) => {
+                    if entry::is_damage(&error) {
+                        let _ = std::fs::remove_file(&path);
+                    }
                     there.remove(&key);
                 }
             }
@@ -172,7 +178,7 @@ fn reconcile(dir: &Path, index: &mut Index) {
     index.entries.retain(|key, _| there.contains(key));
 }
 
-fn line(entry: Entry, bytes: u64, scope: String, old: Line) -> Line {
+fn line(entry: Entry, (bytes, written_ns): (u64, u64), scope: String, old: Line) -> Line {
     let meta = entry.meta;
     Line {
         tokens: meta.usage.total(),
@@ -187,12 +193,18 @@ fn line(entry: Entry, bytes: u64, scope: String, old: Line) -> Line {
         last_ms: old.last_ms,
         hits: old.hits,
         bytes,
+        written_ns,
         scope,
     }
 }
 
-fn size(path: &Path) -> u64 {
-    path.symlink_metadata().map_or(0, |meta| meta.len())
+/// How long a file is, and when it was written.
+fn file(path: &Path) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt as _;
+    let written = |meta: &std::fs::Metadata| {
+        meta.mtime().unsigned_abs().saturating_mul(1_000_000_000).saturating_add(meta.mtime_nsec().unsigned_abs())
+    };
+    path.symlink_metadata().map_or((0, 0), |meta| (meta.len(), written(&meta)))
 }
 
 fn scope_of(path: &Path) -> String {

@@ -25,7 +25,10 @@ use crate::config::model::AiCacheSettings;
 use entry::Entry;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// After so many new answers of one process the cache is cleaned up, which reads the names of all entries.
+const MANY: u64 = 1_000;
 
 /// Who writes and who reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -44,8 +47,8 @@ pub struct AiCache {
     dir: PathBuf,
     settings: AiCacheSettings,
     scope: Scope,
-    /// Something was kept by this process.
-    kept: AtomicBool,
+    /// So many answers were kept by this process since it last cleaned up.
+    kept: AtomicU64,
     clock: fn() -> u64,
 }
 
@@ -70,7 +73,7 @@ pub struct Nearest {
 impl AiCache {
     /// Opens the cache in a folder; nothing is written before there is something to keep.
     pub fn open(dir: &Path, settings: AiCacheSettings, scope: Scope) -> Self {
-        Self { dir: dir.to_owned(), settings, scope, kept: AtomicBool::new(false), clock: super::asking::now_ms }
+        Self { dir: dir.to_owned(), settings, scope, kept: AtomicU64::new(0), clock: super::asking::now_ms }
     }
 
     /// At another time, for tests.
@@ -120,7 +123,9 @@ impl AiCache {
                     return Look::Hit(Box::new(found.stored()));
                 }
                 Ok(_) => {}
-                Err(_damaged) => files::remove(&folder, &key),
+                Err(error) if entry::is_damage(&error) => files::remove(&folder, &key),
+                // What cannot be read now may be read a moment later.
+                Err(_) => {}
             }
         }
         Look::Miss
@@ -147,7 +152,11 @@ impl AiCache {
         files::make(&self.dir, &own)?;
         index::missed(&self.dir, &call.key(), recorded.took_ms());
         entry::write(&own, &entry)?;
-        self.kept.store(true, Ordering::Relaxed);
+        // A process that serves for days keeps to the limits as well.
+        if self.kept.fetch_add(1, Ordering::Relaxed) + 1 >= MANY {
+            self.kept.store(0, Ordering::Relaxed);
+            self.index()?;
+        }
         Ok(())
     }
 
@@ -205,7 +214,7 @@ impl AiCache {
 /// What was kept is put into the index. That it cannot be is no loss: the next one does it.
 impl Drop for AiCache {
     fn drop(&mut self) {
-        if self.kept.load(Ordering::Relaxed) || index::is_long(&self.dir) {
+        if self.kept.load(Ordering::Relaxed) > 0 || index::is_long(&self.dir) {
             let _ = self.index();
         }
     }

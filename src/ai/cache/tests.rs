@@ -243,3 +243,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_answer_that_was_asked_for_again_does_not_go_with_the_old_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = open(dir.path(), AiCacheSettings::default(), Scope::Trusted).at(|| 1_000_000_000_000);
+    keep(&old, 1);
+    assert_eq!(old.index().unwrap().entries.len(), 1);
+    // As long as the old one, byte by byte: only the times differ.
+    let new = open(dir.path(), AiCacheSettings::default(), Scope::Trusted).at(|| 1_900_000_000_000);
+    assert_eq!(said(&new, 1), None);
+    keep(&new, 1);
+    assert_eq!(new.index().unwrap().entries.len(), 1);
+    assert!(said(&new, 1).is_some());
+}

@@ -2,7 +2,9 @@
 
 use super::admit::admit;
 use super::endpoint::{self, Endpoint, Kind};
+use super::headers;
 use super::serve::Settings;
+use super::turn::{Turn, Turns};
 use super::{kept, reply};
 use crate::ai::asking::now_ms;
 use crate::ai::cache::{Alone, Look, Meta};
@@ -16,8 +18,7 @@ use crate::config::model::{AiMode, Budget};
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Response};
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// No request and no kept answer is longer.
@@ -25,68 +26,16 @@ const LONGEST: usize = 64 << 20;
 /// So often a request looks whether an equal one has come back.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// Headers of requests that change no answer: transport, the client's own bookkeeping, and what authorises.
-const HARMLESS: &[&str] = &[
-    "accept",
-    "accept-encoding",
-    "accept-language",
-    "api-key",
-    "authorization",
-    "cache-control",
-    "connection",
-    "content-length",
-    "content-type",
-    "host",
-    "idempotency-key",
-    "sec-fetch-mode",
-    "traceparent",
-    "tracestate",
-    "transfer-encoding",
-    "user-agent",
-    "x-api-key",
-    "x-request-id",
-];
-/// Beginnings of such names.
-const HARMLESS_BEGINNINGS: &[&str] = &["x-stainless-", "x-wf-"];
-/// Headers that belong to a connection, or are replaced.
-const NOT_PASSED_ON: &[&str] = &[
-    "host",
-    "connection",
-    "content-length",
-    "transfer-encoding",
-    "accept-encoding",
-    "authorization",
-    "x-api-key",
-    "api-key",
-    "keep-alive",
-    "te",
-    "upgrade",
-];
-/// Headers of responses that clients read, and beginnings of such names.
-const KEPT: &[&str] = &["content-type", "request-id", "x-request-id", "retry-after", "retry-after-ms"];
-const KEPT_BEGINNINGS: &[&str] = &["openai-", "anthropic-", "x-ratelimit-"];
-
 /// A proxy.
 pub struct Proxy {
     /// Where it listens.
     pub port: u16,
     /// The connection to services.
     pub http: Http,
-    /// How often each request was made.
-    pub seen: Mutex<HashMap<Digest, u32>>,
+    /// How often each request was answered.
+    pub turns: Turns,
     /// What it was told.
     pub settings: Settings,
-}
-
-/// What a client asks of the cache.
-#[derive(Clone, Copy, Default)]
-struct Wishes {
-    /// Do not answer from it.
-    no_cache: bool,
-    /// Do not keep the answer.
-    no_store: bool,
-    /// Keep it so long.
-    ttl_ms: Option<u64>,
 }
 
 /// Answers one request.
@@ -101,7 +50,7 @@ pub async fn handle(State(proxy): State<Arc<Proxy>>, request: Request) -> Respon
     let path = parts.uri.path_and_query().map_or("/", axum::http::uri::PathAndQuery::as_str);
     let endpoint = endpoint::of(parts.method.as_str(), path, parts.headers.contains_key("anthropic-version"));
     let settings = &proxy.settings;
-    if settings.redactor.finds(&body) {
+    if secret(settings, path, &parts.headers, &body) {
         let why = "the request holds what looks like a secret, and was not sent; take it out, or leave that file out";
         return reply::error(400, "wf_secret", why);
     }
@@ -115,11 +64,21 @@ pub async fn handle(State(proxy): State<Arc<Proxy>>, request: Request) -> Respon
         path: endpoint.path.clone(),
         account: settings.account.clone(),
         persona: String::new(),
-        headers: of_key(&parts.headers),
+        headers: headers::of_key(&parts.headers),
         body: body.to_vec(),
         occurrence: 0,
     };
     proxy.answer(endpoint, call, &parts.headers).await
+}
+
+/// Would a secret be sent? JSON is looked at as it stands and without its escapes.
+fn secret(settings: &Settings, path: &str, headers: &HeaderMap, body: &[u8]) -> bool {
+    let finds = |bytes: &[u8]| settings.redactor.finds(bytes);
+    let escaped = || body.contains(&b'\\') && Json::parse(body).is_some_and(|j| j.any_text(&|t| finds(t.as_bytes())));
+    finds(path.as_bytes())
+        || headers::passed_on(headers).any(|(_, value)| finds(value.as_bytes()))
+        || finds(body)
+        || escaped()
 }
 
 impl Proxy {
@@ -140,71 +99,46 @@ impl Proxy {
                     "this request depends on more than itself, and cannot be replayed",
                 );
             }
-            return self.send(endpoint.kind, call, headers, None, Wishes { no_store: true, ..Wishes::default() }).await;
+            return self.send(endpoint.kind, call, headers, Keeping::default()).await;
         }
-        if settings.counts {
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            let times = seen.entry(call.key()).or_default();
-            call.occurrence = *times;
-            *times += 1;
-        }
-        let (key, wishes) = (call.key(), wishes(headers));
+        let mut turn = settings.counts.then(|| self.turns.take(call.key()));
+        call.occurrence = turn.as_ref().map_or(0, Turn::number);
+        let (key, wishes) = (call.key(), headers::wishes(headers));
         if settings.mode == AiMode::Replay {
             return match settings.recording.as_ref().map(|recording| recording.answer(&call)) {
-                Some(Ok(stored)) => reply::recorded(stored, &key, settings.speed),
+                Some(Ok(stored)) => {
+                    turn.iter_mut().for_each(Turn::answered);
+                    reply::recorded(stored, &key, settings.speed)
+                }
                 Some(Err(missing)) => reply::error(409, "wf_not_recorded", &missing.to_string()),
                 None => reply::error(409, "wf_not_recorded", "there is no `ai.lock`"),
             };
         }
-        loop {
-            if settings.mode.reads()
-                && !wishes.no_cache
-                && let Look::Hit(stored) = settings.cache.look(&call)
-            {
+        let reads = settings.mode.reads() && !wishes.no_cache;
+        let keep = (!wishes.no_store).then_some(key);
+        let mut alone = None;
+        while reads {
+            // Looked at once more with the key taken: another one may have come back in between.
+            if let Look::Hit(stored) = settings.cache.look(&call) {
                 self.record(&call, &stored.recorded);
+                turn.iter_mut().for_each(Turn::answered);
                 return reply::recorded(stored.recorded, &key, settings.speed);
             }
-            if wishes.no_store {
-                return self.send(endpoint.kind, call, headers, None, wishes).await;
+            if alone.is_some() {
+                break;
             }
-            match settings.cache.try_alone(&key) {
-                Some(alone) => return self.send_alone(endpoint.kind, call, headers, key, wishes, alone).await,
-                None => tokio::time::sleep(LOOK_AGAIN).await,
+            alone = settings.cache.try_alone(&key);
+            if alone.is_none() {
+                tokio::time::sleep(LOOK_AGAIN).await;
             }
         }
-    }
-
-    /// Asks while no equal request is under way; the answer is kept before the others look again.
-    async fn send_alone(
-        self: Arc<Self>,
-        kind: Kind,
-        call: Call,
-        headers: &HeaderMap,
-        key: Digest,
-        wishes: Wishes,
-        alone: Alone,
-    ) -> Response<Body> {
-        // Another one may have come back between the look and the lock.
-        if self.settings.mode.reads()
-            && !wishes.no_cache
-            && let Look::Hit(stored) = self.settings.cache.look(&call)
-        {
-            self.record(&call, &stored.recorded);
-            return reply::recorded(stored.recorded, &key, self.settings.speed);
-        }
-        self.send(kind, call, headers, Some((key, alone)), wishes).await
+        let keeping = Keeping { key: keep, ttl_ms: wishes.ttl_ms, turn, _alone: alone };
+        self.send(endpoint.kind, call, headers, keeping).await
     }
 
     /// Sends a request on and its answer back, piece by piece, and keeps the answer if it came whole. A client that goes away
     /// ends it: what came by then is no answer.
-    async fn send(
-        self: Arc<Self>,
-        kind: Kind,
-        call: Call,
-        headers: &HeaderMap,
-        kept: Option<(Digest, Alone)>,
-        wishes: Wishes,
-    ) -> Response<Body> {
+    async fn send(self: Arc<Self>, kind: Kind, call: Call, headers: &HeaderMap, keeping: Keeping) -> Response<Body> {
         let expected = self.expected(&call);
         if let Err(refusal) = self.book(expected).await {
             return refusal;
@@ -222,9 +156,9 @@ impl Proxy {
             }
         };
         let status = response.status().as_u16();
-        let headers = kept_headers(response.headers());
-        let from = if kept.is_some() { "miss" } else { "bypass" };
-        let key = kept.as_ref().map(|(key, _)| *key);
+        let headers = headers::kept(response.headers());
+        let key = keeping.key;
+        let from = if key.is_some() { "miss" } else { "bypass" };
         let recorder = Recorder {
             recorded: Recorded { status, headers: headers.clone(), chunks: vec![] },
             length: 0,
@@ -232,23 +166,23 @@ impl Proxy {
             kind,
             call,
             expected,
-            wishes,
-            alone: kept.map(|(_, alone)| alone),
+            keeping,
             proxy: self,
             whole: false,
         };
-        let pieces = futures_util::stream::unfold((response, recorder), |(mut response, mut recorder)| async move {
+        let pieces = futures_util::stream::unfold(Some((response, recorder)), |state| async move {
+            let (mut response, mut recorder) = state?;
             match response.chunk().await {
                 Ok(Some(bytes)) => {
                     recorder.piece(&bytes);
-                    Some((Ok(bytes), (response, recorder)))
+                    Some((Ok(bytes), Some((response, recorder))))
                 }
                 Ok(None) => {
                     recorder.whole = true;
-                    drop(recorder);
                     None
                 }
-                Err(error) => Some((Err(error), (response, recorder))),
+                // Nothing comes after it.
+                Err(error) => Some((Err(error), None)),
             }
         });
         let mut reply = Response::new(Body::from_stream(pieces));
@@ -260,10 +194,8 @@ impl Proxy {
         let client = self.http.client().map_err(|problem| problem.to_string())?;
         let method = reqwest::Method::from_bytes(call.method.as_bytes()).map_err(|error| error.to_string())?;
         let mut request = client.request(method, format!("{}{}", call.upstream, call.path)).body(call.body.clone());
-        for (name, value) in headers {
-            if !NOT_PASSED_ON.contains(&name.as_str()) && !name.as_str().starts_with("x-wf-") {
-                request = request.header(name, value);
-            }
+        for (name, value) in headers::passed_on(headers) {
+            request = request.header(name, value);
         }
         if let Some(key) = self.settings.keys.get(call.provider.as_str()) {
             let (name, value) = provider::authorization(&call.provider, key);
@@ -319,6 +251,19 @@ impl Proxy {
     }
 }
 
+/// What becomes of an answer that comes whole.
+#[derive(Default)]
+struct Keeping {
+    /// It is kept under this key; none: it is not.
+    key: Option<Digest>,
+    /// For so long, if the client says so.
+    ttl_ms: Option<u64>,
+    /// Which of several equal requests it answers.
+    turn: Option<Turn>,
+    /// Equal requests wait as long as this is held.
+    _alone: Option<Alone>,
+}
+
 /// Records an answer on its way to the client. What it recorded is settled when the last piece is gone, or the client.
 struct Recorder {
     recorded: Recorded,
@@ -327,9 +272,7 @@ struct Recorder {
     kind: Kind,
     call: Call,
     expected: Spent,
-    wishes: Wishes,
-    /// Equal requests wait as long as this is held.
-    alone: Option<Alone>,
+    keeping: Keeping,
     proxy: Arc<Proxy>,
     whole: bool,
 }
@@ -356,7 +299,9 @@ impl Drop for Recorder {
             Err(_) => self.expected,
         };
         self.proxy.correct(self.expected, really);
-        if let (Ok(usage), false, Some(_alone)) = (usage, self.wishes.no_store, &self.alone) {
+        let Ok(usage) = usage else { return };
+        self.keeping.turn.iter_mut().for_each(Turn::answered);
+        if self.keeping.key.is_some() {
             let settings = &self.proxy.settings;
             let model = model(&self.call.body);
             let price = money::price_of(&settings.prices, &model);
@@ -365,7 +310,7 @@ impl Drop for Recorder {
                 micro_usd: price.map(|price| money::cost(price, usage)),
                 model,
                 step: settings.step.clone(),
-                ttl_ms: self.wishes.ttl_ms,
+                ttl_ms: self.keeping.ttl_ms,
                 ..Meta::default()
             };
             self.proxy.record(&self.call, &self.recorded);
@@ -379,45 +324,4 @@ impl Drop for Recorder {
 fn model(body: &[u8]) -> String {
     let json: Option<Json> = Json::parse(body);
     json.as_ref().and_then(|json| json.get("model")).and_then(Json::text).unwrap_or_default().to_owned()
-}
-
-/// Headers that are part of a key: all that are not known to change nothing.
-fn of_key(headers: &HeaderMap) -> BTreeMap<String, String> {
-    let counts =
-        |name: &str| !HARMLESS.contains(&name) && !HARMLESS_BEGINNINGS.iter().any(|start| name.starts_with(start));
-    let mut of_key: BTreeMap<String, String> = BTreeMap::new();
-    for (name, value) in headers.iter().filter(|(name, _)| counts(name.as_str())) {
-        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let all = of_key.entry(name.as_str().to_owned()).or_default();
-        if !all.is_empty() {
-            all.push_str(", ");
-        }
-        all.push_str(&value);
-    }
-    of_key
-}
-
-fn kept_headers(headers: &HeaderMap) -> Vec<(String, String)> {
-    let kept = |name: &str| KEPT.contains(&name) || KEPT_BEGINNINGS.iter().any(|start| name.starts_with(start));
-    let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
-    headers
-        .iter()
-        .filter(|(name, _)| kept(name.as_str()))
-        .filter_map(|(n, v)| Some((n.as_str().to_owned(), text(v)?)))
-        .collect()
-}
-
-/// What a client wishes: `cache-control` as in HTTP, `x-wf-cache: no-cache | no-store`, `x-wf-cache-ttl: SECONDS`.
-fn wishes(headers: &HeaderMap) -> Wishes {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let said = |word: &str| {
-        ["cache-control", "x-wf-cache"]
-            .iter()
-            .any(|name| text(name).split(',').any(|part| part.trim().eq_ignore_ascii_case(word)))
-    };
-    Wishes {
-        no_cache: said("no-cache") || said("no-store"),
-        no_store: said("no-store"),
-        ttl_ms: text("x-wf-cache-ttl").parse::<u64>().ok().map(|seconds| seconds.saturating_mul(1_000)),
-    }
 }

@@ -22,15 +22,18 @@ pub fn usage(kind: Kind, recorded: &Recorded) -> Result<Usage, &'static str> {
     } else {
         vec![serde_json::from_slice(&body).map_err(|_| "it is no JSON")?]
     };
+    let first = parts.first().unwrap_or(&Value::Null);
     if parts.iter().any(|part| part.get("error").is_some_and(|error| !error.is_null())) {
         return Err("it is an error");
     }
     match kind {
+        // Without its last word a stream may lack more than that: how many tokens it took, for one.
+        Kind::Chat if streams && events(&body).last().is_none_or(|last| last != "[DONE]") => Err("it has no end"),
         Kind::Chat => chat(&parts),
         Kind::Messages => messages(&parts, streams),
         Kind::Responses => responses(&parts, streams),
-        Kind::Embeddings | Kind::Models if parts[0]["data"].is_array() => Ok(tokens(&parts[0]["usage"])),
-        Kind::Count if parts[0]["input_tokens"].is_u64() => Ok(Usage::default()),
+        Kind::Embeddings | Kind::Models if first["data"].is_array() => Ok(tokens(&first["usage"])),
+        Kind::Count if first["input_tokens"].is_u64() => Ok(Usage::default()),
         Kind::Embeddings | Kind::Models | Kind::Count => Err("it is not what this endpoint answers"),
         Kind::Other => Err("this endpoint is not known"),
     }

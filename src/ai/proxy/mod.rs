@@ -6,9 +6,11 @@
 mod admit;
 mod endpoint;
 mod forward;
+mod headers;
 mod kept;
 mod reply;
 mod serve;
+mod turn;
 
 pub use admit::Token;
 pub use serve::{Served, Settings, serve};

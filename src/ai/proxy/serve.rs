@@ -2,16 +2,17 @@
 
 use super::admit::Token;
 use super::forward::Proxy;
+use super::turn::Turns;
 use crate::ai::cache::AiCache;
 use crate::ai::http::Http;
 use crate::ai::ledger::Ledger;
 use crate::ai::lock::Lock;
 use crate::ai::redact::Redactor;
 use crate::config::model::{AiManners, AiMode, Budget, Price, Provider};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// What a proxy is told.
 pub struct Settings {
@@ -78,7 +79,7 @@ pub async fn serve(settings: Settings) -> io::Result<Served> {
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, settings.port)).await?;
     let address = listener.local_addr()?;
     let http = Http::new(settings.manners.clone());
-    let proxy = Arc::new(Proxy { port: address.port(), http, seen: Mutex::new(HashMap::new()), settings });
+    let proxy = Arc::new(Proxy { port: address.port(), http, turns: Turns::default(), settings });
     let router = axum::Router::new().fallback(super::forward::handle).with_state(proxy);
     let task = tokio::spawn(async move { axum::serve(listener, router).await });
     Ok(Served { address, task })

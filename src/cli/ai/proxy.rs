@@ -9,6 +9,7 @@ use crate::ai::proxy::{Served, Settings, Token, serve};
 use crate::ai::redact::Redactor;
 use crate::ai::{asking, provider};
 use crate::config::model::{AiMode, AiService, Provider};
+use crate::history::new_run_id;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::process::ExitStatusExt as _;
@@ -37,7 +38,7 @@ pub struct ProxyArgs {
 pub fn run(args: &ProxyArgs, cx: &Context) -> Result<Exit, Failure> {
     let config = cx.load_config(vec![])?;
     let settings = &config.workflow().settings;
-    let mut shared = Shared::new(config.root.clone(), cx.state_place(&config).0, "proxy".into(), None, settings);
+    let mut shared = Shared::new(config.root.clone(), cx.state_place(&config).0, new_run_id().0, None, settings);
     shared.scope = super::trust::scope(&cx.env);
     match args.mode.as_deref() {
         Some("live") => shared.mode = AiMode::Live,
@@ -108,7 +109,10 @@ fn serve_for(order: &Behind, cx: &Context) -> Result<Exit, Failure> {
         let _caught = caught.map_err(Failure::environment)?;
         let mut command = tokio::process::Command::new(program);
         command.args(arguments);
-        for (name, value) in environment(&served, &token) {
+        for name in &order.shared.hidden {
+            command.env_remove(name);
+        }
+        for (name, value) in environment(&served, &token, order.shared.service.api_key_env.as_deref()) {
             command.env(name, value);
         }
         let status = command
@@ -126,16 +130,18 @@ fn serve_for(order: &Behind, cx: &Context) -> Result<Exit, Failure> {
     })
 }
 
-/// What clients of both dialects read.
-fn environment(served: &Served, token: &Token) -> Vec<(&'static str, String)> {
+/// What clients of both dialects read; where the key itself stood, the token stands.
+fn environment<'a>(served: &Served, token: &Token, key_env: Option<&'a str>) -> Vec<(&'a str, String)> {
     let openai = served.url(Provider::Openai);
-    vec![
+    let mut all = vec![
         ("OPENAI_BASE_URL", openai.clone()),
         ("OPENAI_API_BASE", openai),
         ("OPENAI_API_KEY", token.word().to_owned()),
         ("ANTHROPIC_BASE_URL", served.url(Provider::Anthropic)),
         ("ANTHROPIC_API_KEY", token.word().to_owned()),
-    ]
+    ];
+    all.extend(key_env.map(|name| (name, token.word().to_owned())));
+    all
 }
 
 fn told(shared: &Shared, step: &str, token: Token, cx: &Context) -> Result<Settings, Failure> {
@@ -172,7 +178,7 @@ fn told(shared: &Shared, step: &str, token: Token, cx: &Context) -> Result<Setti
         cache: shared.open_cache(),
         recording,
         record: (shared.mode == AiMode::Record).then(|| asking::lock_path(&shared.root)),
-        redactor: Redactor::new(cx.masker(None).clone()),
+        redactor: Redactor::new(cx.masker_of(&shared.secrets).clone()),
         ledger: Ledger::new(&shared.state, &shared.run),
     })
 }

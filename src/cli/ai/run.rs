@@ -6,6 +6,7 @@ use super::step;
 use crate::ai::order::{Files, Order, Shared};
 use crate::base::RepoPath;
 use crate::config::model::{AiMode, Severity};
+use crate::history::new_run_id;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
@@ -45,7 +46,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
     service.model = args.model.clone().or(service.model);
     service.api_key_env = service.api_key_env.or(service.provider.usual_key().map(str::to_owned));
     let state = cx.state_place(&config).0;
-    let mut shared = Shared::new(config.root.clone(), state, "by-hand".into(), None, all);
+    let mut shared = Shared::new(config.root.clone(), state, new_run_id().0, None, all);
     shared.project.clone_from(&config.workflow().project_kind);
     shared.scope = super::trust::scope(&cx.env);
     if args.no_ai_cache {

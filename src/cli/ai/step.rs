@@ -27,6 +27,7 @@ pub fn main(order: Option<&OsStr>) -> Exit {
 
 /// Asks, prints what came of it, and says how it ended.
 pub fn carry_out(order: &Order, as_json: bool, cx: &Context) -> Result<Exit, Failure> {
+    cx.masker_of(&order.shared.secrets);
     let tally = Tally::default();
     let (report, tally) = match asked(order, tally, cx) {
         Ok(done) => done,
@@ -63,7 +64,7 @@ fn asked(order: &Order, tally: Tally, cx: &Context) -> Result<(Report, Tally), P
         cache: &cache,
         recording: recording.as_ref(),
         key,
-        redactor: Redactor::new(cx.masker(None).clone()),
+        redactor: Redactor::new(cx.masker_of(&order.shared.secrets).clone()),
         http: Http::new(order.shared.manners.clone()),
         ledger: Ledger::new(&order.shared.state, &order.shared.run),
         spent: Mutex::default(),

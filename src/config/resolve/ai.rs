@@ -111,11 +111,11 @@ pub(super) fn output(task: &AiTask, cx: &mut Cx) -> Option<GlobSet> {
 
 /// Variables that hold keys are secrets, whatever they are called.
 pub(super) fn secrets(steps: &[StepSpec], settings: &mut Settings) {
-    for step in steps {
-        for name in keys(&step.command, step.ai_proxy, &settings.ai.service) {
-            if !settings.secrets.contains(&name) {
-                settings.secrets.push(name);
-            }
+    let shared = settings.ai.service.clone();
+    let of_steps = steps.iter().flat_map(|step| keys(&step.command, step.ai_proxy, &shared));
+    for name in of_steps.chain(shared.api_key_env.clone()) {
+        if !settings.secrets.contains(&name) {
+            settings.secrets.push(name);
         }
     }
 }
