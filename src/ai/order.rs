@@ -140,9 +140,14 @@ fn everything() -> Files {
 }
 
 impl Shared {
+    /// The folder of the cache of answers.
+    pub fn cache_dir(&self) -> PathBuf {
+        self.state.join("ai_cache")
+    }
+
     /// The cache of answers.
     pub fn open_cache(&self) -> AiCache {
-        AiCache::open(&self.state.join("ai_cache"), self.cache.clone(), self.scope.clone())
+        AiCache::open(&self.cache_dir(), self.cache.clone(), self.scope.clone())
     }
 
     /// From the settings.

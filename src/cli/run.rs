@@ -7,6 +7,7 @@ use super::look;
 use super::prepared::{self, Keys, Ready};
 use super::replay::Replay;
 use crate::ai::order;
+use crate::config::model::Command;
 use crate::engine::{self, Clock, Finished, Run};
 use crate::exec::{self, Executor, Setup};
 use crate::git::Mode;
@@ -43,9 +44,8 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
     let env = cx.inherited();
     let reuse = super::reuse::open(&mut ready, &id, &env, cx)?;
     let learned = ready.prepared.learned.take();
-    let ai = order::Shared {
+    let mut ai = order::Shared {
         project: ready.config.workflow().project_kind.clone(),
-        scope: super::ai::trust::scope(&cx.env),
         ..order::Shared::new(
             ready.config.root.clone(),
             state.root().to_owned(),
@@ -54,6 +54,9 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
             &ready.request.settings,
         )
     };
+    if ready.config.workflow().steps.iter().any(|spec| spec.ai_proxy || matches!(spec.command, Command::Ai(_))) {
+        ai = super::ai::trust::shared(ai, ready.config.repo.as_ref().ok(), cx);
+    }
     let run = Run {
         ai,
         request: &ready.request,

@@ -1,7 +1,7 @@
 //! Which entries go. Pure.
 
+use super::files;
 use super::index::Line;
-use crate::base::Digest;
 use crate::config::model::{AiCacheSettings, Eviction};
 use std::collections::BTreeMap;
 
@@ -21,18 +21,18 @@ pub enum Why {
 
 /// The entries that go, with the reason. `value` counts as `lfu`: what an answer saves is about the same for all.
 pub(super) fn choose(
-    entries: &BTreeMap<Digest, Line>,
+    entries: &BTreeMap<String, Line>,
     settings: &AiCacheSettings,
     now: u64,
-    asked: &dyn Fn(&Digest, &Line) -> bool,
-) -> Vec<(Digest, Why)> {
+    asked: &dyn Fn(&Line) -> bool,
+) -> Vec<(String, Why)> {
     let mut go = Vec::new();
-    let mut stay: Vec<(&Digest, &Line)> = Vec::new();
+    let mut stay: Vec<(&String, &Line)> = Vec::new();
     for (key, line) in entries {
         if now >= line.expires_ms {
-            go.push((*key, Why::Expired));
-        } else if asked(key, line) {
-            go.push((*key, Why::Asked));
+            go.push((key.clone(), Why::Expired));
+        } else if asked(line) {
+            go.push((key.clone(), Why::Asked));
         } else {
             stay.push((key, line));
         }
@@ -44,7 +44,8 @@ pub(super) fn choose(
             Eviction::Lfu | Eviction::Value => (line.hits, last),
             Eviction::Fifo => (line.created_ms, 0),
         };
-        (rank, **key)
+        // What an untrusted branch keeps never takes the place of what all read.
+        (line.scope == files::TRUSTED, rank, *key)
     });
     let mut bytes: u64 = stay.iter().map(|(_, line)| line.bytes).sum();
     let mut count = stay.len() as u64;
@@ -56,7 +57,7 @@ pub(super) fn choose(
         } else {
             break;
         };
-        go.push((*key, why));
+        go.push((key.clone(), why));
         count -= 1;
         bytes -= line.bytes;
     }

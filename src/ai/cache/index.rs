@@ -7,7 +7,7 @@ use crate::config::model::AiCacheSettings;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const FORMAT: u32 = 1;
 const INDEX: &str = "index.json";
@@ -19,8 +19,8 @@ const LONG_LOG: u64 = 1 << 20;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Index {
     format: u32,
-    /// What there is, by key.
-    pub entries: BTreeMap<Digest, Line>,
+    /// What there is, by key; that of an untrusted branch by `KEY@FOLDER`, because several may hold one key.
+    pub entries: BTreeMap<String, Line>,
     /// What it was good for.
     pub stats: Stats,
 }
@@ -85,9 +85,18 @@ impl Stats {
     }
 }
 
-/// Notes that an entry was used. What cannot be noted is not counted.
-pub(super) fn used(dir: &Path, key: &Digest, entry: &Entry, now: u64) {
-    note(dir, &format!("h {key} {now} {} {}\n", entry.meta.usage.total(), entry.meta.micro_usd.unwrap_or_default()));
+/// What an entry is called in the index.
+pub(super) fn name(key: &Digest, folder: &Path) -> String {
+    match scope_of(folder).as_str() {
+        files::TRUSTED => key.to_string(),
+        other => format!("{key}@{other}"),
+    }
+}
+
+/// Notes that an entry of a folder was used. What cannot be noted is not counted.
+pub(super) fn used(dir: &Path, folder: &Path, entry: &Entry, now: u64) {
+    let name = name(&entry.key, folder);
+    note(dir, &format!("h {name} {now} {} {}\n", entry.meta.usage.total(), entry.meta.micro_usd.unwrap_or_default()));
 }
 
 /// Notes that a service was asked.
@@ -113,7 +122,7 @@ pub(super) fn fold(
     dir: &Path,
     settings: &AiCacheSettings,
     now: u64,
-    asked: &dyn Fn(&Digest, &Line) -> bool,
+    asked: &dyn Fn(&Line) -> bool,
 ) -> io::Result<Index> {
     if dir.symlink_metadata().is_err() {
         return Ok(Index { format: FORMAT, ..Index::default() });
@@ -134,9 +143,10 @@ pub(super) fn fold(
     let log = files::read(&folding).ok().flatten().unwrap_or_default();
     String::from_utf8_lossy(&log).lines().for_each(|line| count(&mut index, line));
     let go = evict::choose(&index.entries, settings, now, asked);
-    for (key, _) in &go {
-        if let Some(line) = index.entries.remove(key) {
-            files::remove(&dir.join(&line.scope), key);
+    for (name, _) in &go {
+        let key = name.get(..64).and_then(Digest::parse);
+        if let (Some(line), Some(key)) = (index.entries.remove(name), key) {
+            files::remove(&dir.join(&line.scope), &key);
         }
     }
     if !go.is_empty() {
@@ -156,21 +166,22 @@ pub(super) fn fold(
 fn reconcile(dir: &Path, index: &mut Index) {
     let mut there = BTreeSet::new();
     for path in files::all(dir) {
-        let Some(key) = Digest::parse(&files::name(&path)) else { continue };
-        let scope = scope_of(&path);
-        there.insert(key);
+        let (Some(key), Some(folder)) = (Digest::parse(&files::name(&path)), path.parent()) else { continue };
+        let name = name(&key, folder);
         let file = file(&path);
-        if index.entries.get(&key).is_none_or(|line| line.scope != scope || (line.bytes, line.written_ns) != file) {
+        let is_known = index.entries.get(&name).is_some_and(|line| (line.bytes, line.written_ns) == file);
+        there.insert(name.clone());
+        if !is_known {
             match entry::read_file(&path) {
                 Ok(entry) => {
-                    let old = index.entries.remove(&key).unwrap_or_default();
-                    index.entries.insert(key, line(entry, file, scope, old));
+                    let old = index.entries.remove(&name).unwrap_or_default();
+                    index.entries.insert(name, line(entry, file, scope_of(folder), old));
                 }
                 Err(error) => {
                     if entry::is_damage(&error) {
                         let _ = std::fs::remove_file(&path);
                     }
-                    there.remove(&key);
+                    there.remove(&name);
                 }
             }
         }
@@ -207,20 +218,19 @@ fn file(path: &Path) -> (u64, u64) {
     path.symlink_metadata().map_or((0, 0), |meta| (meta.len(), written(&meta)))
 }
 
-fn scope_of(path: &Path) -> String {
-    let folder: Option<PathBuf> = path.parent().map(Path::to_owned);
-    folder.and_then(|folder| Some(folder.file_name()?.to_string_lossy().into_owned())).unwrap_or_default()
+fn scope_of(folder: &Path) -> String {
+    folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 fn count(index: &mut Index, line: &str) {
     let words: Vec<&str> = line.split(' ').collect();
     let number = |at: usize| words.get(at).and_then(|word| word.parse::<u64>().ok());
-    match (words.first(), words.get(1).and_then(|key| Digest::parse(key)), number(2)) {
-        (Some(&"h"), Some(key), Some(at)) => {
+    match (words.first(), words.get(1), number(2)) {
+        (Some(&"h"), Some(name), Some(at)) => {
             index.stats.hits += 1;
             index.stats.tokens_saved += number(3).unwrap_or_default();
             index.stats.micro_usd_saved += number(4).unwrap_or_default();
-            if let Some(line) = index.entries.get_mut(&key) {
+            if let Some(line) = index.entries.get_mut(*name) {
                 line.hits += 1;
                 line.last_ms = line.last_ms.max(at);
             }

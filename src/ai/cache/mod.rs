@@ -119,13 +119,12 @@ impl AiCache {
         for folder in self.readable() {
             match entry::read(&folder, &key) {
                 Ok(Some(found)) if found.is_good(now) => {
-                    index::used(&self.dir, &key, &found, now);
+                    index::used(&self.dir, &folder, &found, now);
                     return Look::Hit(Box::new(found.stored()));
                 }
-                Ok(_) => {}
                 Err(error) if entry::is_damage(&error) => files::remove(&folder, &key),
                 // What cannot be read now may be read a moment later.
-                Err(_) => {}
+                Ok(_) | Err(_) => {}
             }
         }
         Look::Miss
@@ -197,14 +196,14 @@ impl AiCache {
     /// # Errors
     /// The folder cannot be read or written.
     pub fn index(&self) -> io::Result<Index> {
-        index::fold(&self.dir, &self.settings, (self.clock)(), &|_, _| false)
+        index::fold(&self.dir, &self.settings, (self.clock)(), &|_| false)
     }
 
     /// Removes the entries that `which` names, whatever their age; returns how many.
     ///
     /// # Errors
     /// The folder cannot be read or written.
-    pub fn remove(&self, which: &dyn Fn(&Digest, &Line) -> bool) -> io::Result<usize> {
+    pub fn remove(&self, which: &dyn Fn(&Line) -> bool) -> io::Result<usize> {
         let before = files::all(&self.dir).len();
         let after = index::fold(&self.dir, &self.settings, (self.clock)(), which)?;
         Ok(before.saturating_sub(after.entries.len()))

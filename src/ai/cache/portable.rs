@@ -8,6 +8,8 @@ use std::path::Path;
 /// A file with more or larger entries is not read on.
 const MOST: usize = 200_000;
 const LARGEST: u64 = 64 << 20;
+/// All of it together.
+const LARGEST_SUM: u64 = 4 << 30;
 
 /// Writes all trusted entries into a `tar` compressed by zstd; returns how many.
 ///
@@ -41,7 +43,10 @@ pub fn import(cache: &AiCache, from: &mut impl Read) -> io::Result<(usize, usize
     let folder = cache.dir().join(files::TRUSTED);
     files::make(cache.dir(), &folder)?;
     let (mut new, mut refused) = (0, 0);
-    let mut tar = tar::Archive::new(zstd::Decoder::new(from)?);
+    // What unpacks to more than this was made to fill the disk.
+    let mut unpacked = zstd::Decoder::new(from)?;
+    unpacked.window_log_max(27)?;
+    let mut tar = tar::Archive::new(unpacked.take(LARGEST_SUM));
     for (number, file) in tar.entries()?.enumerate() {
         if number >= MOST {
             return Err(io::Error::other("more than 200,000 entries are not taken in"));

@@ -65,6 +65,10 @@ fn what_an_untrusted_branch_keeps_is_read_by_no_other() {
     fork.keep(&call(1), &answer("poison"), Meta::default()).unwrap();
     keep(&main, 2);
     assert_eq!((said(&main, 1), said(&other, 1)), (None, None));
+    keep(&main, 1);
+    let names: Vec<bool> = main.index().unwrap().entries.keys().map(|name| name.contains('@')).collect();
+    assert_eq!(names.iter().filter(|of_branch| **of_branch).count(), 1, "one key, two folders: {names:?}");
+    assert_eq!(names.len(), 3);
     assert_eq!((said(&fork, 1).unwrap(), said(&fork, 2).unwrap()), (b"poison".to_vec(), b"answer 2".to_vec()));
 }
 
@@ -103,7 +107,7 @@ fn the_index_is_made_anew_when_it_is_lost_and_counts_what_happened() {
         (stats.hits, stats.misses, stats.tokens_saved, stats.micro_usd_saved, stats.asked_ms),
         (3, 2, 300, 21, 10)
     );
-    assert_eq!((index.entries[&call(1).key()].hits, index.entries.len()), (3, 2));
+    assert_eq!((index.entries[&call(1).key().to_string()].hits, index.entries.len()), (3, 2));
     assert_eq!(cache.index().unwrap(), index, "nothing is counted twice");
     std::fs::write(cache.dir().join("index.json"), "{\"format\":").unwrap();
     assert_eq!(cache.index().unwrap().entries.len(), 2);
@@ -203,18 +207,25 @@ fn policies_choose_as_they_say() {
         expires_ms: u64::MAX,
         ..Line::default()
     };
-    let keys: Vec<Digest> = (0..3).map(|n| call(n).key()).collect();
+    let keys: Vec<String> = (0..3).map(|n| call(n).key().to_string()).collect();
     let lines = [line(1, 50, 9), line(2, 3, 5), line(3, 40, 1)];
-    let entries: BTreeMap<Digest, Line> = keys.iter().copied().zip(lines).collect();
+    let mut entries: BTreeMap<String, Line> = keys.iter().cloned().zip(lines).collect();
     for (policy, first) in [(Eviction::Lru, 1), (Eviction::Lfu, 2), (Eviction::Fifo, 0)] {
         let settings = AiCacheSettings { policy, entries: 2, ..AiCacheSettings::default() };
-        let go = evict::choose(&entries, &settings, 100, &|_, _| false);
-        assert_eq!(go, [(keys[first], Why::TooMany)], "{policy:?}");
+        let go = evict::choose(&entries, &settings, 100, &|_| false);
+        assert_eq!(go, [(keys[first].clone(), Why::TooMany)], "{policy:?}");
         let settings = AiCacheSettings { policy, size_bytes: 25, ..AiCacheSettings::default() };
-        assert_eq!(evict::choose(&entries, &settings, 100, &|_, _| false), [(keys[first], Why::TooLarge)]);
+        assert_eq!(evict::choose(&entries, &settings, 100, &|_| false), [(keys[first].clone(), Why::TooLarge)]);
     }
-    let asked = evict::choose(&entries, &AiCacheSettings::default(), 100, &|_, line| line.hits == 9);
-    assert_eq!(asked, [(keys[0], Why::Asked)]);
+    let asked = evict::choose(&entries, &AiCacheSettings::default(), 100, &|line| line.hits == 9);
+    assert_eq!(asked, [(keys[0].clone(), Why::Asked)]);
+    // A trusted answer stays before any of an untrusted branch, however often that was used.
+    for (name, line) in &mut entries {
+        line.scope = if *name == keys[2] { files::TRUSTED.into() } else { "entries-x".into() };
+    }
+    let settings = AiCacheSettings { policy: Eviction::Lfu, entries: 1, ..AiCacheSettings::default() };
+    let go = evict::choose(&entries, &settings, 100, &|_| false);
+    assert_eq!(go.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>(), [keys[1].clone(), keys[0].clone()]);
 }
 
 proptest! {
@@ -239,7 +250,7 @@ proptest! {
         let there: Vec<String> = files::all(cache.dir()).iter().map(|path| files::name(path)).collect();
         prop_assert_eq!(there.len(), index.entries.len());
         for key in index.entries.keys() {
-            prop_assert!(there.contains(&key.to_string()));
+            prop_assert!(there.contains(key));
         }
     }
 }

@@ -4,7 +4,7 @@ use super::super::context::Context;
 use super::super::failure::{Exit, Failure};
 use crate::ai::cache::{self, AiCache, Index, Line, Scope};
 use crate::ask::money::dollars;
-use crate::base::{Digest, duration};
+use crate::base::duration;
 use crate::report::look;
 use serde_json::json;
 use std::fmt::Write as _;
@@ -87,14 +87,14 @@ pub fn run(args: &CacheArgs, cx: &Context) -> Result<Exit, Failure> {
         Command::Prune(which) => {
             let now = crate::ai::asking::now_ms();
             let all = which.tag.is_some() || which.persona.is_some() || which.older_than.is_some();
-            let goes = |_: &Digest, line: &Line| {
+            let goes = |line: &Line| {
                 all && which.tag.as_ref().is_none_or(|tag| line.tags.contains(tag))
                     && which.persona.as_ref().is_none_or(|persona| line.persona == *persona)
                     && which.older_than.is_none_or(|age| now.saturating_sub(line.created_ms) > age)
             };
             removed(cache.remove(&goes).map_err(failed)?, args.json, cx)?;
         }
-        Command::Clear => removed(cache.remove(&|_, _| true).map_err(failed)?, args.json, cx)?,
+        Command::Clear => removed(cache.remove(&|_| true).map_err(failed)?, args.json, cx)?,
         Command::Export { file } => {
             let path = cx.cwd.join(file);
             let mut to = std::fs::File::create(&path)
@@ -170,7 +170,13 @@ fn list(index: &Index, as_json: bool, cx: &Context) -> Result<(), Failure> {
     for (key, line) in &index.entries {
         let about = line.file.as_deref().unwrap_or(&line.step);
         let who = if line.persona.is_empty() { "proxy" } else { &line.persona };
-        let _ = writeln!(text, "{}  {who:<24} {:<20} {:>3} uses  {about}", key.short(), line.model, line.hits);
+        let _ = writeln!(
+            text,
+            "{}  {who:<24} {:<20} {:>3} uses  {about}",
+            key.get(..12).unwrap_or(key),
+            line.model,
+            line.hits
+        );
     }
     say(as_json, &json!({ "format": 1, "entries": index.entries }), &text, cx)
 }

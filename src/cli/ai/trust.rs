@@ -1,7 +1,10 @@
 //! Who may keep answers for everybody: not a change that anybody may have proposed.
 
-use super::super::context::Env;
+use super::super::context::{Context, Env};
 use crate::ai::cache::Scope;
+use crate::ai::order::Shared;
+use crate::engine;
+use crate::git::Repo;
 
 /// Variables that say, in CI, that a proposed change is being looked at; `false` counts as unset.
 const PROPOSED: [&str; 7] = [
@@ -35,6 +38,17 @@ pub fn scope(env: &Env) -> Scope {
     Scope::Branch(format!("{number} {branch}"))
 }
 
+/// What all AI steps, the proxy and `wf ai run` begin with: who keeps for whom, and no cache that a commit brought along, in
+/// which anybody could have written what a model is to have said.
+pub fn shared(shared: Shared, repo: Option<&Repo>, cx: &Context) -> Shared {
+    let mut shared = Shared { scope: scope(&cx.env), ..shared };
+    if let Some(path) = repo.and_then(|repo| engine::committed(repo, &shared.cache_dir())) {
+        cx.say(&format!("warning: {path} is committed, so its answers are not used; remove it from git"));
+        shared.cache.enabled = false;
+    }
+    shared
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,7 +60,10 @@ mod tests {
     #[test]
     fn proposed_changes_keep_for_themselves() {
         assert_eq!(of(&[]), Scope::Trusted);
-        assert_eq!(of(&[("CI", "true"), ("GITHUB_EVENT_NAME", "push"), ("GITHUB_REF", "refs/heads/main")]), Scope::Trusted);
+        assert_eq!(
+            of(&[("CI", "true"), ("GITHUB_EVENT_NAME", "push"), ("GITHUB_REF", "refs/heads/main")]),
+            Scope::Trusted
+        );
         assert_eq!(of(&[("BUILDKITE_PULL_REQUEST", "false")]), Scope::Trusted);
         let fork = |number| {
             let event = ("GITHUB_EVENT_NAME", "pull_request_target");
