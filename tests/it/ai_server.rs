@@ -191,6 +191,9 @@ fn answer(mut to: TcpStream, seen: &Seen, number: usize, fault: Option<Fault>) -
         }
         to.flush()?;
     }
+    if let Some(Fault::Slow(ms)) = fault {
+        std::thread::sleep(Duration::from_millis(ms));
+    }
     if framing.is_empty() { Ok(()) } else { write!(to, "0\r\n\r\n") }
 }
 
