@@ -122,10 +122,9 @@ impl AiCache {
                     index::used(&self.dir, &key, &found, now);
                     return Look::Hit(Box::new(found.stored()));
                 }
-                Ok(_) => {}
                 Err(error) if entry::is_damage(&error) => files::remove(&folder, &key),
                 // What cannot be read now may be read a moment later.
-                Err(_) => {}
+                Ok(_) | Err(_) => {}
             }
         }
         Look::Miss

@@ -114,22 +114,23 @@ impl Proxy {
                 None => reply::error(409, "wf_not_recorded", "there is no `ai.lock`"),
             };
         }
-        let reads = settings.mode.reads() && !wishes.no_cache;
         let keep = (!wishes.no_store).then_some(key);
         let mut alone = None;
-        while reads {
-            // Looked at once more with the key taken: another one may have come back in between.
-            if let Look::Hit(stored) = settings.cache.look(&call) {
-                self.record(&call, &stored.recorded);
-                turn.iter_mut().for_each(Turn::answered);
-                return reply::recorded(stored.recorded, &key, settings.speed);
-            }
-            if alone.is_some() {
-                break;
-            }
-            alone = settings.cache.try_alone(&key);
-            if alone.is_none() {
-                tokio::time::sleep(LOOK_AGAIN).await;
+        if settings.mode.reads() && !wishes.no_cache {
+            loop {
+                // Looked at once more with the key taken: another one may have come back in between.
+                if let Look::Hit(stored) = settings.cache.look(&call) {
+                    self.record(&call, &stored.recorded);
+                    turn.iter_mut().for_each(Turn::answered);
+                    return reply::recorded(stored.recorded, &key, settings.speed);
+                }
+                if alone.is_some() {
+                    break;
+                }
+                alone = settings.cache.try_alone(&key);
+                if alone.is_none() {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
             }
         }
         let keeping = Keeping { key: keep, ttl_ms: wishes.ttl_ms, turn, _alone: alone };
