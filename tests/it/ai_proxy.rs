@@ -157,6 +157,27 @@ fn a_client_that_goes_away_poisons_nothing() {
 }
 
 #[test]
+fn a_client_that_leaves_after_the_last_event_has_had_an_answer() {
+    let fake = Fake::start();
+    let proxy_world = world(&fake, "");
+    let proxy = Proxy::start(&proxy_world, &fake, &[]);
+    for (path, last) in [(CHAT, "[DONE]"), ("/anthropic/v1/messages", "message_stop\"}")] {
+        fake.next(&[Fault::Slow(100)]);
+        let own = [("authorization", "Bearer tok")];
+        let mut stream = send(&proxy.address, "POST", path, &own, streamed("hi").as_bytes());
+        let (mut all, mut some) = (Vec::new(), [0; 512]);
+        while !String::from_utf8_lossy(&all).contains(&format!("{last}\n\n")) {
+            let count = stream.read(&mut some).unwrap();
+            assert_ne!(count, 0, "it ends before its last event");
+            all.extend_from_slice(&some[..count]);
+        }
+        drop(stream);
+        assert_eq!(proxy.post(path, &streamed("hi"), &[]).cache(), "hit", "{path}");
+    }
+    assert_eq!(fake.calls(), 2);
+}
+
+#[test]
 fn what_is_no_answer_is_passed_on_and_not_kept() {
     let fake = Fake::start();
     let proxy_world = world(&fake, "");

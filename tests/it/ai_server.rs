@@ -192,6 +192,9 @@ fn answer(mut to: TcpStream, seen: &Seen, number: usize, fault: Option<Fault>) -
         }
         to.flush()?;
     }
+    if let Some(Fault::Slow(ms)) = fault {
+        std::thread::sleep(Duration::from_millis(ms));
+    }
     if framing.is_empty() { Ok(()) } else { write!(to, "0\r\n\r\n") }
 }
 
@@ -354,6 +357,7 @@ pub fn raw(address: &str, method: &str, path: &str, headers: &[(&str, &str)], bo
 
 /// The first half of [`raw`].
 pub fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> TcpStream {
+    use std::fmt::Write as _;
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());

@@ -114,10 +114,9 @@ impl Proxy {
                 None => reply::error(409, "wf_not_recorded", "there is no `ai.lock`"),
             };
         }
-        let reads = settings.mode.reads() && !wishes.no_cache;
         let keep = (!wishes.no_store).then_some(key);
         let mut alone = None;
-        if reads {
+        if settings.mode.reads() && !wishes.no_cache {
             loop {
                 // Looked at once more with the key taken: another one may have come back in between.
                 if let Look::Hit(stored) = settings.cache.look(&call) {
@@ -292,7 +291,10 @@ impl Recorder {
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        let whole = self.whole && self.length <= LONGEST;
+        // Clients close a stream as soon as its last event is there, before HTTP says that it ends. Whether that came is for
+        // `kept::usage` to see.
+        let ends_itself = kept::is_stream(&self.recorded);
+        let whole = (self.whole || ends_itself) && self.length <= LONGEST;
         let usage = if whole { kept::usage(self.kind, &self.recorded) } else { Err("it did not come to its end") };
         let failed = !(200..300).contains(&self.recorded.status);
         let really = match usage {

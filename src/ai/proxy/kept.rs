@@ -5,6 +5,11 @@ use crate::ai::provider::events;
 use crate::ask::{Recorded, Usage};
 use serde_json::Value;
 
+/// Is it a stream of events? Those of all known endpoints have an event that is the last.
+pub fn is_stream(recorded: &Recorded) -> bool {
+    recorded.header("content-type").is_some_and(|of| of.starts_with("text/event-stream"))
+}
+
 /// What a whole answer was charged for.
 ///
 /// # Errors
@@ -14,7 +19,7 @@ pub fn usage(kind: Kind, recorded: &Recorded) -> Result<Usage, &'static str> {
         return Err("it is an error");
     }
     let body = recorded.body();
-    let streams = recorded.header("content-type").is_some_and(|of| of.starts_with("text/event-stream"));
+    let streams = is_stream(recorded);
     let parts: Vec<Value> = if streams {
         let events = events(&body);
         let read = events.iter().filter(|data| *data != "[DONE]").map(|data| serde_json::from_str(data));
