@@ -1,5 +1,6 @@
 //! Tests of the whole: real repositories, real files, the real binary. One test binary, so that there is one link.
 
+mod ai_fuzz;
 mod ai_proxy;
 mod ai_server;
 mod ai_steps;
