@@ -71,7 +71,6 @@ const KEPT: &[(&str, &[&str])] = &[
     ("signal_hook", &["exec"]),
     ("sqlx", &["history"]),
     ("axum", &["ai"]),
-    ("backon", &["ai"]),
     ("minijinja", &["ai"]),
     ("reqwest", &["ai"]),
     ("rustls", &["ai"]),

@@ -1,6 +1,6 @@
 //! AI steps and the caching proxy: prompts, providers, the response cache, budgets.
 //!
-//! Does not know: pipelines. An AI step is `wf __ai` started like any other process (see [`crate::engine::job`]), so that
+//! Does not know: pipelines. An AI step is `wf __ai` started like any other process (`engine::job` makes its argv), so that
 //! timeouts, output, masking and stopping are those of every step; what runs share (the response cache, rates, budgets) is
 //! in files.
 
