@@ -149,7 +149,7 @@ impl Asker<'_> {
             persona: call.persona.clone(),
             file: file.map(str::to_owned),
             step: self.order.step.clone(),
-            tags: vec![],
+            tags: self.order.tags.clone(),
             ttl_ms: self.order.ttl_ms,
         };
         self.record(call, &recorded, file);

@@ -49,6 +49,8 @@ pub struct Order {
     pub templates: Option<RepoPath>,
     /// How long answers are good.
     pub ttl_ms: Option<Millis>,
+    /// The step's labels, which its answers have too.
+    pub tags: Vec<String>,
     /// What it may cost.
     pub budget: Budget,
     /// What all steps share.
@@ -128,6 +130,7 @@ impl Order {
             output: task.output.clone(),
             templates: task.templates.clone(),
             ttl_ms: task.ttl_ms,
+            tags: vec![],
             budget: task.budget,
             shared,
         }

@@ -186,7 +186,8 @@ fn started(common: &Common, step: &Step, lists: Option<&ChangedLists>, hidden: V
     };
     let shared = Shared { hidden, ..common.ai.clone() };
     let changed = lists.map(|lists| lists.present.clone());
-    wf(&[order::COMMAND.into(), json(&Order::of(step.id.as_str(), task, shared, changed))])
+    let order = Order { tags: step.tags.clone(), ..Order::of(step.id.as_str(), task, shared, changed) };
+    wf(&[order::COMMAND.into(), json(&order)])
 }
 
 /// This wf, with arguments.

@@ -98,6 +98,16 @@ fn findings_fail_a_step_from_their_severity_on() {
 }
 
 #[test]
+fn answers_have_the_labels_of_their_step() {
+    let fake = Fake::start();
+    let world = World::topic(&config(&fake, "", &DOCS.replace("{id: docs,", "{id: docs, tags: [slow],")));
+    world.write("docs/guide.md", "another guide\n").commit("edit");
+    let _ = run(&world, &[]).passed();
+    let _ = world.wf(&["ai", "cache", "prune", "--tag", "fast"]).passed().says("0 answers removed");
+    let _ = world.wf(&["ai", "cache", "prune", "--tag", "slow"]).passed().says("1 answers removed");
+}
+
+#[test]
 fn what_belongs_to_the_whole_change_is_refused_where_each_file_is_asked_for_itself() {
     let fake = Fake::start();
     let steps = "  - {id: docs, ai: {prompt: \"look at {{ diff }} here\", files: [\"docs/**\"], each: true}}\n";

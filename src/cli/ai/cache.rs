@@ -63,7 +63,7 @@ enum Command {
 
 #[derive(Clone, Debug, clap::Args)]
 struct PruneArgs {
-    /// Answers with this label
+    /// Answers to steps with this label (`tags` of the step)
     #[arg(long)]
     tag: Option<String>,
     /// Answers of this persona

@@ -65,6 +65,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
         output: None,
         templates: settings.templates.clone(),
         ttl_ms: None,
+        tags: vec![],
         budget: crate::config::model::Budget::default(),
         shared,
     };
