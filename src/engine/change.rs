@@ -1,11 +1,10 @@
 //! From a repository and a request to a change set, with a typed fallback for everything that cannot be told.
 
 use super::prepare::PrepareError;
-use crate::base::RepoPath;
+use crate::base::{RepoPath, RunId};
 use crate::change::{Base, BaseHow, ChangeSet, ChangedFile, Unseen};
 use crate::event::{EventKind, FallbackCode};
 use crate::git::{BaseQuery, GitError, Listing, Mode, NoBase, Repo};
-use crate::history::{self, StateDir};
 use crate::plan::BaseRef;
 use std::collections::BTreeMap;
 
@@ -15,13 +14,16 @@ const ANCESTORS: usize = 10_000;
 /// Every file of a repository, if it was asked for and read.
 type Files = Option<Listing>;
 
+/// Asks for the commits that a recorded run found green, newest run first.
+pub type Green<'a> = &'a dyn Fn() -> Vec<(String, RunId)>;
+
 /// What changed; and with `list` every file too, for the price of one walk. Whatever cannot be told is a note, and then
 /// the change set has no base.
 pub fn find(
     repo: Result<&Repo, &GitError>,
     asked: &BaseRef,
     configured: Option<&str>,
-    state: Option<&StateDir>,
+    green: Green<'_>,
     notes: &mut Vec<EventKind>,
     list: bool,
 ) -> Result<(ChangeSet, Files), PrepareError> {
@@ -32,7 +34,7 @@ pub fn find(
             return Ok((ChangeSet::unknown(), None));
         }
     };
-    let (base, base_guarded) = match base(repo, asked, configured, state, notes) {
+    let (base, base_guarded) = match base(repo, asked, configured, green, notes) {
         Ok(found) => found,
         Err(missing @ NoBase::AskedMissing { .. }) => return Err(PrepareError::Base(missing)),
         Err(missing) => {
@@ -59,7 +61,7 @@ fn base(
     repo: &Repo,
     asked: &BaseRef,
     configured: Option<&str>,
-    state: Option<&StateDir>,
+    green: Green<'_>,
     notes: &mut Vec<EventKind>,
 ) -> Result<(Base, bool), NoBase> {
     let query = match asked {
@@ -77,7 +79,7 @@ fn base(
     };
     let resolved = repo.resolve_base(&query)?;
     match (&resolved.base, resolved.on_default_branch) {
-        (Base::None, true) => Ok((green_ancestor(repo, state, notes)?, false)),
+        (Base::None, true) => Ok((green_ancestor(repo, green, notes)?, false)),
         (Base::Commit { commit, .. }, false) => {
             let default = resolved.default_branch.as_deref().map(|name| repo.commit_of(name)).transpose()?.flatten();
             let guarded = match default {
@@ -91,8 +93,8 @@ fn base(
 }
 
 /// On the default branch nobody guards the parent commit: only a recorded green run will do.
-fn green_ancestor(repo: &Repo, state: Option<&StateDir>, notes: &mut Vec<EventKind>) -> Result<Base, NoBase> {
-    let green: BTreeMap<String, _> = state.map(history::green_commits).unwrap_or_default().into_iter().rev().collect();
+fn green_ancestor(repo: &Repo, green: Green<'_>, notes: &mut Vec<EventKind>) -> Result<Base, NoBase> {
+    let green: BTreeMap<String, _> = green().into_iter().rev().collect();
     let newest = repo.newest_ancestor(&green.keys().cloned().collect(), ANCESTORS)?;
     if let Some((commit, run)) = newest.and_then(|commit| green.get_key_value(&commit)) {
         let how = BaseHow::GreenAncestor { run: run.to_string() };

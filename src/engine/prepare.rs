@@ -12,12 +12,13 @@ use crate::event::{EventKind, FallbackCode, WarningCode};
 use crate::exec::secret::is_secret;
 use crate::git::{GitError, Listing, NoBase, Repo};
 use crate::graph::{GraphError, Step, StepGraph};
-use crate::history::{self, Recorded, StateDir};
+use crate::history::{Recorded, StateDir};
 use crate::key::ChangedList;
 use crate::plan::{self, BaseDefinitions, Plan, RunRequest, UnknownSelection};
 use crate::verdict::Known;
 use crate::workspace::{self, ExpandError, Tree};
 use rayon::prelude::*;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -103,7 +104,11 @@ pub fn prepare(inputs: &Inputs<'_>) -> Result<Prepared, PrepareError> {
     let state = inputs.state.filter(|state| !is_committed(inputs, state, &mut notes));
     let needs_tree = workspace::needs_tree(workflow);
     let list = needs_tree || inputs.keys;
-    let (change, listing) = change::find(inputs.repo, &inputs.request.base, configured, state, &mut notes, list)?;
+    let read = || state.map(Recorded::load).unwrap_or_default();
+    let recorded = OnceCell::new();
+    let green = || recorded.get_or_init(read).green_commits();
+    let (change, listing) = change::find(inputs.repo, &inputs.request.base, configured, &green, &mut notes, list)?;
+    let recorded = recorded.into_inner();
     (inputs.listed)();
     // Without git every file counts.
     let files = match &listing {
@@ -115,7 +120,10 @@ pub fn prepare(inputs: &Inputs<'_>) -> Result<Prepared, PrepareError> {
     let class = (change.base != Base::None).then(|| classify::classify(&workflow.categories, workflow.impact, &change));
     let (known, recorded, plan, at_base, learned, watched) = std::thread::scope(|scope| {
         // What the past says of the base is read while the steps are made.
-        let known = scope.spawn(|| state.map(|state| history::known(state, base.as_deref())).unwrap_or_default());
+        let known = scope.spawn(|| {
+            let mut recorded = recorded.unwrap_or_else(read);
+            (recorded.known(base.as_deref()), recorded)
+        });
         let (manifests, learned) = manifests(inputs, &files, listing.as_ref(), state);
         let tree = Tree { files: &files, manifests };
         let graph = graph(workflow, &tree, &mut notes)?;

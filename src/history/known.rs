@@ -18,13 +18,6 @@ const OLDER: usize = 1 << 20;
 /// How the row of an attempt starts, up to the step's name.
 const ATTEMPT: &[u8] = b"{\"fact\":\"attempt\",\"step\":\"";
 
-/// What is known about a base, and the runs that it is known from.
-pub fn known(state: &StateDir, base: Option<&str>) -> (Known, Recorded) {
-    let mut recorded = Recorded::load(state);
-    let known = recorded.known(base);
-    (known, recorded)
-}
-
 /// How long each step's newest passing attempt took. It decides nothing, and with thousands of steps takes milliseconds:
 /// only who tells people of it asks.
 pub fn durations(state: &StateDir, recorded: &Recorded) -> BTreeMap<StepId, Millis> {
@@ -36,11 +29,6 @@ pub fn durations(state: &StateDir, recorded: &Recorded) -> BTreeMap<StepId, Mill
         }
     }
     found
-}
-
-/// Commits that a run found green as a whole, newest first; see [`super::RunFacts::is_green`].
-pub fn green_commits(state: &StateDir) -> Vec<(String, RunId)> {
-    Recorded::load(state).green_commits()
 }
 
 impl Recorded {
@@ -167,7 +155,9 @@ mod tests {
     use super::*;
     use crate::base::Digest;
     use crate::event::{Because, Decision, EventKind, Outcome, RunStarted, RunStatus, WarningCode};
-    use crate::history::samples::{ended, head, id, planned, record, run_ended, skip, started, write};
+    use crate::history::samples::{
+        ended, green_commits, head, id, known, planned, record, run_ended, skip, started, write,
+    };
     use crate::history::{ChosenBy, RunRef};
     use proptest::prelude::*;
     use proptest::sample::select;

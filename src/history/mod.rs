@@ -26,7 +26,7 @@ mod verdicts;
 
 pub use circumstances::circumstances_of;
 pub use facts::{AttemptFact, ProvenFact, Row, RunFacts};
-pub use known::{durations, green_commits, known};
+pub use known::durations;
 pub use learned::{Learned, LearnedError};
 pub use log::LogWriter;
 pub use prune::{Limits, Pruned, clean_all, prune, prune_after_a_run, would_prune};

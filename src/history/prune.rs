@@ -288,8 +288,8 @@ fn settle(state: &StateDir) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::event::{Because, Decision, EventKind, Outcome, RunStatus};
-    use crate::history::samples::{ended, id, planned, record, run_ended, started, write};
-    use crate::history::{ChosenBy, Recorded, known};
+    use crate::history::samples::{ended, id, known, planned, record, run_ended, started, write};
+    use crate::history::{ChosenBy, Recorded};
 
     const DAY: u64 = 24 * 3_600_000;
 

@@ -66,14 +66,15 @@ impl Recorded {
     }
 
     fn take_folder(&mut self, run: RunRef) {
-        let live = run.is_live();
+        // Facts are written when a run has ended: of one that has whole ones nobody needs to ask the log's lock.
         if let Some(heads) = heads(&facts_path(&run))
             && let [(facts, range)] = &heads[..]
             && facts.run == run.id
         {
             let rows = Rows::OnDisk(facts_path(&run), range.clone(), Arc::default());
-            return self.runs.push(RecordedRun { facts: facts.clone(), place: Some(run), live, rows });
+            return self.runs.push(RecordedRun { facts: facts.clone(), place: Some(run), live: false, rows });
         }
+        let live = run.is_live();
         match facts_of(&run) {
             Ok(Some(text)) => {
                 if let Some(found) = block::of_run(&text, &run.id) {
@@ -286,8 +287,8 @@ fn words(error: &LogError) -> String {
 mod tests {
     use super::*;
     use crate::event::{Because, Decision, EventKind, Outcome, RunStatus};
-    use crate::history::samples::{ended, id, planned, record, run_ended, started};
-    use crate::history::{ChosenBy, known};
+    use crate::history::ChosenBy;
+    use crate::history::samples::{self, ended, id, known, planned, record, run_ended, started};
 
     /// Written by wf 0.1.0. When a format changes, these stay and new ones join them.
     const EVENTS: &str = include_str!("../../tests/fixtures/history/events-1.jsonl");
@@ -317,7 +318,7 @@ mod tests {
         let (_dir, from_facts) = state();
         std::fs::write(from_facts.facts().join(format!("{RUN}.jsonl")), FACTS).unwrap();
         let (known, recorded) = known(&from_log, Some(COMMIT));
-        let (same, facts) = super::super::known(&from_facts, Some(COMMIT));
+        let (same, facts) = samples::known(&from_facts, Some(COMMIT));
         assert_eq!((&known, &recorded.problems), (&same, &facts.problems));
         let took = super::super::durations(&from_log, &recorded);
         assert_eq!((took[&id("build")], &took), (35, &super::super::durations(&from_facts, &facts)));
@@ -325,7 +326,7 @@ mod tests {
         let today = format!("\"semantics\":{}", crate::event::SEMANTICS);
         std::fs::write(from_facts.facts().join(format!("{RUN}.jsonl")), FACTS.replace("\"semantics\":1", &today))
             .unwrap();
-        let (known, _) = super::super::known(&from_facts, Some(COMMIT));
+        let (known, _) = samples::known(&from_facts, Some(COMMIT));
         let verdicts: Vec<_> = known.at_base.iter().map(|(step, verdict)| (step.as_str(), verdict.passed)).collect();
         assert_eq!(verdicts, [("build", true), ("docs", true), ("lint", false), ("test", false)]);
     }

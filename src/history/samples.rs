@@ -1,6 +1,6 @@
 //! Events for the tests of this module.
 
-use super::{AttemptFact, LogWriter, Row, RunFacts, RunRef, StateDir};
+use super::{AttemptFact, LogWriter, Recorded, Row, RunFacts, RunRef, StateDir};
 use crate::base::{Digest, RunId, StepId};
 use crate::event::{
     Decision, Event, EventKind, Evidence, FORMAT, Machine, Outcome, Place, PlannedStep, RunStarted, RunStatus,
@@ -153,4 +153,16 @@ pub(super) fn write(state: &StateDir, unix_ms: u64, kinds: Vec<EventKind>) -> Lo
 pub(super) fn named(unix_ms: u64) -> RunId {
     let time = uuid::Timestamp::from_unix(uuid::NoContext, unix_ms / 1_000, (unix_ms % 1_000) as u32 * 1_000_000);
     RunId(uuid::Uuid::new_v7(time).to_string())
+}
+
+/// What is known about a base, and the runs that it is known from.
+pub fn known(state: &StateDir, base: Option<&str>) -> (crate::verdict::Known, Recorded) {
+    let mut recorded = Recorded::load(state);
+    let known = recorded.known(base);
+    (known, recorded)
+}
+
+/// Commits that a run found green as a whole, newest first.
+pub fn green_commits(state: &StateDir) -> Vec<(String, RunId)> {
+    Recorded::load(state).green_commits()
 }
