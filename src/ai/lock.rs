@@ -12,6 +12,8 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 const FORMAT: u32 = 1;
+/// In the folder of answers, while a whole recording is made: the keys of what was recorded.
+const USED: &str = ".recorded";
 
 /// A recording that answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -159,7 +161,37 @@ pub fn record(path: &Path, call: &Call, recorded: &Recorded, label: &str) -> io:
     held.lock()?;
     let mut lock = Lock::read(path)?;
     lock.add(call, recorded, label)?;
+    if let Ok(mut used) = std::fs::File::options().append(true).open(folder.join(USED)) {
+        writeln!(used, "{}", call.key())?;
+    }
     lock.write()
+}
+
+/// Begins to write down which requests are recorded from now on.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn begin(path: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(answers(path))?;
+    std::fs::write(answers(path).join(USED), "")
+}
+
+/// Ends that. With `only`, the recording keeps those requests and no other: what nobody asks any more goes.
+///
+/// # Errors
+/// It cannot be read or written.
+pub fn end(path: &Path, only: bool) -> io::Result<()> {
+    let folder = answers(path);
+    let held = std::fs::File::open(&folder)?;
+    held.lock()?;
+    let used = std::fs::read_to_string(folder.join(USED))?;
+    if only {
+        let used: std::collections::BTreeSet<Digest> = used.lines().filter_map(Digest::parse).collect();
+        let mut lock = Lock::read(path)?;
+        lock.lines.retain(|key, _| used.contains(key));
+        lock.write()?;
+    }
+    std::fs::remove_file(folder.join(USED))
 }
 
 /// The folder of answers of a recording.
@@ -205,6 +237,23 @@ mod tests {
 
     fn call(model: &str) -> Call {
         Call { provider: "openai".into(), body: format!(r#"{{"model":"{model}"}}"#).into_bytes(), ..Call::default() }
+    }
+
+    #[test]
+    fn a_whole_recording_keeps_what_was_asked_and_no_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ai.lock");
+        let answer = Recorded::whole(200, b"x".to_vec(), 1);
+        for (models, only, left) in [(["a", "b"], true, 2), (["b", "c"], false, 3), (["c", "c"], true, 1)] {
+            begin(&path).unwrap();
+            for model in models {
+                record(&path, &call(model), &answer, "s").unwrap();
+            }
+            end(&path, only).unwrap();
+            assert_eq!(Lock::read(&path).unwrap().len(), left, "{models:?}");
+        }
+        record(&path, &call("d"), &answer, "s").unwrap();
+        assert_eq!(std::fs::read_dir(answers(&path)).unwrap().count(), 1, "one answer, and nothing else is left");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::cache::{AiCache, Scope};
 use crate::base::{Millis, RepoPath};
+use crate::cache::CachePlace;
 use crate::config::model::{
     AiCacheSettings, AiFiles, AiManners, AiMode, AiService, AiTask, Budget, Price, Settings, Severity,
 };
@@ -84,6 +85,8 @@ pub struct Shared {
     pub cache: AiCacheSettings,
     /// Who reads and writes that.
     pub scope: Scope,
+    /// Where results of steps are, if those of this run may have been used again: a prompt may want what such a step printed.
+    pub results: Option<CachePlace>,
     /// The names of variables whose values are secret, besides those that are called so.
     pub secrets: Vec<String>,
     /// Variables that are in the environment to be recognised in what is sent, and for nothing else: no program gets them.
@@ -169,6 +172,7 @@ impl Shared {
             prices: ai.prices.clone(),
             cache: settings.ai_cache.clone(),
             scope: Scope::default(),
+            results: None,
             secrets: settings.secrets.clone(),
             hidden: vec![],
         }

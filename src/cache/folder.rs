@@ -18,7 +18,7 @@ pub const FORMAT: u32 = 1;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where a cache is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CachePlace {
     /// The folder.
     pub dir: PathBuf,

@@ -46,6 +46,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
     let learned = ready.prepared.learned.take();
     let mut ai = order::Shared {
         project: ready.config.workflow().project_kind.clone(),
+        results: Some(cx.cache_place(&ready.config)),
         ..order::Shared::new(
             ready.config.root.clone(),
             state.root().to_owned(),

@@ -122,7 +122,7 @@ fn serve(state: &State, stream: TcpStream) -> std::io::Result<()> {
     answer(stream, &seen, number, fault)
 }
 
-fn request(reader: &mut impl std::io::BufRead) -> std::io::Result<Option<Seen>> {
+pub fn request(reader: &mut impl std::io::BufRead) -> std::io::Result<Option<Seen>> {
     let mut line = String::new();
     reader.read_line(&mut line)?;
     let mut words = line.split_whitespace().map(str::to_owned);

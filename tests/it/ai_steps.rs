@@ -287,6 +287,35 @@ fn wf_ai_record_asks_all_and_replay_needs_nobody() {
 }
 
 #[test]
+fn a_whole_recording_forgets_what_nobody_asks_any_more() {
+    let fake = Fake::start();
+    let world = World::topic(&config(&fake, "", DOCS));
+    let record = || world.wf_env(&[("OPENAI_API_KEY", KEY)], &["ai", "record"]);
+    let _ = record().passed().complains("1 answers in");
+    world.write("docs/guide.md", "another guide\n").commit("edit");
+    let _ = record().passed().complains("1 answers in");
+    assert_eq!(world.files_below("ai.lock.d").len(), 1);
+    assert_eq!(fake.calls(), 2);
+}
+
+#[test]
+fn a_prompt_may_use_what_another_step_printed_also_when_its_result_is_reused_or_it_is_skipped() {
+    let steps = "  - {id: lint, run: \"echo lint says $(cat src/a.rs)\", inputs: [\"src/**\"]}
+  - {id: ask, needs: [lint], ai: {prompt: \"about {{ steps.lint }}\", files: [\"docs/**\"]}}\n";
+    let fake = Fake::start();
+    let world = World::topic(&config(&fake, "", steps));
+    let asked = || String::from_utf8_lossy(&fake.seen().pop().unwrap().body).into_owned();
+    let _ = run(&world, &["--no-smart-execution"]).passed();
+    assert!(asked().contains("about lint says a"), "{}", asked());
+    world.write("docs/guide.md", "new\n").commit("docs");
+    let _ = run(&world, &["--no-smart-execution"]).passed().says("1 cached");
+    assert!(asked().contains("about lint says a") && asked().contains("new"), "{}", asked());
+    world.write("docs/guide.md", "newer\n").commit("docs again");
+    let _ = run(&world, &["--no-cache", "--base", "HEAD~1"]).passed();
+    assert!(asked().contains("about (step lint was skipped in this run)"), "{}", asked());
+}
+
+#[test]
 fn a_program_answers() {
     let config =
         "ai: {provider: command, command: [sh, -c, \"cat > ../asked; echo x >> ../trace; echo it says\"]}\nsteps:\n";

@@ -23,6 +23,9 @@ pub struct Index {
     pub entries: BTreeMap<String, Line>,
     /// What it was good for.
     pub stats: Stats,
+    /// The log of uses that was counted last. It is removed afterwards: one that is still there has been counted.
+    #[serde(default)]
+    counted: Option<Digest>,
 }
 
 /// One entry.
@@ -140,8 +143,13 @@ pub(super) fn fold(
     if folding.symlink_metadata().is_err() {
         let _ = std::fs::rename(dir.join(USES), &folding);
     }
-    let log = files::read(&folding).ok().flatten().unwrap_or_default();
-    String::from_utf8_lossy(&log).lines().for_each(|line| count(&mut index, line));
+    if let Some(log) = files::read(&folding).ok().flatten() {
+        let digest = Some(Digest::of_bytes(&log));
+        if index.counted != digest {
+            String::from_utf8_lossy(&log).lines().for_each(|line| count(&mut index, line));
+            index.counted = digest;
+        }
+    }
     let go = evict::choose(&index.entries, settings, now, asked);
     for (name, _) in &go {
         let key = name.get(..64).and_then(Digest::parse);

@@ -268,3 +268,18 @@ fn an_answer_that_was_asked_for_again_does_not_go_with_the_old_one() {
     assert_eq!(new.index().unwrap().entries.len(), 1);
     assert!(said(&new, 1).is_some());
 }
+
+#[test]
+fn uses_are_counted_once_though_wf_is_killed_between_index_and_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = open(dir.path(), AiCacheSettings::default(), Scope::Trusted);
+    keep(&cache, 1);
+    said(&cache, 1).unwrap();
+    let log = std::fs::read(cache.dir().join("uses")).unwrap();
+    let counted = cache.index().unwrap();
+    assert_eq!((counted.stats.hits, counted.stats.misses), (1, 1));
+    std::fs::write(cache.dir().join("uses.folding"), log).unwrap();
+    assert_eq!(cache.index().unwrap().stats, counted.stats);
+    said(&cache, 1).unwrap();
+    assert_eq!(cache.index().unwrap().stats.hits, 2);
+}

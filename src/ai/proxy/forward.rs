@@ -149,11 +149,19 @@ impl Proxy {
             Ok(request) => request.send().await.map_err(|error| error.to_string()),
             Err(error) => Err(error),
         };
-        let response = match sent {
+        let mut response = match sent {
             Ok(response) => response,
             Err(error) => {
                 self.correct(expected, Spent { calls: 1, ..Spent::default() });
                 return reply::error(502, "api_error", &format!("the service cannot be reached: {error}"));
+            }
+        };
+        // As long as nothing of it went on to the client, a service that breaks off can be told of.
+        let first = match response.chunk().await {
+            Ok(first) => first,
+            Err(error) => {
+                self.correct(expected, expected);
+                return reply::error(502, "api_error", &format!("the service broke off: {error}"));
             }
         };
         let status = response.status().as_u16();
@@ -171,12 +179,16 @@ impl Proxy {
             proxy: self,
             whole: false,
         };
-        let pieces = futures_util::stream::unfold(Some((response, recorder)), |state| async move {
-            let (mut response, mut recorder) = state?;
-            match response.chunk().await {
+        let pieces = futures_util::stream::unfold(Some((Some(first), response, recorder)), |state| async move {
+            let (first, mut response, mut recorder) = state?;
+            let next = match first {
+                Some(first) => Ok(first),
+                None => response.chunk().await,
+            };
+            match next {
                 Ok(Some(bytes)) => {
                     recorder.piece(&bytes);
-                    Some((Ok(bytes), Some((response, recorder))))
+                    Some((Ok(bytes), Some((None, response, recorder))))
                 }
                 Ok(None) => {
                     recorder.whole = true;

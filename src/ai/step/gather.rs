@@ -3,9 +3,11 @@
 use crate::ai::order::{Files, Order};
 use crate::ai::problem::{Kind, Problem};
 use crate::ai::prompt::Variables;
-use crate::base::{GlobSet, RepoPath, StepId};
+use crate::base::{GlobSet, RepoPath, RunId, StepId};
+use crate::event::EventKind;
 use crate::git::{Mode, Repo};
-use crate::report::output;
+use crate::history::{self, RunRef};
+use crate::report::{Stored, output};
 use std::fmt::Write as _;
 use std::io::Read as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -29,11 +31,11 @@ pub struct Gathered {
     pub variables: Variables,
 }
 
-/// Reads the files of an order, and of the run what its templates `use`.
+/// Reads the files of an order, and of the run what its templates `use`. What reused steps printed is in `stored`.
 ///
 /// # Errors
 /// The list of files, git or a pattern cannot be read.
-pub fn gather(order: &Order, uses: &[String]) -> Result<Gathered, Problem> {
+pub fn gather(order: &Order, uses: &[String], stored: &Stored) -> Result<Gathered, Problem> {
     let mut gathered = Gathered::default();
     for path in paths(order)? {
         match text(order, &path) {
@@ -43,7 +45,7 @@ pub fn gather(order: &Order, uses: &[String]) -> Result<Gathered, Problem> {
     }
     gathered.variables.project_kind = order.shared.project.clone().unwrap_or_default();
     for step in uses.iter().filter_map(|name| name.strip_prefix("steps.")) {
-        gathered.variables.steps.insert(step.to_owned(), printed(order, step)?);
+        gathered.variables.steps.insert(step.to_owned(), printed(order, step, stored)?);
     }
     if uses.iter().any(|name| name == "diff" || name.starts_with("change.")) {
         change(order, &mut gathered.variables)?;
@@ -104,18 +106,38 @@ fn text(order: &Order, path: &RepoPath) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "it is not UTF-8".into())
 }
 
-/// What a step before this one printed in this run; the end of it.
-fn printed(order: &Order, step: &str) -> Result<String, Problem> {
+/// The end of what a step before this one printed: in this run, or when it ran, if its result was used again.
+fn printed(order: &Order, step: &str, stored: &Stored) -> Result<String, Problem> {
     let id = StepId::parse(step).map_err(wrong)?;
-    let folder = order.shared.state.join("runs").join(&order.shared.run);
-    let logs = (1..=100).map(|attempt| folder.join(output::path_of(&id, attempt)));
-    let Some(last) = logs.take_while(|log| log.exists()).last() else {
-        let why =
-            "it printed nothing in this run, or its result was used again; `cache: false` on it runs it each time";
-        return Err(wrong(format!("there is no output of step {step}: {why}")));
-    };
-    let tail = output::tail(&last, LONGEST_OUTPUT).map_err(wrong)?;
-    Ok(tail.text())
+    let run =
+        RunRef { id: RunId(order.shared.run.clone()), dir: order.shared.state.join("runs").join(&order.shared.run) };
+    let logs = (1..=100).map(|attempt| run.dir.join(output::path_of(&id, attempt)));
+    if let Some(last) = logs.take_while(|log| log.exists()).last() {
+        return Ok(output::tail(&last, LONGEST_OUTPUT).map_err(wrong)?.text());
+    }
+    let (mut skipped, mut planned, mut text) = (false, false, String::new());
+    for event in history::read_log(&run.log()).map_err(wrong)? {
+        match event.kind {
+            EventKind::Planned { steps, .. } => {
+                let found = steps.iter().find(|step| step.id == id);
+                planned = found.is_some();
+                skipped = found.is_some_and(|step| !step.decision.runs());
+            }
+            EventKind::StepsReused { steps } => {
+                for blob in steps.iter().filter(|step| step.step == id).filter_map(|step| step.output.as_ref()) {
+                    text = stored.tail(blob, LONGEST_OUTPUT).map(|tail| tail.text()).unwrap_or_default();
+                }
+            }
+            _ => {}
+        }
+    }
+    if !planned {
+        return Err(wrong(format!(
+            "there is no output of step {step}: it is no part of this run; put it into `needs`"
+        )));
+    }
+    // Who reads the prompt should not take nothing for a clean result.
+    Ok(if skipped && text.is_empty() { format!("(step {step} was skipped in this run)") } else { text })
 }
 
 /// The change as people write it: which files, and the difference.

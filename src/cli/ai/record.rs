@@ -3,7 +3,7 @@
 use super::super::context::Context;
 use super::super::failure::{Exit, Failure};
 use crate::ai::asking;
-use crate::ai::lock::Lock;
+use crate::ai::lock::{self, Lock};
 use crate::config::model::Command;
 
 /// What it takes.
@@ -14,7 +14,8 @@ pub struct RecordArgs {
     steps: Vec<String>,
 }
 
-/// Runs the steps that ask, whatever changed, and says what is recorded.
+/// Runs the steps that ask, whatever changed, and says what is recorded. When all of them passed, what nobody asks any more
+/// is forgotten.
 pub fn run(args: &RecordArgs, cx: &Context) -> Result<Exit, Failure> {
     let config = cx.load_config(vec![])?;
     let asks = |spec: &&crate::config::model::StepSpec| matches!(spec.command, Command::Ai(_)) || spec.ai_proxy;
@@ -25,8 +26,13 @@ pub fn run(args: &RecordArgs, cx: &Context) -> Result<Exit, Failure> {
     }
     let steps = steps.join(",");
     let flags = ["run", "--ai=record", "--no-cache", "--smart-execution=off", "--no-resume", "--steps", &steps];
-    let exit = super::super::also(&flags, cx)?;
     let path = asking::lock_path(&config.root);
+    lock::begin(&path).map_err(Failure::environment)?;
+    let done = super::super::also(&flags, cx);
+    // After a run that failed, somebody may still need what was recorded before.
+    let only = args.steps.is_empty() && matches!(done, Ok(Exit::Passed));
+    lock::end(&path, only).map_err(Failure::environment)?;
+    let exit = done?;
     let lock = Lock::read(&path).map_err(Failure::environment)?;
     cx.say(&format!("{} answers in {}; commit it with {}.d", lock.len(), path.display(), path.display()));
     Ok(exit)

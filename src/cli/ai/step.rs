@@ -2,6 +2,7 @@
 
 use super::super::context::Context;
 use super::super::failure::{Exit, Failure};
+use super::super::replay::Replay;
 use crate::ai::asking::{Asker, Tally};
 use crate::ai::http::Http;
 use crate::ai::ledger::Ledger;
@@ -54,7 +55,9 @@ pub fn carry_out(order: &Order, as_json: bool, cx: &Context) -> Result<Exit, Fai
 
 fn asked(order: &Order, tally: Tally, cx: &Context) -> Result<(Report, Tally), Problem> {
     let work = Work::new(order)?;
-    let gathered = step::gather(order, work.uses())?;
+    let results = order.shared.results.clone();
+    let stored = results.map(|place| Replay::new(place, cx).stored()).unwrap_or_default();
+    let gathered = step::gather(order, work.uses(), &stored)?;
     let recording = step::recording(order)?;
     let cache = order.shared.open_cache();
     let key = order.service.api_key_env.as_deref().and_then(|name| cx.env.text(name)).map(str::to_owned);
