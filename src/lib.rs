@@ -21,6 +21,7 @@ pub mod engine;
 pub mod event;
 pub mod exec;
 pub mod git;
+pub mod github;
 pub mod graph;
 pub mod history;
 pub mod key;

@@ -35,6 +35,9 @@ static ALL: [Template; 11] = [
     },
 ];
 
+/// A workflow for GitHub Actions, with `__ACTION__` and `__BRANCH__` to fill in.
+pub const GITHUB_WORKFLOW: &str = include_str!("../templates/ci/github.yaml");
+
 /// Every template.
 pub fn all() -> &'static [Template] {
     &ALL

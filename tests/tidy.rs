@@ -28,6 +28,7 @@ const ORDER: &[&str] = &[
     "cache",
     "history",
     "template",
+    "github",
     "ai",
     "engine",
     "cli",
@@ -48,7 +49,7 @@ const PURE: &[&str] = &[
     "schedule",
     "predict",
 ];
-const LEAVES: &[&str] = &["git", "exec", "cache", "history", "template"];
+const LEAVES: &[&str] = &["git", "exec", "cache", "history", "template", "github"];
 
 /// What a pure module must not name: input and output, clocks, threads, async.
 const EFFECTS: &str = r"(?x)
@@ -72,9 +73,9 @@ const KEPT: &[(&str, &[&str])] = &[
     ("sqlx", &["history"]),
     ("axum", &["ai"]),
     ("minijinja", &["ai"]),
-    ("reqwest", &["ai"]),
-    ("rustls", &["ai"]),
-    ("tokio", &["exec", "history", "engine", "cli", "ai"]),
+    ("reqwest", &["ai", "github"]),
+    ("rustls", &["ai", "github"]),
+    ("tokio", &["exec", "history", "engine", "cli", "ai", "github"]),
 ];
 
 /// Files past 500 lines, each with the reason.

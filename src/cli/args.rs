@@ -83,6 +83,8 @@ pub enum Command {
     Cache(super::cache::CacheArgs),
     /// Ask models: by hand, and look after what they answered
     Ai(super::ai::AiArgs),
+    /// What jobs of a CI service need beside a run
+    Ci(super::ci::CiArgs),
     /// Look at what is learned of how long steps take and which fail
     Ml(super::ml::MlArgs),
     /// Say what of the configuration to change so that runs take less time, and change it

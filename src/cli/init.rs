@@ -34,6 +34,12 @@ pub struct InitArgs {
     /// Print it and write nothing
     #[arg(long)]
     pub print: bool,
+    /// Write a workflow for this CI service instead of a configuration
+    #[arg(long, value_enum, value_name = "SERVICE", conflicts_with_all = ["kind", "template"])]
+    pub ci: Option<super::ci::workflow::Service>,
+    /// With --ci github: the action that the workflow uses, OWNER/REPO@COMMIT
+    #[arg(long, value_name = "ACTION", requires = "ci")]
+    pub action: Option<String>,
 }
 
 impl clap::ValueEnum for ProjectKind {
@@ -52,6 +58,9 @@ fn template_names() -> Vec<PossibleValue> {
 
 /// Runs the command.
 pub fn run(args: &InitArgs, cx: &Context) -> Result<Exit, Failure> {
+    if let Some(super::ci::workflow::Service::Github) = args.ci {
+        return super::ci::workflow::write(args.action.as_deref(), args.print, args.force, cx);
+    }
     let repo = cx.discover().ok();
     let root = repo.as_ref().map_or(cx.cwd.as_path(), Repo::root);
     let (text, what) = match args.template.as_deref().and_then(template::find) {
@@ -127,7 +136,7 @@ fn check(text: &str) -> Result<usize, Failure> {
 }
 
 /// Puts the file there in one piece. A symlink in its place is replaced, never followed.
-fn write(path: &Path, text: &str, force: bool) -> Result<(), Failure> {
+pub(super) fn write(path: &Path, text: &str, force: bool) -> Result<(), Failure> {
     let refused = |error: io::Error| Failure::environment(format!("cannot write {}: {error}", path.display()));
     let folder = path.parent().map_or_else(|| PathBuf::from("."), Path::to_owned);
     let mode = std::fs::Permissions::from_mode(0o644);

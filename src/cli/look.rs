@@ -3,9 +3,9 @@
 use super::Context;
 use crate::config::model::OutputMode;
 use crate::config::{Loaded, Origin};
-use crate::report::{Look, SinkOptions, Stored};
+use crate::report::{ActionsFiles, Look, SinkOptions, Stored};
 use jiff::tz::TimeZone;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How results look on standard output.
 pub fn look(cx: &Context, verbose: bool) -> Look {
@@ -40,6 +40,7 @@ pub fn sink_options(cx: &Context, mode: OutputMode, run_dir: &Path, verbose: boo
         color_stderr: cx.color(cx.stderr_is_terminal),
         ci: cx.env.flag("CI"),
         github: github(cx),
+        actions: actions(cx),
         zone: zone(cx),
         run_dir: run_dir.to_owned(),
         state_dir: None,
@@ -75,6 +76,17 @@ pub fn columns(cx: &Context) -> u16 {
 
 fn forced(cx: &Context) -> Option<u16> {
     cx.env.text("COLUMNS")?.parse().ok().filter(|columns| *columns > 0)
+}
+
+/// The files that a job of GitHub Actions gives to what it runs. A wf within a step of another wf leaves them alone.
+fn actions(cx: &Context) -> Option<ActionsFiles> {
+    let file = |name: &str| cx.env.get(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let of_job = github(cx) && cx.env.get("WF_RUN").is_none();
+    of_job.then(|| ActionsFiles {
+        summary: file("GITHUB_STEP_SUMMARY"),
+        output: file("GITHUB_OUTPUT"),
+        annotations: cx.env.text("WF_ANNOTATIONS") != Some("off"),
+    })
 }
 
 fn github(cx: &Context) -> bool {

@@ -7,6 +7,7 @@ mod args;
 pub mod cache;
 pub mod changes;
 pub mod check;
+pub mod ci;
 pub mod clean;
 pub mod config;
 pub mod context;
@@ -91,6 +92,7 @@ fn dispatch(cli: Cli, cx: &Context) -> Result<Exit, Failure> {
         Command::Status(args) => status::run(&args, cx),
         Command::Report(args) => report::run(&args, cx),
         Command::Ai(args) => ai::run(args, cx),
+        Command::Ci(args) => ci::run(args, cx),
         Command::Ml(args) => ml::run(&args, cx),
         Command::Optimize(args) => optimize::run(&args, cx),
         Command::Completions(args) => shell::completions(&args, cx),

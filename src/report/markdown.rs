@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// GitHub refuses a summary of more than a mebibyte.
-const BYTES_MAX: usize = 900 << 10;
+pub(super) const BYTES_MAX: usize = 900 << 10;
 /// Steps that ran and are listed one by one.
 const ROWS_MAX: usize = 200;
 /// The end of a failed step's output.

@@ -4,6 +4,7 @@
 //! handed in.
 
 pub mod accuracy;
+mod actions;
 pub mod clean;
 pub mod document;
 pub mod findings;
@@ -28,6 +29,7 @@ pub mod timeline;
 pub mod usage;
 pub mod view;
 
+pub use actions::ActionsFiles;
 pub use look::Look;
 pub use stored::Stored;
 pub use view::RunView;
@@ -77,6 +79,8 @@ pub struct SinkOptions {
     pub ci: bool,
     /// GitHub Actions: groups and annotations; commands in step output are disarmed.
     pub github: bool,
+    /// The files of the job, if wf is what the job runs and not a step of another wf.
+    pub actions: Option<ActionsFiles>,
     /// Where times are shown.
     pub zone: jiff::tz::TimeZone,
     /// The run's folder, where step output is.
@@ -120,6 +124,11 @@ pub fn sinks(options: &SinkOptions) -> Vec<Box<dyn Sink>> {
         sinks.push(Box::new(live::Live::new(stdout(), options, true)));
     } else {
         sinks.push(Box::new(plain::Plain::new(stdout(), options)));
+    }
+    if let Some(files) = &options.actions {
+        let out = (files.annotations && !options.json).then(stdout);
+        let (run_dir, stored) = (options.run_dir.clone(), options.stored.clone());
+        sinks.push(Box::new(actions::Actions::new(files.clone(), out, run_dir, options.look(), stored)));
     }
     if let Some(path) = &options.junit {
         sinks.push(Box::new(junit::Junit::new(path.clone(), options.run_dir.clone(), options.stored.clone())));

@@ -277,6 +277,7 @@ pub fn options(run_dir: &Path, mode: OutputMode) -> SinkOptions {
         color_stderr: false,
         ci: true,
         github: false,
+        actions: None,
         zone: jiff::tz::TimeZone::UTC,
         run_dir: run_dir.to_owned(),
         state_dir: None,

@@ -5,10 +5,12 @@
 
 mod chart;
 mod draw;
+mod gantt;
 mod page;
 mod strip;
 
 pub use draw::svg;
+pub use gantt::gantt;
 pub use page::html;
 
 use super::clean;

@@ -1,0 +1,184 @@
+//! wf as a step of a job of GitHub Actions: annotations, summary, outputs, the action's own scripts, and workflows that wf writes.
+
+use super::world::{Said, World};
+use std::path::{Path, PathBuf};
+
+const CONFIG: &str = "steps:
+  - {id: lint, run: \"cat lines; test ! -s lines\", inputs: [lines, \"src/**\"]}
+  - {id: docs, run: \"true\", inputs: [\"docs/**\"]}
+";
+
+/// What a job left.
+struct Job {
+    said: Said,
+    summary: String,
+    output: String,
+}
+
+fn job(world: &World, more: &[(&str, &str)], args: &[&str]) -> Job {
+    let (summary, output) = (world.outside("summary"), world.outside("output"));
+    std::fs::write(&output, "before=1\n").unwrap();
+    let of = |path: &PathBuf| path.to_str().unwrap().to_owned();
+    let (summary_path, output_path) = (of(&summary), of(&output));
+    let env = [
+        ("CI", "true"),
+        ("GITHUB_ACTIONS", "true"),
+        ("GITHUB_STEP_SUMMARY", summary_path.as_str()),
+        ("GITHUB_OUTPUT", output_path.as_str()),
+    ];
+    let said = world.wf_env(&[&env[..], more].concat(), args);
+    let read = |path: PathBuf| std::fs::read_to_string(path).unwrap_or_default();
+    Job { said, summary: read(summary), output: read(output) }
+}
+
+fn value<'a>(output: &'a str, name: &str) -> &'a str {
+    output.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or_else(|| panic!("{output}"))
+}
+
+#[test]
+fn a_run_leaves_annotations_a_summary_and_outputs() {
+    let world = World::topic(CONFIG);
+    world.write("lines", "src/a.rs:1: error: this is bad\n").commit("bad");
+    let job = job(&world, &[], &["run", "--base", "main"]);
+    let said = job.said.exits(1);
+    assert!(said.out.contains("::error file=src/a.rs,line=1,title=wf%3A lint::this is bad"), "{}", said.out);
+    assert!(job.summary.starts_with("## wf: failed") && job.summary.contains("### Findings"), "{}", job.summary);
+    assert!(job.summary.contains("```mermaid\ngantt"), "{}", job.summary);
+    assert!(job.output.starts_with("before=1\n"), "what others wrote stays");
+    let steps: serde_json::Value = serde_json::from_str(value(&job.output, "steps")).unwrap();
+    assert_eq!(steps, serde_json::json!({ "lint": "run", "docs": "skip" }));
+    assert_eq!((value(&job.output, "status"), value(&job.output, "failed")), ("failed", "[\"lint\"]"));
+}
+
+#[test]
+fn what_is_known_is_a_hit() {
+    let world = World::topic(CONFIG);
+    world.write("lines", "").commit("good");
+    let _ = job(&world, &[], &["run", "--no-smart-execution"]).said.passed();
+    let job = job(&world, &[], &["run", "--no-smart-execution"]);
+    let _ = job.said.passed();
+    let steps: serde_json::Value = serde_json::from_str(value(&job.output, "steps")).unwrap();
+    assert_eq!(steps, serde_json::json!({ "lint": "hit", "docs": "hit" }));
+}
+
+/// Every workflow command begins a line with `::`, or holds `##[`.
+fn commands(text: &str) -> Vec<&str> {
+    text.lines().filter(|line| line.trim_start().starts_with("::") || line.contains("##[")).collect()
+}
+
+#[test]
+fn neither_output_nor_file_names_nor_messages_can_begin_a_workflow_command() {
+    let world = World::topic(CONFIG);
+    let hostile = [
+        "::set-output name=x::y",
+        "::add-path::/evil",
+        "  ::stop-commands::x",
+        "##[add-path]/evil",
+        "\u{1b}[31m::warning::x",
+        "src/a.rs:1: error: \r::add-path::/evil",
+        "src/a.rs:1: error: %0A::add-path::/evil",
+        "::error file=src/a.rs::forged",
+    ];
+    world.write("lines", hostile.join("\n")).write("docs/::add-path::x", "x\n").commit("hostile");
+    for args in [&["run", "--base", "main"][..], &["run", "--base", "main", "--output", "stream", "--no-cache"]] {
+        let job = job(&world, &[], args);
+        let said = job.said.exits(1);
+        let known = [
+            "::group::",
+            "::endgroup::",
+            "::error file=src/a.rs,line=1,title=wf%3A lint::",
+            "::error title=",
+            "::error::",
+        ];
+        for line in commands(&said.out) {
+            assert!(known.iter().any(|start| line.starts_with(start)), "{line:?} in\n{}", said.out);
+            assert!(!line.contains("forged"), "{line}");
+        }
+        assert!(!job.output.contains("evil") && !job.output.contains("name=x"), "{}", job.output);
+        assert_eq!(job.output.lines().count(), 6, "{}", job.output);
+    }
+}
+
+#[test]
+fn a_wf_within_a_step_leaves_the_files_of_the_job_alone() {
+    let inner = format!("{} run --steps docs --no-wait", env!("CARGO_BIN_EXE_wf"));
+    let world = World::topic(&format!(
+        "steps:\n  - {{id: docs, run: \"true\"}}\n  - {{id: outer, run: \"{inner}\", env_mode: inherit}}\n"
+    ));
+    let job = job(&world, &[], &["run", "--no-cache"]);
+    assert_eq!(job.output.matches("\nrun=").count(), 1, "{}\n{}", job.output, job.said.out);
+}
+
+fn script(world: &World, name: &str, env: &[(&str, &str)]) -> Said {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".github/action").join(name);
+    let mut command = world.command_of("bash");
+    command.arg(path).envs(env.iter().copied());
+    Said::of(command)
+}
+
+#[test]
+fn the_actions_script_gives_its_inputs_to_wf_as_they_are() {
+    let world = World::topic(CONFIG);
+    let output = world.outside("output");
+    let wf = world.outside("wf.sh");
+    std::fs::write(&wf, "#!/bin/sh\nfor word in \"$@\"; do printf '<%s>' \"$word\"; done; echo\n").unwrap();
+    let _ = world.command_of("chmod").args(["+x", wf.to_str().unwrap()]).status().unwrap();
+    let base = "$(touch /tmp/evil); `id` x";
+    let names = [
+        "CONFIG_FILE",
+        "SMART_EXECUTION",
+        "PARALLEL",
+        "MULTI_STAGE",
+        "ML_OPTIMIZE",
+        "SKIP_POLICY",
+        "FAIL_FAST",
+        "STRICT",
+        "STEPS",
+        "STAGE",
+        "TAG",
+        "JOBS",
+        "SHARD",
+        "CACHE",
+        "AI",
+        "ARGUMENTS",
+        "PROBLEM_MATCHER",
+        "BASE",
+        "DIRECTORY",
+        "COMMAND",
+        "PLAN",
+    ];
+    let said = |values: &[(&str, &str)]| {
+        let mut env: Vec<(String, String)> =
+            names.iter().map(|name| (format!("ACTION_{name}"), String::new())).collect();
+        env.extend([("ACTION_DIRECTORY".into(), ".".into()), ("ACTION_COMMAND".into(), "run".into())]);
+        env.extend(values.iter().map(|(name, value)| (format!("ACTION_{name}"), (*value).to_owned())));
+        env.push(("WF".into(), wf.to_str().unwrap().into()));
+        env.push(("SOURCE".into(), "/source".into()));
+        env.push(("GITHUB_OUTPUT".into(), output.to_str().unwrap().into()));
+        let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        script(&world, "run.sh", &env)
+    };
+    let usual =
+        said(&[("SMART_EXECUTION", "true"), ("PARALLEL", "true"), ("MULTI_STAGE", "false"), ("BASE", base)]).passed();
+    assert_eq!(usual.out, format!("<run><--base={base}><--smart-execution=true><--parallel><--no-multi-stage>\n"));
+    let more =
+        said(&[("SMART_EXECUTION", "false"), ("STRICT", "true"), ("SHARD", "1/3"), ("ARGUMENTS", "--keep-going -v")]);
+    assert_eq!(more.passed().out, "<run><--no-smart-execution><--strict><--shard=1/3><--keep-going><-v>\n");
+    let other = said(&[("COMMAND", "check"), ("STRICT", "true"), ("ARGUMENTS", "--json")]).passed();
+    assert_eq!(other.out, "<check><--json>\n");
+    let _ = said(&[("PARALLEL", "yes; id")]).exits(2).complains("takes true or false");
+    let matcher = said(&[("PROBLEM_MATCHER", "true")]).passed();
+    assert!(matcher.out.starts_with("::add-matcher::/source/.github/action/problem-matcher.json\n"), "{}", matcher.out);
+}
+
+#[test]
+fn a_workflow_is_written_with_what_is_known_and_refused_without() {
+    let world = World::topic(CONFIG);
+    let _ = world.wf(&["init", "--ci", "github"]).exits(2).complains("--action OWNER/wf@COMMIT");
+    let _ = world.wf(&["init", "--ci", "github", "--action", "o/wf@x y"]).exits(2).complains("that is no action");
+    let action = "o/wf@0123456789012345678901234567890123456789";
+    let _ = world.wf(&["init", "--ci", "github", "--action", action]).passed().says("wrote .github/workflows/wf.yml");
+    let text = world.read(".github/workflows/wf.yml");
+    assert!(text.contains(action) && text.contains("branches: [main]") && text.contains("if: always()"), "{text}");
+    let _ = world.wf(&["init", "--ci", "github", "--action", action]).exits(2).complains("already there");
+}
