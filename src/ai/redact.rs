@@ -6,25 +6,61 @@ use crate::exec::mask::Masker;
 use regex::Regex;
 use std::sync::LazyLock;
 
-/// Kinds of keys with a form of their own.
-const FORMS: &[(&str, &str)] = &[
-    ("private key", r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)"),
-    ("AWS key", r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
-    ("GitHub token", r"\b(?:gh[pousr]_[0-9A-Za-z]{36,255}|github_pat_[0-9A-Za-z_]{22,255})\b"),
-    ("GitLab token", r"\bglpat-[0-9A-Za-z_-]{20,}"),
-    ("Slack token", r"\bxox[abeoprs]-[0-9A-Za-z-]{10,}"),
-    ("API key", r"\bsk-(?:ant-|proj-|svcacct-)?[0-9A-Za-z_-]{20,}"),
-    ("Google key", r"\bAIza[0-9A-Za-z_-]{35}"),
-    ("npm token", r"\bnpm_[0-9A-Za-z]{36}\b"),
-    ("Stripe key", r"\b[rs]k_live_[0-9A-Za-z]{20,}"),
-    ("web token", r"\beyJ[0-9A-Za-z_-]{10,}\.eyJ[0-9A-Za-z_-]{10,}\.[0-9A-Za-z_-]{10,}"),
-    ("password in a URL", r"\b[a-z][a-z0-9+.-]*://[^\s/:@]+:[^\s/:@]+@"),
+/// A kind of keys with a form of its own.
+struct Form {
+    kind: &'static str,
+    /// One of these stands in each: without it the expression is not even compiled, which would take as long as all the rest
+    /// of a question whose answer is known.
+    signs: &'static [&'static str],
+    regex: LazyLock<Regex>,
+}
+
+/// A form whose expression is a constant.
+macro_rules! form {
+    ($kind:literal, $signs:expr, $regex:literal) => {
+        Form { kind: $kind, signs: &$signs, regex: LazyLock::new(|| compiled($regex)) }
+    };
+}
+
+static FORMS: [Form; 11] = [
+    form!(
+        "private key",
+        ["PRIVATE KEY-----"],
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)"
+    ),
+    form!("AWS key", ["AKIA", "ASIA"], r"(?-u:\b)(?:AKIA|ASIA)[0-9A-Z]{16}(?-u:\b)"),
+    form!(
+        "GitHub token",
+        ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"],
+        r"(?-u:\b)(?:gh[pousr]_[0-9A-Za-z]{36,255}|github_pat_[0-9A-Za-z_]{22,255})(?-u:\b)"
+    ),
+    form!("GitLab token", ["glpat-"], r"(?-u:\b)glpat-[0-9A-Za-z_-]{20,}"),
+    form!("Slack token", ["xox"], r"(?-u:\b)xox[abeoprs]-[0-9A-Za-z-]{10,}"),
+    form!("API key", ["sk-"], r"(?-u:\b)sk-(?:ant-|proj-|svcacct-)?[0-9A-Za-z_-]{20,}"),
+    form!("Google key", ["AIza"], r"(?-u:\b)AIza[0-9A-Za-z_-]{35}"),
+    form!("npm token", ["npm_"], r"(?-u:\b)npm_[0-9A-Za-z]{36}(?-u:\b)"),
+    form!("Stripe key", ["k_live_"], r"(?-u:\b)[rs]k_live_[0-9A-Za-z]{20,}"),
+    form!("web token", ["eyJ"], r"(?-u:\b)eyJ[0-9A-Za-z_-]{10,}\.eyJ[0-9A-Za-z_-]{10,}\.[0-9A-Za-z_-]{10,}"),
+    form!("password in a URL", ["://"], r"(?-u:\b)[a-z][a-z0-9+.-]*://[^\s/:@]+:[^\s/:@]+@"),
 ];
 
-static SEARCH: LazyLock<Regex> = LazyLock::new(|| {
-    let all: Vec<String> = FORMS.iter().map(|(_, form)| format!("({form})")).collect();
-    Regex::new(&all.join("|")).unwrap_or_else(|error| unreachable!("the forms are constants: {error}"))
-});
+fn compiled(regex: &str) -> Regex {
+    Regex::new(regex).unwrap_or_else(|error| unreachable!("the forms are constants: {error}"))
+}
+
+impl Form {
+    /// May it stand in a text? A look for its signs, no more.
+    fn may_be_in(&self, text: &str) -> bool {
+        self.signs.iter().any(|sign| memchr::memmem::find(text.as_bytes(), sign.as_bytes()).is_some())
+            // Links are in most texts; such an address has its `@` before the next slash.
+            && (self.signs != ["://"] || text.split("://").skip(1).any(|rest| authority(rest).contains('@')))
+    }
+}
+
+/// The part of an address between `://` and the path.
+fn authority(rest: &str) -> &str {
+    rest.split(|c: char| c == '/' || c.is_whitespace()).next().unwrap_or_default()
+}
 
 /// Takes secrets out of what is sent.
 #[derive(Clone, Debug, Default)]
@@ -43,18 +79,23 @@ impl Redactor {
         let mut count = 0;
         let known = self.masker.text(text);
         count += usize::from(known != text);
-        let clean = SEARCH.replace_all(&known, |found: &regex::Captures<'_>| {
-            count += 1;
-            let kind =
-                FORMS.iter().enumerate().find(|(i, _)| found.get(i + 1).is_some()).map_or("", |(_, (kind, _))| kind);
-            format!("[{kind} removed]{}", "\n".repeat(found[0].matches('\n').count()))
-        });
-        (clean.into_owned(), count)
+        let mut clean = known;
+        for form in FORMS.iter().filter(|form| form.may_be_in(text)) {
+            let removed = form.regex.replace_all(&clean, |found: &regex::Captures<'_>| {
+                count += 1;
+                format!("[{} removed]{}", form.kind, "\n".repeat(found[0].matches('\n').count()))
+            });
+            if let std::borrow::Cow::Owned(removed) = removed {
+                clean = removed;
+            }
+        }
+        (clean, count)
     }
 
     /// Does a secret stand in it?
     pub fn finds(&self, bytes: &[u8]) -> bool {
-        self.masker.finds(bytes) || SEARCH.is_match(&String::from_utf8_lossy(bytes))
+        let text = String::from_utf8_lossy(bytes);
+        self.masker.finds(bytes) || FORMS.iter().any(|form| form.may_be_in(&text) && form.regex.is_match(&text))
     }
 }
 

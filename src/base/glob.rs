@@ -36,14 +36,18 @@ struct Pattern {
     body: String,
     /// Its leading segments without wildcards: a cheap first look.
     root: Vec<u8>,
-    /// What it is, if it needs no regular expression.
-    shapes: Option<Shapes>,
-    glob: globset::Glob,
-    /// Compiled when a path first gets past the look at `root`: a regex is ten kilobytes, and of the patterns of ten
-    /// thousand steps one change meets only a few.
-    matcher: OnceLock<globset::GlobMatcher>,
+    how: How,
     /// Its beginnings that end in a segment other than `*` and `**`: the folders it names.
     folders: OnceLock<Vec<globset::GlobMatcher>>,
+}
+
+/// How a path is compared with a pattern.
+enum How {
+    /// By what most patterns are.
+    Shapes(Shapes),
+    /// By a regular expression. It is compiled when a path first gets past the look at `root`: that takes ten kilobytes, and of
+    /// the patterns of ten thousand steps one change meets only a few.
+    Regex(Box<globset::Glob>, OnceLock<globset::GlobMatcher>),
 }
 
 /// Longer than any path; far below the size at which a pattern could not be compiled.
@@ -218,30 +222,25 @@ impl Pattern {
         let last = body.rsplit('/').next().unwrap_or(&body);
         // A name without wildcards may be a folder; who watches a folder means what is in it.
         let folder = is_literal(&unescaped(last));
-        let source = if folder { itself_and_below(&body) } else { body.clone() };
-        let glob = globset::GlobBuilder::new(&source)
-            .literal_separator(true)
-            .backslash_escape(true)
-            .empty_alternates(true)
-            .build()
-            .map_err(|error| {
-                let hint = "where `[`, `{` or `\\` belongs to a name, write `\\` before it".to_owned();
-                (format!("`{text}` is not a pattern: {}", error.kind()), Some(hint))
-            })?;
-        let (matcher, folders, root) = (OnceLock::new(), OnceLock::new(), literal_root(&body).into());
-        let shapes = Shapes::of(&body, folder);
-        Ok(Self { text: text.to_owned(), negated, relative, shapes, glob, matcher, folders, root, body })
+        // What has a shape is a pattern.
+        let how = match Shapes::of(&body, folder) {
+            Some(shapes) => How::Shapes(shapes),
+            None => How::Regex(Box::new(regex(text, &body, folder)?), OnceLock::new()),
+        };
+        let (folders, root) = (OnceLock::new(), literal_root(&body).into());
+        Ok(Self { text: text.to_owned(), negated, relative, how, folders, root, body })
     }
 
     fn is_match(&self, path: &RepoPath, dir: &RepoPath) -> bool {
         use std::os::unix::ffi::OsStrExt;
         let bytes = if self.relative { path.below(dir) } else { Some(path.as_bytes()) };
         bytes.is_some_and(|bytes| {
-            let matcher = || self.matcher.get_or_init(|| self.glob.compile_matcher());
             (self.root.is_empty() || bytes.starts_with(&self.root))
-                && match &self.shapes {
-                    Some(shapes) => shapes.is_match(bytes),
-                    None => matcher().is_match(std::ffi::OsStr::from_bytes(bytes)),
+                && match &self.how {
+                    How::Shapes(shapes) => shapes.is_match(bytes),
+                    How::Regex(glob, matcher) => {
+                        matcher.get_or_init(|| glob.compile_matcher()).is_match(std::ffi::OsStr::from_bytes(bytes))
+                    }
                 }
         })
     }
@@ -270,6 +269,16 @@ impl Pattern {
         // Its segments are names: `..`, `.` and empty ones were refused.
         if self.relative { dir.append(&self.root) } else { RepoPath::root().append(&self.root) }
     }
+}
+
+fn regex(text: &str, body: &str, folder: bool) -> Result<globset::Glob, Refusal> {
+    let source = if folder { itself_and_below(body) } else { body.to_owned() };
+    let mut glob = globset::GlobBuilder::new(&source);
+    glob.literal_separator(true).backslash_escape(true).empty_alternates(true);
+    glob.build().map_err(|error| {
+        let hint = "where `[`, `{` or `\\` belongs to a name, write `\\` before it".to_owned();
+        (format!("`{text}` is not a pattern: {}", error.kind()), Some(hint))
+    })
 }
 
 /// The pattern with the `**` of this segment as a segment of its own: `src/**.rs` becomes `src/**/*.rs`, `a**` `a*/**`.
