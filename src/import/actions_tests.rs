@@ -19,7 +19,9 @@ fn jobs_become_steps() {
     let made = of(text, &[]);
     assert_eq!(steps(&made), ["build: make", "test: # Unit\n(\ncd sub\nmake test\n)", "deploy-site: ./deploy"]);
     assert_eq!(inputs(&made, "build"), ["src/**", "!src/**/*.md"]);
-    for part in ["after: [build]", "timeout: 5m", "kind: deploy", "shell: bash", "cache: false", "      T:\n", "A: \"1\""] {
+    for part in
+        ["after: [build]", "timeout: 5m", "kind: deploy", "shell: bash", "cache: false", "      T:\n", "A: \"1\""]
+    {
         assert!(made.text.contains(part), "{part}\n{}", made.text);
     }
     for part in ["github.sha", "actions/setup-node", "the value of `T`"] {

@@ -42,7 +42,10 @@ pub(super) fn read(path: &RepoPath, text: &str) -> Imported {
             Some("it wants an argument")
         } else if said.contains("confirm") {
             Some("it asks somebody")
-        } else if (said.contains("windows") || said.contains("macos")) && !said.contains("linux") && !said.contains("unix") {
+        } else if (said.contains("windows") || said.contains("macos"))
+            && !said.contains("linux")
+            && !said.contains("unix")
+        {
             Some("it is for another system")
         } else if FOR_PEOPLE.contains(&head.name) {
             Some("it is for people, not for checks")

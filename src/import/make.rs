@@ -100,13 +100,20 @@ fn rules(path: &RepoPath, text: &str, out: &mut Imported) -> (BTreeMap<String, T
             continue;
         }
         match first {
-            "" | "ifeq" | "ifneq" | "ifdef" | "ifndef" | "else" | "endif" | "export" | "unexport" | "override" | "vpath" => continue,
+            "" | "ifeq" | "ifneq" | "ifdef" | "ifndef" | "else" | "endif" | "export" | "unexport" | "override"
+            | "vpath" => continue,
             "define" => {
                 inside_define = true;
                 continue;
             }
             "include" | "-include" | "sinclude" => {
-                out.lose(path, line, format!("`{}`", logical.trim()), "included files are not read", "import them, too");
+                out.lose(
+                    path,
+                    line,
+                    format!("`{}`", logical.trim()),
+                    "included files are not read",
+                    "import them, too",
+                );
                 continue;
             }
             first if first.starts_with('#') => continue,
@@ -128,7 +135,8 @@ fn rules(path: &RepoPath, text: &str, out: &mut Imported) -> (BTreeMap<String, T
             phony.extend(needs);
             continue;
         }
-        current = names.split_whitespace().filter(plain).filter(|name| !name.starts_with('.')).map(str::to_owned).collect();
+        current =
+            names.split_whitespace().filter(plain).filter(|name| !name.starts_with('.')).map(str::to_owned).collect();
         for name in &current {
             let target = targets.entry(name.clone()).or_default();
             if target.line == 0 {
@@ -163,7 +171,8 @@ fn logical_lines(text: &str) -> Vec<(u32, String)> {
 fn rule(line: &str) -> Option<(&str, &str)> {
     let (names, rest) = line.split_once(':')?;
     let rest = rest.strip_prefix(':').unwrap_or(rest);
-    let assigns = rest.starts_with('=') || rest.starts_with(":=") || names.contains('=') || rest.trim_start().starts_with("=");
+    let assigns =
+        rest.starts_with('=') || rest.starts_with(":=") || names.contains('=') || rest.trim_start().starts_with("=");
     // `target: VARIABLE = value` sets a variable of a target.
     let of_target = rest.split(';').next().is_some_and(|needs| needs.contains('='));
     (!assigns && !of_target).then_some((names, rest))

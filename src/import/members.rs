@@ -14,7 +14,10 @@ use toml::{Table, Value};
 fn folders(repo: &Repository<'_>, name: &str) -> Vec<RepoPath> {
     let named = repo.files.iter().filter(|path| path.file_name() == name.as_bytes()).map(RepoPath::parent);
     let aside = |folder: &RepoPath| {
-        folder.as_bytes().split(|b| *b == b'/').any(|part| matches!(part, b"node_modules" | b"vendor" | b"testdata" | b"target"))
+        folder
+            .as_bytes()
+            .split(|b| *b == b'/')
+            .any(|part| matches!(part, b"node_modules" | b"vendor" | b"testdata" | b"target"))
     };
     named.filter(|folder| !aside(folder) && path_text(folder).is_some()).collect()
 }
@@ -51,7 +54,8 @@ pub(super) fn cargo(repo: &Repository<'_>) -> Imported {
         }
         let root = tables.iter().filter(|(at, root)| root.contains_key("workspace") && folder.is_in(at));
         let root = root.max_by_key(|(at, _)| at.as_bytes().len());
-        let belongs = root.is_none_or(|(at, root)| at == folder || is_member(at, root, folder) || is_used(&tables, at, folder));
+        let belongs =
+            root.is_none_or(|(at, root)| at == folder || is_member(at, root, folder) || is_used(&tables, at, folder));
         let alone = root.is_none() && tables.iter().any(|(at, _)| at.is_root() && !folder.is_root());
         if belongs && !alone {
             members.push(folder.clone());
@@ -103,7 +107,8 @@ pub(super) fn go(repo: &Repository<'_>) -> Imported {
     let mut out = Imported::new("go");
     let mut members = folders(repo, "go.mod");
     if let Some(work) = repo.read(&RepoPath::root(), "go.work") {
-        let used: Vec<RepoPath> = uses(&work).into_iter().filter_map(|at| RepoPath::root().join(at.as_bytes())).collect();
+        let used: Vec<RepoPath> =
+            uses(&work).into_iter().filter_map(|at| RepoPath::root().join(at.as_bytes())).collect();
         for left in members.iter().filter(|folder| !used.contains(folder)) {
             out.lose(&left.append(b"go.mod"), 0, "the module", "go.work does not use it", "");
         }
@@ -172,7 +177,13 @@ pub(super) fn maven(repo: &Repository<'_>) -> Imported {
             let place = folder.join(name.trim().as_bytes());
             match place.filter(|at| all.contains(at) && !members.contains(at) && !waiting.contains(at) && *at != top) {
                 Some(at) => waiting.push(at),
-                None => out.lose(&folder.append(b"pom.xml"), 0, format!("the module `{name}`"), "it has no pom.xml here", ""),
+                None => out.lose(
+                    &folder.append(b"pom.xml"),
+                    0,
+                    format!("the module `{name}`"),
+                    "it has no pom.xml here",
+                    "",
+                ),
             }
         }
         // Who only lists modules has nothing to test.
@@ -219,7 +230,10 @@ mod tests {
     #[test]
     fn cargo_members_are_instances() {
         let files = [
-            ("Cargo.toml", "[package]\nname = \"top\"\n[workspace]\nmembers = [\"crates/*\"]\nexclude = [\"crates/old\"]\n[dependencies]\nx = { path = \"libs/x\" }\n"),
+            (
+                "Cargo.toml",
+                "[package]\nname = \"top\"\n[workspace]\nmembers = [\"crates/*\"]\nexclude = [\"crates/old\"]\n[dependencies]\nx = { path = \"libs/x\" }\n",
+            ),
             ("Cargo.lock", ""),
             ("crates/a/Cargo.toml", "[package]\nname = \"a\"\n"),
             ("crates/old/Cargo.toml", "[package]\nname = \"old\"\n"),
@@ -242,7 +256,9 @@ mod tests {
         ];
         let made = imported(Format::Go, "go.work", &files);
         assert_eq!(steps(&made), ["go-vet: go vet ./...", "go-test: go test ./..."]);
-        assert!(made.text.contains("for_each: [api, core]") && made.lost.iter().any(|line| line.contains("tools/go.mod")));
+        assert!(
+            made.text.contains("for_each: [api, core]") && made.lost.iter().any(|line| line.contains("tools/go.mod"))
+        );
         let alone = imported(Format::Go, "go.mod", &[("go.mod", "module x")]);
         assert!(!alone.text.contains("for_each") && alone.steps == 2);
     }
@@ -255,8 +271,13 @@ mod tests {
             pom("<modules><module>web</module></modules>"),
             pom(""),
         );
-        let files =
-            [("pom.xml", &*top), ("core/pom.xml", &*leaf), ("apps/pom.xml", &*mid), ("apps/web/pom.xml", &*leaf), ("mvnw", "")];
+        let files = [
+            ("pom.xml", &*top),
+            ("core/pom.xml", &*leaf),
+            ("apps/pom.xml", &*mid),
+            ("apps/web/pom.xml", &*leaf),
+            ("mvnw", ""),
+        ];
         let made = imported(Format::Maven, "pom.xml", &files);
         assert_eq!(steps(&made), ["maven-test: ./mvnw --batch-mode --projects \"$WF_DIR\" --also-make test"]);
         for part in ["for_each: [apps/web, core]", "dir: ."] {

@@ -20,11 +20,11 @@ mod pre_commit;
 mod scripts;
 mod settle;
 mod task;
+#[cfg(test)]
+mod tests;
 mod tox;
 mod turbo;
 mod write;
-#[cfg(test)]
-mod tests;
 
 pub use draft::{Draft, Imported, Lost};
 pub use settle::Settled;

@@ -25,13 +25,17 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
     }
     let top = path.parent().parent();
     let names = Names::of(repo, &top);
-    for file in repo.files.iter().filter(|file| matches!(file.file_name(), b"moon.yml" | b"moon.yaml") && file.is_in(&top)) {
+    for file in
+        repo.files.iter().filter(|file| matches!(file.file_name(), b"moon.yml" | b"moon.yaml") && file.is_in(&top))
+    {
         match (repo.text)(file).ok_or_else(|| (0, "it is no UTF-8 text".to_owned())).and_then(|text| from_yaml(&text)) {
             Ok(root) => project(file, &root, &names, &mut out),
             Err((line, why)) => out.lose(file, line, "the file", why, ""),
         }
     }
-    for file in repo.files.iter().filter(|file| file.is_in(&path.parent()) && file.as_bytes().windows(5).any(|w| w == b"tasks")) {
+    for file in
+        repo.files.iter().filter(|file| file.is_in(&path.parent()) && file.as_bytes().windows(5).any(|w| w == b"tasks"))
+    {
         let why = "what projects inherit is found out by moon alone";
         out.lose(file, 0, "inherited tasks", why, "add a step that calls `moon run :TASK`");
     }
@@ -149,7 +153,9 @@ fn watch(
     for (text, line) in node.get("inputs").map(Look::texts).unwrap_or_default() {
         let group = text.strip_prefix('@').and_then(|rest| Some(rest.split_once('(')?.1.trim_end_matches(')')));
         match (group, text) {
-            (Some(group), _) if groups.contains_key(group) => patterns.extend(groups[group].iter().map(|text| place(text))),
+            (Some(group), _) if groups.contains_key(group) => {
+                patterns.extend(groups[group].iter().map(|text| place(text)))
+            }
             (Some(_), text) => {
                 let why = format!("`{text}` is a group that is not said here: it watches everything");
                 out.lose(path, line, what.clone(), why, "name its `inputs`");
@@ -161,7 +167,8 @@ fn watch(
         }
     }
     let outputs = node.get("outputs").map(Look::texts).unwrap_or_default();
-    draft.outputs = outputs.into_iter().filter(|(text, _)| !text.starts_with('@')).map(|(text, _)| place(text)).collect();
+    draft.outputs =
+        outputs.into_iter().filter(|(text, _)| !text.starts_with('@')).map(|(text, _)| place(text)).collect();
     draft.env.retain(|(name, _)| !name.contains('*'));
     if open || patterns.is_empty() {
         draft.cached = false;
@@ -194,11 +201,12 @@ mod tests {
             steps(&made),
             ["web-build: moon run web:build", "web-gen: moon run web:gen", "lib-build: moon run lib:build"]
         );
-        assert_eq!(
-            inputs(&made, "web-build"),
-            ["apps/web/src/**/*", "tsconfig.json", "apps/web/moon.yml", ".moon/**"]
+        assert_eq!(inputs(&made, "web-build"), ["apps/web/src/**/*", "tsconfig.json", "apps/web/moon.yml", ".moon/**"]);
+        assert!(
+            made.text.contains("needs: [lib-build, web-gen]") && made.text.contains("outputs: [apps/web/dist]"),
+            "{}",
+            made.text
         );
-        assert!(made.text.contains("needs: [lib-build, web-gen]") && made.text.contains("outputs: [apps/web/dist]"), "{}", made.text);
         for part in ["web:dev", "@group(none)", "inherited"] {
             assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:?}", made.lost);
         }

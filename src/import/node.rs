@@ -42,9 +42,7 @@ fn plain(text: &str) -> String {
                 quoted = !quoted;
                 out.push(c);
             }
-            ('/', Some('/')) if !quoted => {
-                while chars.next_if(|c| *c != '\n').is_some() {}
-            }
+            ('/', Some('/')) if !quoted => while chars.next_if(|c| *c != '\n').is_some() {},
             ('/', Some('*')) if !quoted => {
                 chars.next();
                 let mut last = ' ';

@@ -23,8 +23,13 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
         out.lose(path, there.line(), "`plugins`", why, "add steps for them");
     }
     let projects = projects(repo);
-    let named: BTreeMap<&str, &Node> =
-        root.get("namedInputs").map(Look::entries).unwrap_or_default().iter().map(|(name, node)| (&*name.value, node)).collect();
+    let named: BTreeMap<&str, &Node> = root
+        .get("namedInputs")
+        .map(Look::entries)
+        .unwrap_or_default()
+        .iter()
+        .map(|(name, node)| (&*name.value, node))
+        .collect();
     let mut targets: Vec<(String, Option<&Node>, u32)> = vec![];
     for (name, node) in root.get("targetDefaults").map(Look::entries).unwrap_or_default() {
         targets.push((name.value.clone(), Some(node), name.at.line));
@@ -38,7 +43,8 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
         }
     }
     for (name, node, line) in targets {
-        let depends: Vec<String> = node.and_then(|node| node.get("dependsOn")).map(|list| depends(list)).unwrap_or_default();
+        let depends: Vec<String> =
+            node.and_then(|node| node.get("dependsOn")).map(|list| depends(list)).unwrap_or_default();
         let folders: Vec<RepoPath> =
             projects.iter().filter(|(_, targets)| targets.contains(&name)).map(|(folder, _)| folder.clone()).collect();
         if name.contains(':') && name.starts_with('@') {
@@ -90,9 +96,9 @@ fn projects(repo: &Repository<'_>) -> Vec<(RepoPath, Vec<String>)> {
                 let targets = root.as_ref().and_then(|root| root.get("targets")).map(Look::entries).unwrap_or_default();
                 targets.iter().map(|(name, _)| name.value.clone()).collect()
             }
-            b"package.json" => {
-                package(repo, &folder).map(|package| package.scripts.into_iter().map(|(name, ..)| name).collect()).unwrap_or_default()
-            }
+            b"package.json" => package(repo, &folder)
+                .map(|package| package.scripts.into_iter().map(|(name, ..)| name).collect())
+                .unwrap_or_default(),
             _ => continue,
         };
         found.entry(folder).or_default().extend(targets);
@@ -105,7 +111,8 @@ fn depends(list: &Node) -> Vec<String> {
         Some(text) => Some(text.to_owned()),
         None => {
             let target = node.text_of("target")?;
-            let upstream = node.get("dependencies").is_some_and(Look::is_true) || node.text_of("projects") == Some("dependencies");
+            let upstream =
+                node.get("dependencies").is_some_and(Look::is_true) || node.text_of("projects") == Some("dependencies");
             Some(if upstream { format!("^{target}") } else { target.to_owned() })
         }
     };

@@ -89,7 +89,9 @@ pub(super) fn manager(repo: &Repository<'_>, folder: &RepoPath) -> &'static str 
         let said = repo.read(&at, "package.json").and_then(|text| from_json(&text).ok());
         let said = said.as_ref().and_then(|root| root.text_of("packageManager"));
         let known = ["pnpm", "yarn", "bun", "npm"].into_iter();
-        if let Some(manager) = said.and_then(|text| known.into_iter().find(|name| text.starts_with(&format!("{name}@")))) {
+        if let Some(manager) =
+            said.and_then(|text| known.into_iter().find(|name| text.starts_with(&format!("{name}@"))))
+        {
             return manager;
         }
         if at.is_root() {
@@ -116,7 +118,8 @@ pub(super) fn refused(command: &str) -> Option<&'static str> {
     if has(&["--fix", "--write", "--apply", "-w"]) && !has(&["--watch"]) && !has(&["build"]) {
         return Some("it edits files");
     }
-    if has(&["--watch", "--watchAll", "nodemon", "watch", "-w", "serve", "dev", "start"]) || command.trim() == "ng test" {
+    if has(&["--watch", "--watchAll", "nodemon", "watch", "-w", "serve", "dev", "start"]) || command.trim() == "ng test"
+    {
         return Some("it does not end by itself");
     }
     None
@@ -142,7 +145,8 @@ mod tests {
             assert!(found[0].has("test") && found[0].name.as_deref() == Some("@x/a"));
             assert_eq!(manager(repo, &found[0].folder), "yarn");
         });
-        let pnpm = [("package.json", "{}"), ("pnpm-workspace.yaml", "packages: [apps/*]"), ("apps/w/package.json", "{}")];
+        let pnpm =
+            [("package.json", "{}"), ("pnpm-workspace.yaml", "packages: [apps/*]"), ("apps/w/package.json", "{}")];
         repository(&pnpm, |repo| assert_eq!(members(repo, &RepoPath::root()).len(), 1));
     }
 

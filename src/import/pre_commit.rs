@@ -79,7 +79,8 @@ fn add(path: &RepoPath, root: &Node, hook: &Node, local: bool, out: &mut Importe
         return out.lose(path, hook.line(), format!("the hook `{id}`"), why, "keep it in pre-commit");
     }
     let mut lose = |what: String, why: String, advice: &str| out.lose(path, hook.line(), what, why, advice);
-    let all = |key: &str| [root.text_of(key), hook.text_of(key)].into_iter().flatten().map(str::trim).collect::<Vec<_>>();
+    let all =
+        |key: &str| [root.text_of(key), hook.text_of(key)].into_iter().flatten().map(str::trim).collect::<Vec<_>>();
     let always = hook.get("always_run").is_some_and(Look::is_true);
     let mut inputs = vec![];
     if always {
@@ -88,7 +89,11 @@ fn add(path: &RepoPath, root: &Node, hook: &Node, local: bool, out: &mut Importe
         match watched(root, hook) {
             Ok(patterns) => inputs = patterns,
             Err(why) => {
-                lose(format!("the files of the hook `{id}`"), format!("{why}: it watches everything"), "name its `inputs`");
+                lose(
+                    format!("the files of the hook `{id}`"),
+                    format!("{why}: it watches everything"),
+                    "name its `inputs`",
+                );
             }
         }
     }
@@ -223,7 +228,8 @@ mod tests {
 
     #[test]
     fn the_same_hook_twice_is_one_step() {
-        let text = "repos: [{repo: x, hooks: [{id: a, files: ^a/}, {id: a, files: ^b/}, {id: a, alias: c, files: ^c/}]}]";
+        let text =
+            "repos: [{repo: x, hooks: [{id: a, files: ^a/}, {id: a, files: ^b/}, {id: a, alias: c, files: ^c/}]}]";
         let made = of(text);
         assert_eq!(steps(&made).len(), 2);
         assert!(inputs(&made, "a").is_empty() && inputs(&made, "c")[0] == "c/**");

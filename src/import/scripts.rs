@@ -129,7 +129,11 @@ mod tests {
                     \"fmt\": \"prettier --write .\", \"dev\": \"vite\", \"all\": \"npm run build && npm run test\"}}";
         let made = imported(Format::Scripts, "package.json", &[("package.json", text), ("pnpm-lock.yaml", "")]);
         assert_eq!(steps(&made), ["build: pnpm run build", "test: pnpm run test"]);
-        assert!(made.lost.iter().any(|line| line.contains("`fmt` (package.json:2): it edits files")), "{:?}", made.lost);
+        assert!(
+            made.lost.iter().any(|line| line.contains("`fmt` (package.json:2): it edits files")),
+            "{:?}",
+            made.lost
+        );
         assert!(made.lost.iter().any(|line| line.contains("`all`")));
     }
 
@@ -143,6 +147,10 @@ mod tests {
         ];
         let made = imported(Format::Scripts, "package.json", &files);
         assert_eq!(steps(&made), ["build: npm run build", "build-each: npm run build", "test: npm run test"]);
-        assert!(made.text.contains("for_each: [p/a, p/b]") && made.text.contains("needs: [\"^build-each\"]"), "{}", made.text);
+        assert!(
+            made.text.contains("for_each: [p/a, p/b]") && made.text.contains("needs: [\"^build-each\"]"),
+            "{}",
+            made.text
+        );
     }
 }

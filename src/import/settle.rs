@@ -58,10 +58,14 @@ pub(super) fn settle(sources: Vec<Imported>) -> (Vec<Settled>, Vec<Lost>) {
                 (needs, after)
             })
             .collect();
-        steps.extend(source.steps.into_iter().zip(ids).zip(waits).map(|((draft, id), (needs, after))| Settled {
-            id,
-            draft: Draft { needs, after, ..draft },
-        }));
+        steps.extend(
+            source
+                .steps
+                .into_iter()
+                .zip(ids)
+                .zip(waits)
+                .map(|((draft, id), (needs, after))| Settled { id, draft: Draft { needs, after, ..draft } }),
+        );
     }
     for (from, to) in break_loops(&mut steps) {
         lost.push(Lost {
@@ -240,7 +244,11 @@ mod tests {
 
     #[test]
     fn ids_are_unique_whatever_the_case_and_the_source() {
-        let source = |label| Imported { label, steps: vec![draft("Test it!", &[]), draft("test-it", &[])], ..Imported::default() };
+        let source = |label| Imported {
+            label,
+            steps: vec![draft("Test it!", &[]), draft("test-it", &[])],
+            ..Imported::default()
+        };
         let (steps, lost) = settle(vec![source("make"), source("just")]);
         let ids: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
         assert_eq!(ids, ["Test-it", "make-test-it", "just-Test-it", "just-test-it-2"]);
@@ -269,7 +277,8 @@ mod tests {
             env: vec![("A".into(), None), ("1A".into(), None), ("WF_DIR".into(), None)],
             ..draft("a", &[])
         };
-        let (steps, lost) = settle(vec![Imported { label: "x", steps: vec![bad, Draft::default()], ..Imported::default() }]);
+        let (steps, lost) =
+            settle(vec![Imported { label: "x", steps: vec![bad, Draft::default()], ..Imported::default() }]);
         assert!(steps.len() == 1 && steps[0].draft.inputs.is_empty() && steps[0].draft.except.len() == 1);
         assert_eq!((steps[0].draft.env.len(), lost.len()), (1, 5));
     }

@@ -26,7 +26,9 @@ pub(super) fn read(path: &RepoPath, text: &str) -> Imported {
             .map(Look::items)
             .unwrap_or_default()
             .iter()
-            .filter_map(|dep| dep.text().or_else(|| dep.text_of("task")).map(|task| task.trim_start_matches(':').to_owned()))
+            .filter_map(|dep| {
+                dep.text().or_else(|| dep.text_of("task")).map(|task| task.trim_start_matches(':').to_owned())
+            })
             .collect();
         let key = name.value.clone();
         let is = |key: &str| node.get(key).is_some_and(Look::is_true);
@@ -65,13 +67,17 @@ pub(super) fn read(path: &RepoPath, text: &str) -> Imported {
 }
 
 fn watch(draft: &mut Draft, node: &Node, path: &RepoPath, out: &mut Imported) {
-    let base = node.text_of("dir").map_or(Some(path.parent()), |dir| {
-        (!dir.contains("{{")).then(|| path.parent().join(dir.as_bytes())).flatten()
-    });
+    let base = node
+        .text_of("dir")
+        .map_or(Some(path.parent()), |dir| (!dir.contains("{{")).then(|| path.parent().join(dir.as_bytes())).flatten());
     let place = |text: &str| -> Option<String> {
         let base = base.as_ref()?;
         let full = text.trim_start_matches("./");
-        if full.contains("{{") || full.contains('$') || full.split('/').any(|part| part == "..") || full.starts_with('/') {
+        if full.contains("{{")
+            || full.contains('$')
+            || full.split('/').any(|part| part == "..")
+            || full.starts_with('/')
+        {
             return None;
         }
         let folder = literal(base)?;

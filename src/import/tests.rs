@@ -82,7 +82,8 @@ fn several_sources_make_one_configuration() {
         ("tox.ini", "[tox]\nenvlist = test\n"),
         ("gone", ""),
     ];
-    let sources = [(Format::Make, "Makefile"), (Format::Just, "justfile"), (Format::Tox, "tox.ini"), (Format::Nx, "nx.json")];
+    let sources =
+        [(Format::Make, "Makefile"), (Format::Just, "justfile"), (Format::Tox, "tox.ini"), (Format::Nx, "nx.json")];
     let sources = sources.map(|(format, path)| (format, RepoPath::from(path)));
     let made = repository(&files, |repo| import(&sources, repo));
     assert_eq!(steps(&made), ["test: make test", "just-test: just test", "tox-test: tox -e test"]);

@@ -115,12 +115,16 @@ fn expanded(name: &str) -> Vec<String> {
     while let Some((before, after)) = rest.split_once('{') {
         let Some((inside, next)) = after.split_once('}') else { break };
         // `{env:X}` and the like are not alternatives.
-        let choices: Vec<String> =
-            if inside.contains(':') { vec![format!("{{{inside}}}")] } else { inside.split(',').flat_map(numbers).collect() };
+        let choices: Vec<String> = if inside.contains(':') {
+            vec![format!("{{{inside}}}")]
+        } else {
+            inside.split(',').flat_map(numbers).collect()
+        };
         if all.len() * choices.len() > ENVIRONMENTS_MAX {
             return vec![];
         }
-        all = all.iter().flat_map(|start| choices.iter().map(move |choice| format!("{start}{before}{choice}"))).collect();
+        all =
+            all.iter().flat_map(|start| choices.iter().map(move |choice| format!("{start}{before}{choice}"))).collect();
         rest = next;
     }
     all.iter().map(|start| format!("{start}{rest}")).collect()
@@ -131,7 +135,9 @@ fn numbers(text: &str) -> Vec<String> {
     let text = text.trim();
     let ends = text.split_once('-').and_then(|(from, to)| Some((from.parse::<u32>().ok()?, to.parse::<u32>().ok()?)));
     match ends {
-        Some((from, to)) if from <= to && to - from < ENVIRONMENTS_MAX as u32 => (from..=to).map(|n| n.to_string()).collect(),
+        Some((from, to)) if from <= to && to - from < ENVIRONMENTS_MAX as u32 => {
+            (from..=to).map(|n| n.to_string()).collect()
+        }
         _ => vec![text.to_owned()],
     }
 }
@@ -146,7 +152,8 @@ mod tests {
         let text = "[tox]\nenvlist =\n    py{39,310}-{a,b}\n    lint, docs # words\n[testenv]\ncommands = pytest\n\
                     [testenv:docs]\ndepends = lint\n";
         let made = imported(Format::Tox, "tox.ini", &[("tox.ini", text)]);
-        let expected = ["py39-a", "py39-b", "py310-a", "py310-b", "lint", "docs"].map(|name| format!("{name}: tox -e {name}"));
+        let expected =
+            ["py39-a", "py39-b", "py310-a", "py310-b", "lint", "docs"].map(|name| format!("{name}: tox -e {name}"));
         assert_eq!(steps(&made), expected);
         assert!(made.text.contains("after: [lint]") && made.text.contains("kind: docs"));
         let toml = "env_list = [\"3.12\", \"type\"]\n[env.type]\ndepends = [\"3.12\"]\n";

@@ -32,12 +32,14 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
     let mut local = vec![];
     for (name, task) in tasks.entries() {
         let line = name.at.line;
-        let mut lose = |why: String, advice: &str| out.lose(path, line, format!("the task `{}`", name.value), why, advice);
+        let mut lose =
+            |why: String, advice: &str| out.lose(path, line, format!("the task `{}`", name.value), why, advice);
         let (of, script) = match name.value.rsplit_once('#') {
             Some((package, script)) => (Some(package), script),
             None => (None, name.value.as_str()),
         };
-        let depends: Vec<&str> = task.get("dependsOn").map(Look::texts).unwrap_or_default().iter().map(|(text, _)| *text).collect();
+        let depends: Vec<&str> =
+            task.get("dependsOn").map(Look::texts).unwrap_or_default().iter().map(|(text, _)| *text).collect();
         let needs = needs(&depends, &name.value);
         if ["persistent", "interactive", "interruptible"].iter().any(|key| task.get(key).is_some_and(Look::is_true)) {
             lose("it does not end by itself, or asks somebody".into(), "");
@@ -127,7 +129,8 @@ impl Shared {
         let default = inputs.contains(&"$TURBO_DEFAULT$");
         // What turbo adds to its default (files that git ignores) wf watches when it is named.
         if !inputs.is_empty() && !default {
-            draft.inputs = inputs.iter().filter(|text| !text.starts_with("$TURBO_DEFAULT$")).map(|text| here(text)).collect();
+            draft.inputs =
+                inputs.iter().filter(|text| !text.starts_with("$TURBO_DEFAULT$")).map(|text| here(text)).collect();
             draft.inputs.push(here("package.json"));
             draft.inputs.extend(self.files.iter().cloned());
             if draft.inputs.first().is_some_and(|first| first.starts_with('!')) {

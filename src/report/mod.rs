@@ -16,6 +16,7 @@ pub mod look;
 pub mod markdown;
 pub mod metrics;
 mod narrator;
+pub mod openmetrics;
 pub mod output;
 mod plain;
 pub mod stored;
@@ -25,6 +26,7 @@ pub mod strange;
 pub mod summary;
 pub mod text;
 pub mod timeline;
+pub mod trace;
 pub mod usage;
 pub mod view;
 

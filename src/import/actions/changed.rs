@@ -56,7 +56,8 @@ pub(super) fn rules(
         }
         for (name, value) in node.get("outputs").map(Look::entries).unwrap_or_default() {
             let stand_for = named(value.text().unwrap_or_default());
-            let parts: Vec<&Translated> = stand_for.iter().filter_map(|output| rules.find(&job.value, output)).collect();
+            let parts: Vec<&Translated> =
+                stand_for.iter().filter_map(|output| rules.find(&job.value, output)).collect();
             if parts.is_empty() || parts.len() < stand_for.len() {
                 continue;
             }
@@ -79,7 +80,8 @@ fn of_dorny(with: &Node, path: &RepoPath, repo: &Repository<'_>, out: &mut Impor
     let Some(filters) = with.get("filters") else { return vec![] };
     let text = filters.text().unwrap_or_default();
     // Either the filters themselves or the name of a file that holds them.
-    let file = (!text.contains('\n') && !text.contains(':')).then(|| repo.read(&RepoPath::root(), text.trim())).flatten();
+    let file =
+        (!text.contains('\n') && !text.contains(':')).then(|| repo.read(&RepoPath::root(), text.trim())).flatten();
     let root = match from_yaml(file.as_deref().unwrap_or(text)) {
         Ok(root) => root,
         Err((_, why)) => {

@@ -30,12 +30,12 @@ fn outputs(text: &str) -> Vec<(Output, &str)> {
         Regex::new(r#"(needs|steps)\.([A-Za-z0-9_-]+)\.outputs(?:\.([A-Za-z0-9_-]+)|\[\s*['"]([^'"]+)['"]\s*\])"#).ok()
     });
     let Some(named) = NAMED.as_ref() else { return vec![] };
-    let output = |found: regex::Captures<'_>| {
+    let output = |found: regex::Captures<'_>| -> Option<(Output, &str)> {
         let (of, name) = (found[2].to_owned(), found.get(3).or(found.get(4))?.as_str().to_owned());
         let output = if &found[1] == "needs" { Output::OfJob(of, name) } else { Output::OfStep(of, name) };
-        Some((output, found.get(0)?))
+        Some((output, &text[found.get(0)?.end()..]))
     };
-    named.captures_iter(text).filter_map(output).map(|(output, at)| (output, &text[at.end()..])).collect()
+    named.captures_iter(text).filter_map(output).collect()
 }
 
 /// The outputs that an expression names.
@@ -52,7 +52,8 @@ pub(super) fn condition(text: &str) -> Condition {
         let mut any = false;
         for (output, rest) in outputs(part) {
             let rest = rest.trim_start();
-            let asks_false = rest.starts_with("!=") || rest.trim_start_matches(['=', ' ', '\'', '"']).starts_with("false");
+            let asks_false =
+                rest.starts_with("!=") || rest.trim_start_matches(['=', ' ', '\'', '"']).starts_with("false");
             if !asks_false && !part.contains('!') {
                 found.any_of.push(output);
                 any = true;

@@ -6,7 +6,6 @@ use super::script::{Setting, script};
 use crate::base::RepoPath;
 use crate::config::model::Kind;
 use crate::config::yaml::Node;
-use crate::import::Repository;
 use crate::import::draft::{Draft, Imported, kind_of};
 use crate::import::filter::union;
 use crate::import::node::Look;
@@ -19,22 +18,25 @@ pub(super) struct Workflow<'a> {
     pub root: &'a Node,
     /// The paths it runs for; none: any.
     pub filter: Option<Vec<String>>,
-    pub repo: &'a Repository<'a>,
 }
 
 impl Workflow<'_> {
     /// Adds the step of a job, or says why there is none.
     pub fn job(&self, id: &str, node: &Node, rules: &Rules, out: &mut Imported) {
-        let needs: Vec<String> =
-            node.get("needs").map(|needs| needs.texts().iter().map(|(text, _)| (*text).to_owned()).collect()).unwrap_or_default();
+        let needs: Vec<String> = node
+            .get("needs")
+            .map(|needs| needs.texts().iter().map(|(text, _)| (*text).to_owned()).collect())
+            .unwrap_or_default();
         let what = format!("the job `{id}`");
         out.left_out.insert(id.to_owned(), needs.clone());
         if let Some(uses) = node.text_of("uses") {
             let why = format!("it calls the workflow `{uses}`");
             return out.lose(self.path, node.line(), what, why, "import that file, too");
         }
-        let runs_on: Vec<String> =
-            node.get("runs-on").map(|on| on.texts().iter().map(|(text, _)| text.to_ascii_lowercase()).collect()).unwrap_or_default();
+        let runs_on: Vec<String> = node
+            .get("runs-on")
+            .map(|on| on.texts().iter().map(|(text, _)| text.to_ascii_lowercase()).collect())
+            .unwrap_or_default();
         if runs_on.iter().any(|on| on.starts_with("windows") || on.starts_with("macos")) {
             let why = format!("it runs on {}", runs_on.join(", "));
             return out.lose(self.path, node.line(), what, why, "keep it where it is");
@@ -60,7 +62,8 @@ impl Workflow<'_> {
             }
             return;
         };
-        let artifacts = steps.iter().any(|step| step.text_of("uses").is_some_and(|uses| uses.contains("download-artifact")));
+        let artifacts =
+            steps.iter().any(|step| step.text_of("uses").is_some_and(|uses| uses.contains("download-artifact")));
         let name = node.text_of("name").filter(|name| !name.contains("${{")).map(one_line);
         let mut draft = Draft {
             key: id.to_owned(),
@@ -103,7 +106,13 @@ impl Workflow<'_> {
             0 => "its combinations are not known without running it".to_owned(),
             _ => format!("only the first combination is here ({})", one_line(&shown.join(", "))),
         };
-        out.lose(self.path, matrix.line(), format!("the matrix of the job `{id}`"), why, "write a step for each that you want");
+        out.lose(
+            self.path,
+            matrix.line(),
+            format!("the matrix of the job `{id}`"),
+            why,
+            "write a step for each that you want",
+        );
         first
     }
 
@@ -121,11 +130,26 @@ impl Workflow<'_> {
             }
             match fill(text, matrix) {
                 // No shell reads it here.
-                Ok(_) if text.contains("${{") && !text.contains("matrix.") => {}
+                Ok(_) if text.contains("${{") && !text.contains("matrix.") => {
+                    let why = "it is made of another variable, and no shell reads it here";
+                    out.lose(
+                        self.path,
+                        name.at.line,
+                        format!("the variable `{}`", name.value),
+                        why,
+                        "write the value out",
+                    );
+                }
                 Ok(text) => _ = env.insert(name.value.clone(), Some(text)),
                 Err(expression) => {
                     let why = format!("`{}` is known to GitHub alone", one_line(&expression));
-                    out.lose(self.path, name.at.line, format!("the variable `{}`", name.value), why, "set it where wf runs");
+                    out.lose(
+                        self.path,
+                        name.at.line,
+                        format!("the variable `{}`", name.value),
+                        why,
+                        "set it where wf runs",
+                    );
                 }
             }
         }
@@ -171,7 +195,13 @@ impl Workflow<'_> {
                         narrowed = Some(narrowed.map_or_else(|| patterns.clone(), |all| union(&all, patterns)));
                     }
                     Err(why) => {
-                        out.lose(self.path, line, format!("the filter of the job `{id}`"), why.clone(), "name its `inputs`");
+                        out.lose(
+                            self.path,
+                            line,
+                            format!("the filter of the job `{id}`"),
+                            why.clone(),
+                            "name its `inputs`",
+                        );
                         return whole;
                     }
                 }

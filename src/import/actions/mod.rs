@@ -38,7 +38,7 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
         out.lose(path, on.line(), format!("`on: {name}`"), "wf is started by whoever starts it", "");
     }
     let filter = filter(&events, path, repo, &mut out);
-    let workflow = job::Workflow { path, root: &root, filter, repo };
+    let workflow = job::Workflow { path, root: &root, filter };
     let jobs = root.get("jobs").map(Look::entries).unwrap_or_default();
     if jobs.is_empty() {
         out.lose(path, 0, "the workflow", "it has no jobs", "");

@@ -28,7 +28,11 @@ struct Part {
 }
 
 /// The script of a job and the conditions of its parts; none if nothing of it can run.
-pub(super) fn script<'n>(steps: &'n [Node], setting: &Setting<'_>, out: &mut Imported) -> Option<(String, Vec<Option<&'n str>>)> {
+pub(super) fn script<'n>(
+    steps: &'n [Node],
+    setting: &Setting<'_>,
+    out: &mut Imported,
+) -> Option<(String, Vec<Option<&'n str>>)> {
     let (mut parts, mut conditions) = (vec![], vec![]);
     for step in steps {
         if let Some(uses) = step.text_of("uses") {
@@ -76,7 +80,10 @@ fn part(step: &Node, setting: &Setting<'_>, out: &mut Imported) -> Option<Part> 
         lose(format!("it is for the shell `{shell}`"), "write it as a step of its own, with `shell`");
         return None;
     }
-    if ["$GITHUB_OUTPUT", "$GITHUB_ENV", "$GITHUB_PATH", "${GITHUB_OUTPUT", "${GITHUB_ENV"].iter().any(|name| run.contains(name)) {
+    if ["$GITHUB_OUTPUT", "$GITHUB_ENV", "$GITHUB_PATH", "${GITHUB_OUTPUT", "${GITHUB_ENV"]
+        .iter()
+        .any(|name| run.contains(name))
+    {
         lose("it hands values to later parts by a file that is GitHub's".into(), "set them in the step that uses them");
     }
     let filled = fill(run, setting.matrix).and_then(|text| {
