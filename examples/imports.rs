@@ -31,15 +31,20 @@ fn answer(line: &str) -> Result<Value, String> {
     let repository = Repository { files: &files, text: &text };
     let made = import(&[(format, RepoPath::from(question.path.as_str()))], &repository);
     let source = Source { name: "imported".into(), text: made.text.clone(), layer: Layer::Project };
-    let loaded = config::load(&[source], &[]).map_err(|errors| format!("{}\n{}", config::render(&errors, false), made.text))?;
-    let texts = question.files.iter().map(|(path, text)| (RepoPath::from(path.as_str()), text.as_str().into())).collect();
+    let loaded =
+        config::load(&[source], &[]).map_err(|errors| format!("{}\n{}", config::render(&errors, false), made.text))?;
+    let texts =
+        question.files.iter().map(|(path, text)| (RepoPath::from(path.as_str()), text.as_str().into())).collect();
     let tree = Tree { files: &files, manifests: Manifests::read(&[], &texts) };
     let expansion = expand(&loaded.workflow, &tree).map_err(|errors| format!("{errors:?}\n{}", made.text))?;
     let graph = StepGraph::build(expansion.steps).map_err(|error| format!("{error:?}\n{}", made.text))?;
     let asked = |paths: &Vec<String>| {
         let classified = paths.iter().map(|path| {
             let path = RepoPath::from(path.as_str());
-            Classified { category: category(&loaded.workflow.categories, &path).map(|rule| rule.category.clone()), path }
+            Classified {
+                category: category(&loaded.workflow.categories, &path).map(|rule| rule.category.clone()),
+                path,
+            }
         });
         let causes = causes(&graph, &classified.collect::<Vec<_>>());
         let of = |id: &str| question.step.as_deref().is_none_or(|step| step == id);

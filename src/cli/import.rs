@@ -51,7 +51,9 @@ pub(super) fn read(
     let repository = Repository { files: &files, text: &|path| small_text(root, path) };
     let mut sources: Vec<(Format, RepoPath)> = vec![];
     for word in words {
-        let named = Format::of_name(word);
+        // A file that is there wins: `justfile` is a name of both.
+        let file_there = file(word, root, cx);
+        let named = if file_there.is_ok() { None } else { Format::of_name(word) };
         let of_word = match named {
             Some(format) => {
                 let there = format.sources(&repository);
@@ -61,7 +63,7 @@ pub(super) fn read(
                 }
                 with(format, &there)
             }
-            None => vec![file(word, root, cx)?],
+            None => vec![file_there?],
         };
         sources.extend(of_word.into_iter().filter(|one| !sources.contains(one)).collect::<Vec<_>>());
     }

@@ -108,8 +108,7 @@ fn colon(line: &str) -> Option<usize> {
     let (mut quote, mut depth) = (None, 0_i32);
     for (at, c) in line.char_indices() {
         match (quote, c) {
-            (Some(open), c) if c == open => quote = None,
-            (Some(_), _) => {}
+            (Some(open), c) => quote = (c != open).then_some(open),
             (None, '\'' | '"' | '`') => quote = Some(c),
             (None, '(') => depth += 1,
             (None, ')') => depth -= 1,

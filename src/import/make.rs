@@ -172,7 +172,7 @@ fn rule(line: &str) -> Option<(&str, &str)> {
     let (names, rest) = line.split_once(':')?;
     let rest = rest.strip_prefix(':').unwrap_or(rest);
     let assigns =
-        rest.starts_with('=') || rest.starts_with(":=") || names.contains('=') || rest.trim_start().starts_with("=");
+        rest.starts_with('=') || rest.starts_with(":=") || names.contains('=') || rest.trim_start().starts_with('=');
     // `target: VARIABLE = value` sets a variable of a target.
     let of_target = rest.split(';').next().is_some_and(|needs| needs.contains('='));
     (!assigns && !of_target).then_some((names, rest))

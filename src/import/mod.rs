@@ -157,7 +157,7 @@ impl Format {
         let text = String::from_utf8_lossy(path.as_bytes()).into_owned();
         let name = text.rsplit('/').next().unwrap_or_default();
         let folder = text.strip_suffix(name).unwrap_or_default();
-        let yaml = name.ends_with(".yml") || name.ends_with(".yaml");
+        let yaml = matches!(name.rsplit('.').next(), Some("yml" | "yaml"));
         Some(match name {
             _ if folder.ends_with(".github/workflows/") && yaml => Self::Actions,
             ".pre-commit-config.yaml" | ".pre-commit-config.yml" => Self::PreCommit,

@@ -154,7 +154,7 @@ fn watch(
         let group = text.strip_prefix('@').and_then(|rest| Some(rest.split_once('(')?.1.trim_end_matches(')')));
         match (group, text) {
             (Some(group), _) if groups.contains_key(group) => {
-                patterns.extend(groups[group].iter().map(|text| place(text)))
+                patterns.extend(groups[group].iter().map(|text| place(text)));
             }
             (Some(_), text) => {
                 let why = format!("`{text}` is a group that is not said here: it watches everything");

@@ -11,12 +11,35 @@ use crate::config::yaml::{self, Node, NodeKind};
 /// # Errors
 /// The line and what is wrong there; an empty document is an error, too.
 pub(super) fn from_yaml(text: &str) -> Result<Node, (u32, String)> {
-    let mut errors = Vec::new();
-    let root = yaml::parse(text, 0, &mut errors);
-    root.ok_or_else(|| match errors.into_iter().next() {
-        Some(error) => (error.at.line, format!("it cannot be read: {}", error.message)),
-        None => (0, "it is empty".into()),
-    })
+    /// More brackets than this are not mended.
+    const MENDED_MAX: usize = 50;
+    let mut text = std::borrow::Cow::Borrowed(text);
+    for _ in 0..MENDED_MAX {
+        let mut errors = Vec::new();
+        if let Some(root) = yaml::parse(&text, 0, &mut errors) {
+            return Ok(root);
+        }
+        let Some(error) = errors.into_iter().next() else { return Err((0, "it is empty".into())) };
+        match with_bracket_inside(&text, error.at.line) {
+            Some(mended) => text = mended.into(),
+            None => return Err((error.at.line, format!("it cannot be read: {}", error.message))),
+        }
+    }
+    Err((0, "it cannot be read: too many brackets stand too far to the left".into()))
+}
+
+/// The text with a closing bracket at the start of this line further to the right: YAML 1.2 wants it deeper than its key, and
+/// the readers of other tools take it anywhere.
+fn with_bracket_inside(text: &str, line: u32) -> Option<String> {
+    let at = (line as usize).checked_sub(1)?;
+    let closing = text.lines().nth(at)?.trim_start();
+    let indent = text.lines().nth(at)?.len() - closing.len();
+    // Once moved far enough, the bracket is not what is wrong.
+    if !closing.starts_with([']', '}']) || indent > 64 {
+        return None;
+    }
+    let moved = |(n, line): (usize, &str)| if n == at { format!("{:96}{closing}\n", "") } else { format!("{line}\n") };
+    Some(text.lines().enumerate().map(moved).collect())
 }
 
 /// Reads JSON, with comments and commas at ends. (What is left of it is YAML.)
@@ -149,6 +172,14 @@ mod tests {
         assert!(root.get("b").unwrap().get("c").unwrap().is_true());
         assert_eq!(root.get("b").unwrap().line(), 5);
         assert!(from_json("").is_err() && from_json("{\"a\": ").is_err());
+    }
+
+    #[test]
+    fn closing_brackets_may_stand_anywhere() {
+        let root = from_yaml("a:\n  b: [\n    x,\n  ]\n  c: {\n    d: e\n  }\n").unwrap();
+        assert_eq!(root.get("a").unwrap().get("b").unwrap().texts(), [("x", 3)]);
+        assert_eq!(root.get("a").unwrap().get("c").unwrap().text_of("d"), Some("e"));
+        assert!(from_yaml("a: ]\n").is_err() && from_yaml("]\n").is_err());
     }
 
     proptest! {

@@ -13,13 +13,14 @@ pub(super) fn read(path: &RepoPath, text: &str) -> Imported {
     static NAME: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#"\bname\s*=\s*["']([^"']+)["']"#).ok());
     let mut out = Imported::new("nox");
     let mut decorator: Option<String> = None;
-    let mut open = 0_i32;
+    // How many parentheses of a decorator wait for their end.
+    let mut open = 0_usize;
     for (number, line) in (1_u32..).zip(text.lines()) {
         let starts = line.starts_with("@nox.session") || line.starts_with("@session");
         if starts || (open > 0 && decorator.is_some()) {
             let said = decorator.get_or_insert_with(String::new);
             said.push_str(line);
-            open += line.matches('(').count() as i32 - line.matches(')').count() as i32;
+            open = (open + line.matches('(').count()).saturating_sub(line.matches(')').count());
             continue;
         }
         if line.starts_with("@nox.parametrize") && decorator.is_some() {

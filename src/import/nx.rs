@@ -43,8 +43,7 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
         }
     }
     for (name, node, line) in targets {
-        let depends: Vec<String> =
-            node.and_then(|node| node.get("dependsOn")).map(|list| depends(list)).unwrap_or_default();
+        let depends: Vec<String> = node.and_then(|node| node.get("dependsOn")).map(depends).unwrap_or_default();
         let folders: Vec<RepoPath> =
             projects.iter().filter(|(_, targets)| targets.contains(&name)).map(|(folder, _)| folder.clone()).collect();
         if name.contains(':') && name.starts_with('@') {
@@ -107,9 +106,10 @@ fn projects(repo: &Repository<'_>) -> Vec<(RepoPath, Vec<String>)> {
 }
 
 fn depends(list: &Node) -> Vec<String> {
-    let one = |node: &Node| match node.text() {
-        Some(text) => Some(text.to_owned()),
-        None => {
+    let one = |node: &Node| {
+        if let Some(text) = node.text() {
+            Some(text.to_owned())
+        } else {
             let target = node.text_of("target")?;
             let upstream =
                 node.get("dependencies").is_some_and(Look::is_true) || node.text_of("projects") == Some("dependencies");

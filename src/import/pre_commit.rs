@@ -66,7 +66,16 @@ pub(super) fn read(path: &RepoPath, text: &str) -> Imported {
         let why = "they are said in the hooks' own repositories: these steps watch everything";
         out.lose(path, 0, what, why, "name their `inputs`");
     }
+    if root.get("repos").map(Look::items).unwrap_or_default().iter().any(by_extension) {
+        let why = "they go by extension here: scripts that only their first line tells are not watched";
+        out.lose(path, 0, "`types` and `types_or`", why, "add such files to `inputs`");
+    }
     out
+}
+
+/// Has it a hook whose types come down to extensions?
+fn by_extension(repo: &Node) -> bool {
+    repo.get("hooks").map(Look::items).unwrap_or_default().iter().any(|hook| extensions(hook).is_some())
 }
 
 fn add(path: &RepoPath, root: &Node, hook: &Node, local: bool, out: &mut Imported, unnamed: &mut Vec<String>) {
@@ -221,7 +230,7 @@ mod tests {
         assert_eq!(inputs(&made, "types")[0], "**/*.{py,pyi,pyx,pxd}");
         assert!(inputs(&made, "odd").is_empty() && inputs(&made, "black").is_empty());
         assert!(made.text.contains("\"^vendor/\": [black, check-yaml, types, odd]"), "{}", made.text);
-        for part in ["`msg`", "files of `black`", "hook `odd`"] {
+        for part in ["`msg`", "files of `black`", "hook `odd`", "by extension"] {
             assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:?}", made.lost);
         }
     }

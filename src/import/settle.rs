@@ -111,7 +111,8 @@ fn mend(draft: &mut Draft, lose: &mut impl FnMut(&str, String, &str)) {
     draft.except.retain(|expression| {
         let fine = regex::bytes::Regex::new(expression).is_ok();
         if !fine {
-            let why = format!("`{expression}` is no expression that wf reads; such paths are watched");
+            let short = crate::config::yaml::shorten(expression.trim());
+            let why = format!("`{short}` has what wf's expressions have not (look-around); such paths are watched");
             lose(&format!("a filter of {what}"), why, "write it anew in `skip_rules`");
         }
         fine
@@ -207,16 +208,15 @@ fn break_loops(steps: &mut [Settled]) -> Vec<(String, String)> {
         let mut path: Vec<(usize, usize)> = if done[start] { vec![] } else { vec![(start, 0)] };
         while let Some((at, next)) = path.pop() {
             open[at] = true;
-            match edges[at].get(next) {
-                Some(to) => {
-                    path.push((at, next + 1));
-                    if open[*to] {
-                        cut.push((at, *to));
-                    } else if !done[*to] {
-                        path.push((*to, 0));
-                    }
+            if let Some(to) = edges[at].get(next) {
+                path.push((at, next + 1));
+                if open[*to] {
+                    cut.push((at, *to));
+                } else if !done[*to] {
+                    path.push((*to, 0));
                 }
-                None => (open[at], done[at]) = (false, true),
+            } else {
+                (open[at], done[at]) = (false, true);
             }
         }
     }

@@ -91,14 +91,12 @@ fn watch(draft: &mut Draft, node: &Node, path: &RepoPath, out: &mut Imported) {
                 (None, Some(text)) => ("!", text),
                 (None, None) => continue,
             };
-            match place(text) {
-                Some(pattern) => all.push(format!("{mark}{pattern}")),
-                None => {
-                    let why = format!("`{text}` in `{key}` depends on variables, or is outside");
-                    out.lose(path, item.line(), format!("the task `{}`", draft.key), why, "name it by hand");
-                    return None;
-                }
-            }
+            let Some(pattern) = place(text) else {
+                let why = format!("`{text}` in `{key}` depends on variables, or is outside");
+                out.lose(path, item.line(), format!("the task `{}`", draft.key), why, "name it by hand");
+                return None;
+            };
+            all.push(format!("{mark}{pattern}"));
         }
         Some(all)
     };

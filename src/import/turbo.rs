@@ -40,7 +40,7 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
         };
         let depends: Vec<&str> =
             task.get("dependsOn").map(Look::texts).unwrap_or_default().iter().map(|(text, _)| *text).collect();
-        let needs = needs(&depends, &name.value);
+        let needs = needs(&depends, &name.value, &names);
         if ["persistent", "interactive", "interruptible"].iter().any(|key| task.get(key).is_some_and(Look::is_true)) {
             lose("it does not end by itself, or asks somebody".into(), "");
             out.left_out.insert(name.value.clone(), needs);
@@ -89,9 +89,14 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
     out
 }
 
-/// Keys that stand for `dependsOn`: `^build`, `build`, `package#build`. Variables (`$X`, turbo 1) are no tasks.
-fn needs(depends: &[&str], own: &str) -> Vec<String> {
-    depends.iter().filter(|text| !text.starts_with('$') && **text != own).map(|text| (*text).to_owned()).collect()
+/// Keys that stand for `dependsOn`: `^build`, `build`, `package#build`, which is the `build` of all packages unless it is a
+/// task of its own. Variables (`$X`, turbo 1) are no tasks.
+fn needs(depends: &[&str], own: &str, tasks: &[&str]) -> Vec<String> {
+    let task = |text: &&str| match text.split_once('#') {
+        Some((_, task)) if !tasks.contains(text) => task.to_owned(),
+        _ => (*text).to_owned(),
+    };
+    depends.iter().filter(|text| !text.starts_with('$') && **text != own).map(task).collect()
 }
 
 /// What all tasks watch and see.

@@ -20,9 +20,9 @@ pub(super) fn yaml(steps: &[Settled], lost: &[Lost], from: &[String]) -> String 
     let lines = told(lost);
     if !lines.is_empty() {
         out.push_str("#\n# Not carried over, or carried over in another way:\n");
-        lines.iter().for_each(|line| {
+        for line in lines {
             let _ = writeln!(out, "# * {line}");
-        });
+        }
     }
     let mut rules: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for step in steps {
@@ -214,7 +214,7 @@ pub(super) fn one_line(text: &str) -> String {
 
 /// A word for a shell, quoted if it needs that.
 pub(super) fn word(text: &str) -> String {
-    shlex::try_quote(text).map_or_else(|_| "''".to_owned(), |quoted| quoted.into_owned())
+    shlex::try_quote(text).map_or_else(|_| "''".to_owned(), std::borrow::Cow::into_owned)
 }
 
 /// The path as text for commands and comments, if it is UTF-8.

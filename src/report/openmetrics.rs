@@ -164,8 +164,11 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
-    /// Name, labels and value of a sample line, by the grammar of the specification.
-    fn sample(line: &str) -> (String, Vec<(String, String)>, f64) {
+    /// Name, labels and value.
+    type Sample = (String, Vec<(String, String)>, f64);
+
+    /// A sample line, by the grammar of the specification.
+    fn sample(line: &str) -> Sample {
         let at = line.find(['{', ' ']).unwrap();
         let (name, mut rest) = line.split_at(at);
         let fine = |text: &str| {
@@ -203,7 +206,7 @@ mod tests {
     }
 
     /// Holds the text to the specification; the samples.
-    fn checked(text: &str) -> Vec<(String, Vec<(String, String)>, f64)> {
+    fn checked(text: &str) -> Vec<Sample> {
         let body = text.strip_suffix("# EOF\n").unwrap();
         let (mut families, mut current, mut samples) = (BTreeSet::new(), ("", ""), vec![]);
         for line in body.lines() {
@@ -239,7 +242,7 @@ mod tests {
         let view = eventful().view();
         let samples = checked(&render(&view));
         let value = |name: &str, of: &str| {
-            let matches = |(known, labels, _): &&(String, Vec<(String, String)>, f64)| {
+            let matches = |(known, labels, _): &&Sample| {
                 known == name && (of.is_empty() || labels.iter().any(|(_, value)| value == of))
             };
             samples.iter().find(matches).map(|(.., value)| *value)

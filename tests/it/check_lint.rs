@@ -16,7 +16,9 @@ fn world() -> World {
 fn findings_have_places_and_carets() {
     let said = world().wf(&["check", "--lint"]).passed().says("is right");
     let said = said.complains("`!docs/**` in `a` takes nothing away").complains(".workflow-config.yaml:4:24");
-    let said = said.complains("`lib/gone.rs`, which matches no file").complains("no change to a file that is there can ever reach `never`");
+    let said = said
+        .complains("`lib/gone.rs`, which matches no file")
+        .complains("no change to a file that is there can ever reach `never`");
     let said = said.complains("names `scripts/x.sh`, which it does not watch").complains("^^^");
     assert_eq!(said.err.matches("lib/gone.rs`, which matches").count(), 1, "{}", said.err);
     // Without the flag only what was always told.
@@ -30,7 +32,8 @@ fn strict_ends_with_2_and_json_has_it_all() {
     let _ = world.wf(&["check", "--lint", "--strict"]).exits(2).says("is right");
     let said = world.wf(&["check", "--lint", "--json"]).passed();
     let document: Value = serde_json::from_str(&said.out).unwrap();
-    let rules: Vec<&str> = document["lint"].as_array().unwrap().iter().map(|one| one["rule"].as_str().unwrap()).collect();
+    let rules: Vec<&str> =
+        document["lint"].as_array().unwrap().iter().map(|one| one["rule"].as_str().unwrap()).collect();
     assert_eq!(rules, ["own-script", "subtracts-nothing", "matches-nothing", "never-runs"]);
     assert_eq!(document["lint"][1]["at"]["line"], 4);
     assert_eq!((&document["ok"], &document["lint"][3]["step"]), (&Value::Bool(true), &Value::from("never")));
@@ -40,7 +43,10 @@ fn strict_ends_with_2_and_json_has_it_all() {
 
 #[test]
 fn a_lone_subtraction_and_stars_beside_names_are_errors_at_their_place() {
-    let world = World::new("steps:\n  - {id: a, run: 'true', inputs: ['!docs/**']}\n  - {id: b, run: 'true', inputs: ['**.rs']}\n");
-    let said = world.wf(&["check", "--lint"]).exits(2).complains("nothing to subtract from").complains("put `\"**\"` before");
+    let world = World::new(
+        "steps:\n  - {id: a, run: 'true', inputs: ['!docs/**']}\n  - {id: b, run: 'true', inputs: ['**.rs']}\n",
+    );
+    let said =
+        world.wf(&["check", "--lint"]).exits(2).complains("nothing to subtract from").complains("put `\"**\"` before");
     let _ = said.complains("did you mean `**/*.rs`?").complains(":3:");
 }

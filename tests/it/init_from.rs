@@ -26,7 +26,8 @@ fn wf(scratch: &Scratch, dir: &Path, args: &[&str]) -> Said {
 fn auto_lists_what_is_here_and_writes_nothing() {
     let scratch = scratch();
     let said = wf(&scratch, &scratch.root, &["init", "--from", "auto"]).passed();
-    let said = said.says("github-actions  1 step    .github/workflows/ci.yml").says("make            2 steps   Makefile");
+    let said =
+        said.says("github-actions  1 step    .github/workflows/ci.yml").says("make            2 steps   Makefile");
     assert!(!said.out.contains("turbo"), "{}", said.out);
     assert!(!scratch.path(".workflow-config.yaml").exists());
     let empty = Scratch::new();
@@ -40,7 +41,9 @@ fn several_sources_become_one_configuration_that_runs() {
     let said = said.says("3 steps from .github/workflows/ci.yml, Makefile");
     let _ = said.complains("not carried over").complains("what targets read (Makefile)");
     let text = fs::read_to_string(scratch.path(".workflow-config.yaml")).unwrap();
-    for part in ["inputs: [\"src/**\", \"!src/**/*.md\"]", "id: make-test", "# * what targets read (Makefile)", "locks: [make]"] {
+    for part in
+        ["inputs: [\"src/**\", \"!src/**/*.md\"]", "id: make-test", "# * what targets read (Makefile)", "locks: [make]"]
+    {
         assert!(text.contains(part), "{part}\n{text}");
     }
     let _ = wf(&scratch, &scratch.root, &["check"]).passed();
@@ -71,7 +74,8 @@ fn files_are_named_from_where_one_is_and_dry_runs_write_nothing() {
     scratch.write("web/justfile", "check:\n  true\n").commit("just");
     let said = wf(&scratch, &scratch.path("web"), &["init", "--from", "justfile", "--dry-run"]).passed();
     let _ = said.says("run: just check").says("dir: \"web\"");
-    let _ = wf(&scratch, &scratch.path("web"), &["init", "--from", "../Makefile", "--print"]).passed().says("make lint");
+    let _ =
+        wf(&scratch, &scratch.path("web"), &["init", "--from", "../Makefile", "--print"]).passed().says("make lint");
     assert!(!scratch.path(".workflow-config.yaml").exists());
 }
 
@@ -92,8 +96,14 @@ fn what_cannot_be_imported_is_refused_with_a_way_on() {
 fn hostile_names_do_not_reach_the_terminal() {
     let scratch = Scratch::new();
     let name = ".github/workflows/\u{1b}[31mx.yml";
-    scratch.write(name, "on: push\njobs:\n  \"\\e]0;evil\\a\":\n    steps: [{uses: \"a\\e[2Jb@v1\"}, {run: 'true'}]\n").commit("seed");
-    for args in [&["init", "--from", "auto"][..], &["init", "--from", "github-actions", "--print"], &["init", "--from", "github-actions"]] {
+    scratch
+        .write(name, "on: push\njobs:\n  \"\\e]0;evil\\a\":\n    steps: [{uses: \"a\\e[2Jb@v1\"}, {run: 'true'}]\n")
+        .commit("seed");
+    for args in [
+        &["init", "--from", "auto"][..],
+        &["init", "--from", "github-actions", "--print"],
+        &["init", "--from", "github-actions"],
+    ] {
         let said = wf(&scratch, &scratch.root, args).passed();
         assert!(!said.out.contains('\u{1b}') && !said.err.contains('\u{1b}'), "{}{}", said.out, said.err);
     }

@@ -91,7 +91,8 @@ fn files_for_other_programs_are_written_together() {
                   run: \"printf 'error[E0308]: mismatched\\\\n  --> src/a.rs:9:1\\\\n'; exit 1\"\n    allow_failure: true\n";
     scratch.write(".workflow-config.yaml", config).commit("seed");
     done(wf(&scratch).args(["run"]));
-    let files = ["--trace", "t.json", "--openmetrics", "m.txt", "--junit", "j.xml", "--markdown", "m.md", "--sarif", "s.json"];
+    let files =
+        ["--trace", "t.json", "--openmetrics", "m.txt", "--junit", "j.xml", "--markdown", "m.md", "--sarif", "s.json"];
     let (out, err, code) = done(wf(&scratch).args(["report", "latest"]).args(files));
     assert_eq!((out.as_str(), err.as_str(), code), ("", "", 0));
     let read = |name: &str| std::fs::read_to_string(scratch.path(name)).unwrap();

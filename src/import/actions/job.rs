@@ -69,7 +69,7 @@ impl Workflow<'_> {
             key: id.to_owned(),
             run,
             bash: true,
-            kind: self.kind(id, node),
+            kind: Self::kind(id, node),
             env: self.env(node, &matrix, out),
             allow_failure: node.get("continue-on-error").is_some_and(Look::is_true),
             timeout: node.text_of("timeout-minutes").and_then(|text| text.parse::<u32>().ok()).map(|n| format!("{n}m")),
@@ -86,7 +86,7 @@ impl Workflow<'_> {
     }
 
     /// Jobs with an environment change the world outside, whatever they are called.
-    fn kind(&self, id: &str, node: &Node) -> Option<Kind> {
+    fn kind(id: &str, node: &Node) -> Option<Kind> {
         let said = kind_of(id).or_else(|| node.text_of("name").and_then(kind_of));
         if node.get("environment").is_some() { Some(Kind::Deploy) } else { said }
     }

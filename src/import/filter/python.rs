@@ -114,7 +114,7 @@ impl Reader<'_> {
             }
             '[' => return self.class(),
             '(' => self.group()?,
-            '\\' => single(Token::Char(self.escaped()?)),
+            '\\' => single(self.escaped()?),
             '*' | '+' | '?' | '{' | '}' | ']' => return Err(format!("`{c}` here cannot be said")),
             c => single(Token::Char(c)),
         };
@@ -133,9 +133,11 @@ impl Reader<'_> {
         self.chars.next_if_eq(&'?');
     }
 
-    fn escaped(&mut self) -> Result<char, String> {
+    fn escaped(&mut self) -> Result<Token, String> {
         match self.chars.next() {
-            Some(c) if !c.is_alphanumeric() => Ok(c),
+            Some('d') => Ok(Token::Class("0-9".into())),
+            Some('w') => Ok(Token::Class("A-Za-z0-9_".into())),
+            Some(c) if !c.is_alphanumeric() => Ok(Token::Char(c)),
             Some(c) => Err(format!("`\\{c}` cannot be said")),
             None => Err("a backslash at its end".into()),
         }
@@ -238,7 +240,9 @@ fn patterns(atoms: &[Atom]) -> Result<Vec<String>, String> {
     let mut found = spread(exact.collect())?;
     // A plain name at the end means what is below it, too, in wf alone: brackets take that meaning away.
     if to_end {
-        found.iter_mut().for_each(|pattern| *pattern = file_only(pattern));
+        for pattern in &mut found {
+            *pattern = file_only(pattern);
+        }
     }
     Ok(found)
 }
@@ -277,6 +281,7 @@ mod tests {
             (r"^src/[^/]+/x\.js$", "src/?*/x.js"),
             (r"(^|/)Makefile$", "**/Makefil[e]"),
             ("", "**"),
+            (r"^pep-\d\d\.rst$", "pep-[0-9][0-9].rst"),
             (r"^requirements.*\.txt$", "requirements*.txt requirements*/**/*.txt"),
         ] {
             let mut found = search(theirs).unwrap_or_else(|why| panic!("{theirs}: {why}"));
@@ -290,7 +295,7 @@ mod tests {
             }
             assert_eq!(found, wanted, "{theirs}");
         }
-        for refused in [r"^(?!x)", r"a{2}", r"(?i)a", r"\d+", "(a", "a)", "(ab)*", "[^a]"] {
+        for refused in [r"^(?!x)", r"a{2}", r"(?i)a", r"\d+", r"\s", "(a", "a)", "(ab)*", "[^a]"] {
             assert!(search(refused).is_err(), "{refused}");
         }
     }

@@ -64,7 +64,9 @@ fn written(segments: &[Vec<Token>]) -> Result<String, String> {
             return Err("it has an empty segment, which no path has".into());
         }
         let mut text = String::new();
-        segment.iter().for_each(|token| write(token, &mut text));
+        for token in segment {
+            write(token, &mut text);
+        }
         texts.push(text);
     }
     Ok(texts.join("/"))

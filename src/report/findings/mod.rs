@@ -27,7 +27,10 @@ pub fn of(view: &RunView, run_dir: &Path, stored: &Stored) -> Vec<(StepId, Findi
         let Some(tail) = tail(step, run_dir, stored) else { continue };
         let (lines, _) = tail.lines(usize::MAX, super::clean::Colors::Drop);
         let before = std::iter::once("").chain(lines.iter().map(String::as_str));
-        let found = lines.iter().zip(before).filter_map(|(line, before)| Finding::from_line(line).or_else(|| pointed(before, line)));
+        let found = lines
+            .iter()
+            .zip(before)
+            .filter_map(|(line, before)| Finding::from_line(line).or_else(|| pointed(before, line)));
         let found = found.filter(|found| found.file.is_some());
         let mut of_step: Vec<Finding> = found.take(MOST).collect();
         of_step.sort();
