@@ -92,10 +92,8 @@ impl Imported {
         why: impl Into<String>,
         advice: impl Into<String>,
     ) {
-        let lost = Lost { file: file.clone(), line, what: what.into(), why: why.into(), advice: advice.into() };
-        if !self.lost.contains(&lost) {
-            self.lost.push(lost);
-        }
+        let (what, why, advice) = (what.into(), why.into(), advice.into());
+        self.lost.push(Lost { file: file.clone(), line, what, why, advice });
     }
 
     /// The source cannot be read at all.

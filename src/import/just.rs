@@ -7,6 +7,7 @@ use super::draft::{Draft, Imported, kind_of};
 use super::make::FOR_PEOPLE;
 use super::write::word;
 use crate::base::RepoPath;
+use std::collections::BTreeSet;
 
 /// The head of a recipe.
 struct Head<'a> {
@@ -18,6 +19,8 @@ struct Head<'a> {
 pub(super) fn read(path: &RepoPath, text: &str) -> Imported {
     let mut out = Imported::new("just");
     let mut attributes = String::new();
+    // A recipe may be written once for each system.
+    let mut seen = BTreeSet::new();
     for (number, line) in (1_u32..).zip(text.lines()) {
         if line.starts_with([' ', '\t', '#']) || line.trim().is_empty() {
             continue;
@@ -52,7 +55,7 @@ pub(super) fn read(path: &RepoPath, text: &str) -> Imported {
         } else {
             None
         };
-        if out.steps.iter().any(|step| step.key == head.name) {
+        if seen.contains(head.name) {
             continue;
         }
         if let Some(why) = why {
@@ -63,6 +66,7 @@ pub(super) fn read(path: &RepoPath, text: &str) -> Imported {
             continue;
         }
         out.left_out.remove(head.name);
+        seen.insert(head.name);
         let file = String::from_utf8_lossy(path.file_name()).into_owned();
         let usual = file.eq_ignore_ascii_case("justfile") || file == ".justfile";
         let flag = if usual { String::new() } else { format!("--justfile {} ", word(&file)) };

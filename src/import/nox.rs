@@ -7,11 +7,13 @@ use super::write::word;
 use crate::base::RepoPath;
 use crate::config::model::Kind;
 use regex::Regex;
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 pub(super) fn read(path: &RepoPath, text: &str) -> Imported {
     static NAME: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#"\bname\s*=\s*["']([^"']+)["']"#).ok());
     let mut out = Imported::new("nox");
+    let mut seen = BTreeSet::new();
     let mut decorator: Option<String> = None;
     // How many parentheses of a decorator wait for their end.
     let mut open = 0_usize;
@@ -44,7 +46,7 @@ pub(super) fn read(path: &RepoPath, text: &str) -> Imported {
             out.lose(path, number, format!("the session `{name}`"), "it runs only when asked for", "");
             continue;
         }
-        if name.is_empty() || out.steps.iter().any(|step| step.key == name) {
+        if name.is_empty() || !seen.insert(name.clone()) {
             continue;
         }
         out.steps.push(Draft {

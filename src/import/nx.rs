@@ -42,8 +42,17 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
             targets.push(((*name).to_owned(), None, *line));
         }
     }
+    let names: Vec<String> = targets.iter().map(|(name, ..)| name.clone()).collect();
     for (name, node, line) in targets {
         let depends: Vec<String> = node.and_then(|node| node.get("dependsOn")).map(depends).unwrap_or_default();
+        // `project:target` waits for that target everywhere, unless a target is called like that.
+        let plain = |text: String| match text.rsplit_once(':') {
+            Some((_, target)) if !names.contains(&text) && names.iter().any(|known| known == target) => {
+                target.to_owned()
+            }
+            _ => text,
+        };
+        let depends: Vec<String> = depends.into_iter().map(plain).filter(|other| *other != name).collect();
         let folders: Vec<RepoPath> =
             projects.iter().filter(|(_, targets)| targets.contains(&name)).map(|(folder, _)| folder.clone()).collect();
         if name.contains(':') && name.starts_with('@') {
@@ -199,7 +208,7 @@ mod tests {
     fn targets_become_steps() {
         let nx = "{\"namedInputs\": {\"sources\": [\"{projectRoot}/src/**/*\", \"!{projectRoot}/**/*.md\", \"{workspaceRoot}/x.json\"]},\n\
                   \"targetDefaults\": {\"build\": {\"dependsOn\": [\"^build\"], \"inputs\": [\"sources\", \"^sources\"], \"outputs\": \
-                  [\"{projectRoot}/dist\"], \"cache\": true},\n\"lint\": {\"inputs\": [\"sources\", {\"env\": \"A\"}]}, \
+                  [\"{projectRoot}/dist\"], \"cache\": true},\n\"lint\": {\"dependsOn\": [\"b:build\"], \"inputs\": [\"sources\", {\"env\": \"A\"}]}, \
                   \"e2e\": {}, \"@nx/js:tsc\": {\"cache\": true}}}";
         let files = [
             ("nx.json", nx),
@@ -212,6 +221,7 @@ mod tests {
             ["build: npx nx build --excludeTaskDependencies", "lint: npx nx lint --excludeTaskDependencies"]
         );
         assert!(inputs(&made, "build").is_empty() && made.text.contains("outputs: [\"./dist/**\"]"), "{}", made.text);
+        assert!(made.text.contains("needs: [build]"), "{}", made.text);
         assert_eq!(inputs(&made, "lint"), ["./src/**/*", "x.json", "!./**/*.md", "nx.json"]);
         assert!(made.lost.iter().any(|line| line.contains("`e2e`")));
     }

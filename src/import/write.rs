@@ -55,16 +55,15 @@ pub(super) fn yaml(steps: &[Settled], lost: &[Lost], from: &[String]) -> String 
 /// What was lost, a line for each, with all places of the same.
 pub(super) fn told(lost: &[Lost]) -> Vec<String> {
     let mut groups: Vec<(&Lost, Vec<String>)> = Vec::new();
+    let mut known: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
     for one in lost {
         let place = match (one.file.is_root(), one.line) {
             (true, _) => None,
             (false, 0) => Some(one.file.to_string()),
             (false, line) => Some(format!("{}:{line}", one.file)),
         };
-        let alike = |(other, _): &&mut (&Lost, Vec<String>)| {
-            (&other.what, &other.why, &other.advice) == (&one.what, &one.why, &one.advice)
-        };
-        match groups.iter_mut().find(alike) {
+        let at = *known.entry((&one.what, &one.why, &one.advice)).or_insert(groups.len());
+        match groups.get_mut(at) {
             Some((_, places)) => places.extend(place),
             None => groups.push((one, place.into_iter().collect())),
         }

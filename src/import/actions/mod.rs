@@ -121,5 +121,4 @@ fn translated(key: &str, list: &Node, path: &RepoPath, repo: &Repository<'_>, ou
 }
 
 #[cfg(test)]
-#[path = "../actions_tests.rs"]
 mod tests;
