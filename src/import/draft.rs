@@ -31,6 +31,8 @@ pub struct Draft {
     pub after: Vec<String>,
     /// wf's patterns of what it watches; empty: everything.
     pub inputs: Vec<String>,
+    /// Without `inputs` it watches prose, too, whatever its `kind` says: its source runs it for that.
+    pub whole: bool,
     /// Regular expressions over paths that it does not watch.
     pub except: Vec<String>,
     /// wf's patterns of what it makes.

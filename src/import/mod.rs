@@ -43,22 +43,22 @@ pub struct Repository<'a> {
 
 impl Repository<'_> {
     /// Is there such a file?
-    pub(self) fn has(&self, path: &RepoPath) -> bool {
+    fn has(&self, path: &RepoPath) -> bool {
         self.files.binary_search(path).is_ok()
     }
 
     /// A file of a folder, if it is tracked.
-    pub(self) fn file(&self, folder: &RepoPath, name: &str) -> Option<RepoPath> {
+    fn file(&self, folder: &RepoPath, name: &str) -> Option<RepoPath> {
         folder.join(name.as_bytes()).filter(|path| self.has(path))
     }
 
     /// The text of a file of a folder, if it is tracked.
-    pub(self) fn read(&self, folder: &RepoPath, name: &str) -> Option<String> {
+    fn read(&self, folder: &RepoPath, name: &str) -> Option<String> {
         self.file(folder, name).and_then(|path| (self.text)(&path))
     }
 
     /// Is it a folder with tracked files?
-    pub(self) fn is_folder(&self, path: &RepoPath) -> bool {
+    fn is_folder(&self, path: &RepoPath) -> bool {
         // What lies in `a` comes after `a/`, of which `a0` is the end.
         let inside = [path.as_bytes(), b"/"].concat();
         let from = self.files.partition_point(|file| file.as_bytes() < &inside[..]);

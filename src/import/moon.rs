@@ -111,6 +111,7 @@ fn project(path: &RepoPath, root: &Node, names: &Names, out: &mut Imported) {
             lock: Some("moon"),
             why: format!("tasks of {path}"),
             key,
+            whole: true,
             ..Draft::default()
         };
         watch(&mut draft, node, path, &folder, &groups, out);

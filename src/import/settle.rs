@@ -101,7 +101,7 @@ fn mend(draft: &mut Draft, lose: &mut impl FnMut(&str, String, &str)) {
     if let Err(why) = readable(&draft.inputs, &draft.dir) {
         lose(&format!("the filter of {what}"), why, "it watches everything now; name its `inputs`");
         draft.inputs.clear();
-        draft.cached = false;
+        (draft.whole, draft.cached) = (true, false);
     }
     if let Err(why) = readable(&draft.outputs, &draft.dir) {
         lose(&format!("the outputs of {what}"), why, "name its `outputs`");

@@ -109,6 +109,10 @@ fn write_step(out: &mut String, id: &str, draft: &Draft) {
     for (key, items) in lists.into_iter().filter(|(_, items)| !items.is_empty()) {
         put(key, list(items).trim_start_matches(' '));
     }
+    let prose = matches!(draft.kind, Some(config::model::Kind::Build | config::model::Kind::Test));
+    if draft.whole && draft.inputs.is_empty() && prose {
+        put("ignore", "[]");
+    }
     if draft.cached && draft.kind != Some(config::model::Kind::Deploy) {
         put("cache", "true");
     } else if !draft.inputs.is_empty() {

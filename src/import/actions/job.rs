@@ -69,6 +69,7 @@ impl Workflow<'_> {
             key: id.to_owned(),
             run,
             bash: true,
+            whole: true,
             kind: Self::kind(id, node),
             env: self.env(node, &matrix, out),
             allow_failure: node.get("continue-on-error").is_some_and(Look::is_true),

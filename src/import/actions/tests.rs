@@ -40,6 +40,8 @@ fn what_wf_does_not_do_is_told() {
     for part in ["windows-latest", "./.github/workflows/x.yml", "services", "py=3.9", "pwsh", "workflow_dispatch"] {
         assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:?}", made.lost);
     }
+    // Without a filter GitHub runs it for prose, too.
+    assert!(of("on: push\njobs: {test: {steps: [{run: x}]}}\n", &[]).text.contains("ignore: []"));
     let scheduled = of("on: {schedule: [{cron: '1 1 * * *'}]}\njobs: {a: {steps: [{run: x}]}}\n", &[]);
     assert_eq!(scheduled.steps, 0);
     assert_eq!(of("jobs: {}", &[]).steps + of("[", &[]).steps + of("on: push", &[]).steps, 0);
