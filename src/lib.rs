@@ -4,7 +4,8 @@
 //! `docs/ARCHITECTURE.md` has the reasons, `tests/tidy.rs` holds the layers.
 //!
 //! * vocabulary (pure): [`base`], [`tree`], [`key`], [`event`], [`change`], [`verdict`]
-//! * deciding (pure): [`config`], [`ask`], [`graph`], [`workspace`], [`classify`], [`plan`], [`schedule`]
+//! * deciding (pure): [`config`], [`ask`], [`graph`], [`workspace`], [`import`], [`classify`],
+//!   [`lint`], [`plan`], [`schedule`]
 //! * telling (pure until a sink writes): [`report`]
 //! * acting: [`git`], [`exec`], [`cache`], [`history`], [`template`], [`ai`]
 //! * driving: [`engine`], [`cli`]
@@ -24,7 +25,9 @@ pub mod git;
 pub mod github;
 pub mod graph;
 pub mod history;
+pub mod import;
 pub mod key;
+pub mod lint;
 pub mod plan;
 pub mod predict;
 pub mod report;

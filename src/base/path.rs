@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// A path relative to the repository's root. Any bytes but NUL; exact for names that are not UTF-8; the root itself is
 /// empty. Cheap to clone, ordered by bytes.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepoPath(Arc<[u8]>);
 
 impl RepoPath {

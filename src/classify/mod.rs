@@ -7,7 +7,7 @@ mod lint;
 mod watch;
 
 pub use groups::{Watches, groups};
-pub use lint::{lint, risks};
+pub use lint::{idle, lint, risks};
 pub use watch::{Cause, causes, ignored, unseen, watched};
 
 use crate::base::RepoPath;

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::failure::{Exit, Failure, Kind};
+use super::import;
 use super::load::CONFIG_NAME;
 use crate::base::RepoPath;
 use crate::config::{self, Layer, Source};
@@ -19,7 +20,9 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(after_help = "Examples:\n  wf init                       steps for what is in this repository\n  \
     wf init --kind rust --print   only its Cargo projects, on standard output\n  \
-    wf init --template feature    a staged pipeline to fill in\n\n\
+    wf init --template feature    a staged pipeline to fill in\n  \
+    wf init --from auto           what is here that can be imported\n  \
+    wf init --from pre-commit,.github/workflows/ci.yml\n\n\
     Templates: docs-only, test-only, feature, rust, node, python, go, java, make, docs.")]
 pub struct InitArgs {
     /// Only projects of this kind
@@ -28,11 +31,15 @@ pub struct InitArgs {
     /// Write this template, whatever is in the repository
     #[arg(long, value_name = "NAME", conflicts_with = "kind", value_parser = template_names())]
     pub template: Option<String>,
+    /// Import configurations of other tools: files, or kinds such as github-actions, pre-commit, turbo, make; `auto` lists
+    /// what is here
+    #[arg(long, value_name = "FILE|KIND", value_delimiter = ',', conflicts_with_all = ["kind", "template"])]
+    pub from: Vec<String>,
     /// Replace a configuration that is there
     #[arg(long)]
     pub force: bool,
     /// Print it and write nothing
-    #[arg(long)]
+    #[arg(long, visible_alias = "dry-run")]
     pub print: bool,
     /// Write a workflow for this CI service instead of a configuration
     #[arg(long, value_enum, value_name = "SERVICE", conflicts_with_all = ["kind", "template"])]
@@ -63,8 +70,18 @@ pub fn run(args: &InitArgs, cx: &Context) -> Result<Exit, Failure> {
     }
     let repo = cx.discover().ok();
     let root = repo.as_ref().map_or(cx.cwd.as_path(), Repo::root);
+    if args.from.iter().any(|word| word == "auto") {
+        cx.print(&import::found(root, repo.as_ref()))?;
+        return Ok(Exit::Passed);
+    }
+    let mut lost = vec![];
     let (text, what) = match args.template.as_deref().and_then(template::find) {
         Some(template) => (template.text.to_owned(), format!("the template {}", template.name)),
+        None if !args.from.is_empty() => {
+            let (made, what) = import::read(&args.from, root, repo.as_ref(), cx)?;
+            lost = made.lost;
+            (made.text, what)
+        }
         None => from_repository(root, repo.as_ref(), &args.kind)?,
     };
     let steps = check(&text)?;
@@ -83,6 +100,7 @@ pub fn run(args: &InitArgs, cx: &Context) -> Result<Exit, Failure> {
          why\n  wf run      run it\n",
         cx.relative(&path)
     ))?;
+    import::tell(&lost, cx);
     if let Err(error) = schema {
         let schema = config::SCHEMA_PATH;
         cx.say(&format!("note: no schema for editors at {schema} ({error}); `wf config schema` prints it"));
@@ -113,13 +131,20 @@ const LOOK_BYTES: u64 = 4 << 20;
 
 /// What a folder's projects are, from its files on disk.
 pub(super) fn look(root: &Path, repo: Option<&Repo>, kinds: &[ProjectKind]) -> Detected {
-    let files = repo.and_then(|repo| repo.files().ok()).unwrap_or_else(|| engine::walk(root, 1));
-    let text = |path: &RepoPath| {
-        let full = path.under(root);
-        let small = full.metadata().is_ok_and(|meta| meta.is_file() && meta.len() <= LOOK_BYTES);
-        small.then(|| std::fs::read_to_string(full).ok()).flatten()
-    };
-    detect::detect(&files, &text, kinds)
+    let files = files(root, repo);
+    detect::detect(&files, &|path| small_text(root, path), kinds)
+}
+
+/// Every file that git tracks or would track; without git all that are there.
+pub(super) fn files(root: &Path, repo: Option<&Repo>) -> Vec<RepoPath> {
+    repo.and_then(|repo| repo.files().ok()).unwrap_or_else(|| engine::walk(root, 1))
+}
+
+/// The text of a file that is not too large to be a manifest.
+pub(super) fn small_text(root: &Path, path: &RepoPath) -> Option<String> {
+    let full = path.under(root);
+    let small = full.metadata().is_ok_and(|meta| meta.is_file() && meta.len() <= LOOK_BYTES);
+    small.then(|| std::fs::read_to_string(full).ok()).flatten()
 }
 
 /// How many steps it has. What wf writes, wf must read.

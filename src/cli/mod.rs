@@ -16,6 +16,7 @@ pub mod failure;
 mod forecast;
 pub mod graph;
 pub mod history;
+mod import;
 pub mod init;
 pub mod load;
 pub mod look;

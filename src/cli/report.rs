@@ -7,14 +7,15 @@ use crate::event::Reused;
 use crate::history::{self, RunRef};
 use crate::report::clean::{self, Colors};
 use crate::report::view::State;
-use crate::report::{RunView, document, findings, junit, markdown, output, text, timeline};
+use crate::report::{RunView, document, findings, junit, markdown, openmetrics, output, text, timeline, trace};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 
 /// Arguments of `wf report`.
 #[derive(Clone, Debug, Default, Args)]
 #[command(
-    after_help = "Examples:\n  wf report\n  wf report latest --step test\n  wf report 0192 --format html > run.html"
+    after_help = "Examples:\n  wf report\n  wf report latest --step test\n  wf report 0192 --format html > run.html\n  \
+                  wf report --trace run.json --junit junit.xml"
 )]
 pub struct ReportArgs {
     /// Which run: its id, the start of it, or `latest`
@@ -26,6 +27,21 @@ pub struct ReportArgs {
     /// The same as `--format json`
     #[arg(long, conflicts_with = "format")]
     pub json: bool,
+    /// Write a trace of the run for about:tracing and Perfetto
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-", help_heading = "Files")]
+    pub trace: Option<PathBuf>,
+    /// Write numbers for Prometheus, as OpenMetrics text
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-", help_heading = "Files")]
+    pub openmetrics: Option<PathBuf>,
+    /// Write JUnit XML
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-", help_heading = "Files")]
+    pub junit: Option<PathBuf>,
+    /// Write Markdown
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-", help_heading = "Files")]
+    pub markdown: Option<PathBuf>,
+    /// Write what steps found, as SARIF
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-", help_heading = "Files")]
+    pub sarif: Option<PathBuf>,
     /// Print all that this step printed, and nothing else
     #[arg(long, value_name = "STEP", conflicts_with_all = ["format", "json"])]
     pub step: Option<String>,
@@ -54,6 +70,24 @@ pub enum ReportFormat {
     Svg,
     /// The picture, with tables, as a page
     Html,
+    /// The run over time, for about:tracing and Perfetto
+    Trace,
+    /// Numbers, for Prometheus
+    Openmetrics,
+}
+
+impl ReportArgs {
+    /// The files that are asked for; `-` is standard output.
+    fn files(&self) -> Vec<(ReportFormat, &Path)> {
+        let all = [
+            (ReportFormat::Trace, &self.trace),
+            (ReportFormat::Openmetrics, &self.openmetrics),
+            (ReportFormat::Junit, &self.junit),
+            (ReportFormat::Markdown, &self.markdown),
+            (ReportFormat::Sarif, &self.sarif),
+        ];
+        all.into_iter().filter_map(|(format, file)| Some((format, file.as_deref()?))).collect()
+    }
 }
 
 /// Runs the command.
@@ -68,25 +102,53 @@ pub fn run(args: &ReportArgs, cx: &Context) -> Result<Exit, Failure> {
     if let Some(step) = &args.step {
         return printed(cx, &run, &view, step, look.color);
     }
-    let format = if args.json { ReportFormat::Json } else { args.format };
-    match format {
-        ReportFormat::Json => cx.print_json(&document::document(&view))?,
-        ReportFormat::Text => cx.print(&text::render(&view, &run.dir, &look))?,
-        ReportFormat::Junit => {
-            let stored = Replay::new(cx.cache_here()?.0, cx).stored();
-            cx.print(&junit::render(&view, &run.dir, &stored))?;
-        }
-        ReportFormat::Markdown => {
-            let mut text = markdown::render(&view, &run.dir, &look);
-            markdown::findings(&mut text, &found(cx, &view, &run)?);
+    let files = args.files();
+    if files.is_empty() {
+        let format = if args.json { ReportFormat::Json } else { args.format };
+        cx.print(&told(format, cx, &view, &run, &look)?)?;
+        return Ok(Exit::Passed);
+    }
+    for (format, file) in files {
+        let text = told(format, cx, &view, &run, &look)?;
+        if file == Path::new("-") {
             cx.print(&text)?;
+            continue;
         }
-        ReportFormat::Sarif => cx.print_json(&findings::sarif(&found(cx, &view, &run)?, env!("CARGO_PKG_VERSION")))?,
-        ReportFormat::Github => cx.print(&findings::annotations(&found(cx, &view, &run)?))?,
-        ReportFormat::Svg => cx.print(&timeline::svg(&view, &look))?,
-        ReportFormat::Html => cx.print(&timeline::html(&view, &run.dir, &look))?,
+        std::fs::write(cx.cwd.join(file), cx.masker(None).text(&text))
+            .map_err(|error| Failure::environment(format!("cannot write {}: {error}", file.display())))?;
     }
     Ok(Exit::Passed)
+}
+
+/// The run in one form.
+fn told(
+    format: ReportFormat,
+    cx: &Context,
+    view: &RunView,
+    run: &RunRef,
+    look: &crate::report::Look,
+) -> Result<String, Failure> {
+    Ok(match format {
+        ReportFormat::Json => json(&document::document(view))?,
+        ReportFormat::Text => text::render(view, &run.dir, look),
+        ReportFormat::Junit => junit::render(view, &run.dir, &Replay::new(cx.cache_here()?.0, cx).stored()),
+        ReportFormat::Markdown => {
+            let mut text = markdown::render(view, &run.dir, look);
+            markdown::findings(&mut text, &found(cx, view, run)?);
+            text
+        }
+        ReportFormat::Sarif => json(&findings::sarif(&found(cx, view, run)?, env!("CARGO_PKG_VERSION")))?,
+        ReportFormat::Github => findings::annotations(&found(cx, view, run)?),
+        ReportFormat::Svg => timeline::svg(view, look),
+        ReportFormat::Html => timeline::html(view, &run.dir, look),
+        ReportFormat::Trace => json(&trace::trace(view))?,
+        ReportFormat::Openmetrics => openmetrics::render(view),
+    })
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Failure::environment(error.to_string()))?;
+    Ok(text + "\n")
 }
 
 /// What steps found, those whose results were used again included.

@@ -106,7 +106,7 @@ pub fn render(errors: &ConfigErrors, color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let mut text = String::new();
     for error in &errors.errors {
-        text.push_str(&renderer.render(&[group(error, &errors.sources)]));
+        text.push_str(&renderer.render(&[group(Level::ERROR, error, &errors.sources)]));
         text.push_str("\n\n");
     }
     let count = errors.errors.len();
@@ -114,8 +114,15 @@ pub fn render(errors: &ConfigErrors, color: bool) -> String {
     text + &format!("{count} error{plural} in the configuration\n")
 }
 
-fn group<'a>(error: &'a ConfigError, sources: &'a [Source]) -> Group<'a> {
-    let mut group = Group::with_title(Level::ERROR.primary_title(error.message.as_str()));
+/// Warnings as people read them, in the same form.
+pub fn render_warnings(warnings: &[ConfigError], sources: &[Source], color: bool) -> String {
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    let one = |warning| renderer.render(&[group(Level::WARNING, warning, sources)]) + "\n\n";
+    warnings.iter().map(one).collect()
+}
+
+fn group<'a>(level: Level<'a>, error: &'a ConfigError, sources: &'a [Source]) -> Group<'a> {
+    let mut group = Group::with_title(level.primary_title(error.message.as_str()));
     let Some(source) = sources.get(usize::from(error.at.source)) else { return group };
     let mut snippet = Snippet::source(source.text.as_str()).path(source.name.as_str());
     snippet = snippet.annotation(AnnotationKind::Primary.span(range(&error.at, &source.text)));

@@ -29,7 +29,7 @@ pub mod variables;
 pub mod yaml;
 
 pub use cx::{ConfigWarning, Origins, Said};
-pub use error::{ConfigError, ConfigErrors, Report, render};
+pub use error::{ConfigError, ConfigErrors, Report, render, render_warnings};
 pub use load::{Loaded, load};
 pub use model::Workflow;
 pub use schema::{SCHEMA_PATH, schema_comment, schema_json};

@@ -17,6 +17,7 @@ pub mod look;
 pub mod markdown;
 pub mod metrics;
 mod narrator;
+pub mod openmetrics;
 pub mod output;
 mod plain;
 pub mod stored;
@@ -26,6 +27,7 @@ pub mod strange;
 pub mod summary;
 pub mod text;
 pub mod timeline;
+pub mod trace;
 pub mod usage;
 pub mod view;
 

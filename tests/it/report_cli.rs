@@ -83,6 +83,39 @@ fn a_run_is_told_in_plain_lines_and_told_again_from_its_log() {
     assert!(markdown.starts_with("## wf: failed in ") && markdown.contains("last words"), "{markdown}");
 }
 
+/// Everything that takes a file, at once; `-` and nothing are standard output.
+#[test]
+fn files_for_other_programs_are_written_together() {
+    let scratch = Scratch::new();
+    let config = "steps:\n  - id: cc\n    run: \"echo 'src/a.c:3:7: warning: unused'; exit 1\"\n  - id: rustc\n    \
+                  run: \"printf 'error[E0308]: mismatched\\\\n  --> src/a.rs:9:1\\\\n'; exit 1\"\n    allow_failure: true\n";
+    scratch.write(".workflow-config.yaml", config).commit("seed");
+    done(wf(&scratch).args(["run"]));
+    let files =
+        ["--trace", "t.json", "--openmetrics", "m.txt", "--junit", "j.xml", "--markdown", "m.md", "--sarif", "s.json"];
+    let (out, err, code) = done(wf(&scratch).args(["report", "latest"]).args(files));
+    assert_eq!((out.as_str(), err.as_str(), code), ("", "", 0));
+    let read = |name: &str| std::fs::read_to_string(scratch.path(name)).unwrap();
+    let json = |name: &str| serde_json::from_str::<Value>(&read(name)).unwrap();
+    let events = json("t.json")["traceEvents"].as_array().unwrap().clone();
+    assert!(events.iter().any(|event| event["ph"] == "X" && event["name"] == "cc" && event["args"]["how"] == "failed"));
+    assert!(read("m.txt").contains("wf_run_steps{state=\"failed\"} 1\n") && read("m.txt").ends_with("# EOF\n"));
+    assert!(roxmltree::Document::parse(&read("j.xml")).is_ok() && read("m.md").starts_with("## wf: failed"));
+    let results = json("s.json")["runs"][0]["results"].as_array().unwrap().clone();
+    let told = |result: &Value| {
+        let place = &result["locations"][0]["physicalLocation"];
+        let (file, line) = (place["artifactLocation"]["uri"].as_str().unwrap(), &place["region"]["startLine"]);
+        format!("{} {file}:{line} {}", result["ruleId"].as_str().unwrap(), result["level"].as_str().unwrap())
+    };
+    assert_eq!(results.iter().map(told).collect::<Vec<_>>(), ["cc src/a.c:3 warning", "rustc src/a.rs:9 error"]);
+    let (metrics, _, _) = done(wf(&scratch).args(["report", "--openmetrics"]));
+    assert_eq!(metrics, read("m.txt"));
+    let (trace, _, _) = done(wf(&scratch).args(["report", "--format", "trace"]));
+    assert_eq!(trace, read("t.json"));
+    let (_, err, code) = done(wf(&scratch).args(["report", "--trace", "no/such/folder"]));
+    assert!(code == 3 && err.contains("no/such/folder"), "{err}");
+}
+
 #[test]
 fn the_files_for_jq_say_how_it_went() {
     let scratch = world();

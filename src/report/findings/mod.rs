@@ -26,13 +26,26 @@ pub fn of(view: &RunView, run_dir: &Path, stored: &Stored) -> Vec<(StepId, Findi
     for step in &view.steps {
         let Some(tail) = tail(step, run_dir, stored) else { continue };
         let (lines, _) = tail.lines(usize::MAX, super::clean::Colors::Drop);
-        let found = lines.iter().filter_map(|line| Finding::from_line(line)).filter(|found| found.file.is_some());
+        let before = std::iter::once("").chain(lines.iter().map(String::as_str));
+        let found = lines
+            .iter()
+            .zip(before)
+            .filter_map(|(line, before)| Finding::from_line(line).or_else(|| pointed(before, line)));
+        let found = found.filter(|found| found.file.is_some());
         let mut of_step: Vec<Finding> = found.take(MOST).collect();
         of_step.sort();
         of_step.dedup();
         all.extend(of_step.into_iter().map(|finding| (step.id.clone(), finding)));
     }
     all
+}
+
+/// Two lines as rustc prints them: `error[E0308]: mismatched types` and `  --> src/a.rs:3:5`.
+fn pointed(before: &str, line: &str) -> Option<Finding> {
+    let place = line.trim_start().strip_prefix("--> ")?;
+    let (head, message) = before.split_once(": ")?;
+    let severity = head.split('[').next()?;
+    Finding::from_line(&format!("{}: {severity}: {message}", place.trim_end()))
 }
 
 fn tail(step: &StepView, run_dir: &Path, stored: &Stored) -> Option<output::Tail> {
@@ -64,6 +77,14 @@ mod tests {
 
     fn found(line: &str) -> (StepId, Finding) {
         (StepId::parse("review").unwrap(), Finding::from_line(line).unwrap())
+    }
+
+    #[test]
+    fn what_rustc_prints_is_found() {
+        let found = pointed("error[E0308]: mismatched: types", "  --> src/a.rs:3:5").unwrap();
+        assert_eq!(found.to_string(), "src/a.rs:3: error: mismatched: types");
+        assert_eq!(pointed("note: x", "  --> /etc/a.rs:3:5"), None);
+        assert_eq!(pointed("hello", "--> src/a.rs:3:5"), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 mod shape;
 
-pub use shape::{Counts, CurrentRun, counts, current_run, state};
+pub use shape::{Counts, CurrentRun, counts, current_run, state, status};
 
 use super::{RunView, Sink};
 use crate::base::Millis;

@@ -250,7 +250,8 @@ pub fn state(step: &StepView) -> &'static str {
     }
 }
 
-fn status(view: &RunView) -> &'static str {
+/// The run's state in one word of the ancestor's.
+pub fn status(view: &RunView) -> &'static str {
     match view.finished.map(|end| end.status) {
         None => "running",
         Some(RunStatus::Passed) => "completed",

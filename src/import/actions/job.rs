@@ -1,0 +1,221 @@
+//! One job as a step. Pure.
+
+use super::changed::Rules;
+use super::expression::{condition, fill, secret};
+use super::script::{Setting, script};
+use crate::base::RepoPath;
+use crate::config::model::Kind;
+use crate::config::yaml::Node;
+use crate::import::draft::{Draft, Imported, kind_of};
+use crate::import::filter::union;
+use crate::import::node::Look;
+use crate::import::write::one_line;
+use std::collections::BTreeMap;
+
+/// What all jobs of a workflow have in common.
+pub(super) struct Workflow<'a> {
+    pub path: &'a RepoPath,
+    pub root: &'a Node,
+    /// The paths it runs for; none: any.
+    pub filter: Option<Vec<String>>,
+}
+
+impl Workflow<'_> {
+    /// Adds the step of a job, or says why there is none.
+    pub fn job(&self, id: &str, node: &Node, rules: &Rules, out: &mut Imported) {
+        let needs: Vec<String> = node
+            .get("needs")
+            .map(|needs| needs.texts().iter().map(|(text, _)| (*text).to_owned()).collect())
+            .unwrap_or_default();
+        let what = format!("the job `{id}`");
+        out.left_out.insert(id.to_owned(), needs.clone());
+        if let Some(uses) = node.text_of("uses") {
+            let why = format!("it calls the workflow `{uses}`");
+            return out.lose(self.path, node.line(), what, why, "import that file, too");
+        }
+        let runs_on: Vec<String> = node
+            .get("runs-on")
+            .map(|on| on.texts().iter().map(|(text, _)| text.to_ascii_lowercase()).collect())
+            .unwrap_or_default();
+        if runs_on.iter().any(|on| on.starts_with("windows") || on.starts_with("macos")) {
+            let why = format!("it runs on {}", runs_on.join(", "));
+            return out.lose(self.path, node.line(), what, why, "keep it where it is");
+        }
+        for key in ["services", "container"] {
+            if let Some(there) = node.get(key) {
+                let advice = "start what it needs before wf, or in the step";
+                out.lose(self.path, there.line(), format!("`{key}` of {what}"), "wf starts no containers", advice);
+            }
+        }
+        let matrix = self.matrix(id, node, out);
+        let default = |key: &str| {
+            let of = |node: &Node| Some(node.get("defaults")?.get("run")?.text_of(key)?.to_owned());
+            of(node).or_else(|| of(self.root))
+        };
+        let (shell, dir) = (default("shell"), default("working-directory"));
+        let setting = Setting { path: self.path, shell: shell.as_deref(), dir: dir.as_deref(), matrix: &matrix };
+        let steps = node.get("steps").map(Look::items).unwrap_or_default();
+        let Some((run, conditions)) = script(steps, &setting, out) else {
+            let filters = steps.iter().any(|step| step.text_of("uses").is_some_and(super::changed::is_filter));
+            if !filters {
+                out.lose(self.path, node.line(), what, "nothing of it is a command that wf can run", "");
+            }
+            return;
+        };
+        let artifacts =
+            steps.iter().any(|step| step.text_of("uses").is_some_and(|uses| uses.contains("download-artifact")));
+        let name = node.text_of("name").filter(|name| !name.contains("${{")).map(one_line);
+        let mut draft = Draft {
+            key: id.to_owned(),
+            run,
+            bash: true,
+            whole: true,
+            kind: Self::kind(id, node),
+            env: self.env(node, &matrix, out),
+            allow_failure: node.get("continue-on-error").is_some_and(Look::is_true),
+            timeout: node.text_of("timeout-minutes").and_then(|text| text.parse::<u32>().ok()).map(|n| format!("{n}m")),
+            why: format!("job `{id}` of {}", self.path),
+            name,
+            ..Draft::default()
+        };
+        draft.timeout = draft.timeout.filter(|timeout| timeout != "0m");
+        // Jobs of GitHub share nothing but what they upload: who downloads uses it, the others only follow.
+        *(if artifacts { &mut draft.needs } else { &mut draft.after }) = needs;
+        draft.inputs = self.inputs(id, node, &conditions, rules, out);
+        out.left_out.remove(id);
+        out.steps.push(draft);
+    }
+
+    /// Jobs with an environment change the world outside, whatever they are called.
+    fn kind(id: &str, node: &Node) -> Option<Kind> {
+        let said = kind_of(id).or_else(|| node.text_of("name").and_then(kind_of));
+        if node.get("environment").is_some() { Some(Kind::Deploy) } else { said }
+    }
+
+    /// The first value of each axis; combinations are told.
+    fn matrix(&self, id: &str, node: &Node, out: &mut Imported) -> BTreeMap<String, String> {
+        let Some(matrix) = node.get("strategy").and_then(|strategy| strategy.get("matrix")) else {
+            return BTreeMap::new();
+        };
+        let axis = |(name, values): &(crate::base::Spanned<String>, Node)| {
+            let first = values.items().first()?.text().filter(|text| !text.contains("${{"))?;
+            Some((name.value.clone(), first.to_owned()))
+        };
+        let first: BTreeMap<String, String> = matrix.entries().iter().filter_map(axis).collect();
+        let shown: Vec<String> = first.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let why = match shown.len() {
+            0 => "its combinations are not known without running it".to_owned(),
+            _ => format!("only the first combination is here ({})", one_line(&shown.join(", "))),
+        };
+        out.lose(
+            self.path,
+            matrix.line(),
+            format!("the matrix of the job `{id}`"),
+            why,
+            "write a step for each that you want",
+        );
+        first
+    }
+
+    /// Variables of the workflow and the job. Secrets are passed through.
+    fn env(&self, node: &Node, matrix: &BTreeMap<String, String>, out: &mut Imported) -> Vec<(String, Option<String>)> {
+        let mut env: BTreeMap<String, Option<String>> = BTreeMap::new();
+        let all = [self.root.get("env"), node.get("env")];
+        for (name, value) in all.into_iter().flatten().flat_map(Look::entries) {
+            let text = value.text().unwrap_or_default();
+            if secret(text).is_some() {
+                let advice = "set it where wf runs";
+                out.lose(self.path, name.at.line, format!("the value of `{}`", name.value), "it is GitHub's", advice);
+                env.insert(name.value.clone(), None);
+                continue;
+            }
+            match fill(text, matrix) {
+                // No shell reads it here.
+                Ok(_) if text.contains("${{") && !text.contains("matrix.") => {
+                    let why = "it is made of another variable, and no shell reads it here";
+                    out.lose(
+                        self.path,
+                        name.at.line,
+                        format!("the variable `{}`", name.value),
+                        why,
+                        "write the value out",
+                    );
+                }
+                Ok(text) => _ = env.insert(name.value.clone(), Some(text)),
+                Err(expression) => {
+                    let why = format!("`{}` is known to GitHub alone", one_line(&expression));
+                    out.lose(
+                        self.path,
+                        name.at.line,
+                        format!("the variable `{}`", name.value),
+                        why,
+                        "set it where wf runs",
+                    );
+                }
+            }
+        }
+        env.into_iter().collect()
+    }
+
+    /// What the job watches, by its workflow's filter, by its `if`, and by the `if`s of its parts, if they all have one.
+    fn inputs(
+        &self,
+        id: &str,
+        node: &Node,
+        conditions: &[Option<&str>],
+        rules: &Rules,
+        out: &mut Imported,
+    ) -> Vec<String> {
+        let whole = self.filter.clone().unwrap_or_default();
+        let mut asked: Vec<(&str, u32)> = vec![];
+        if let Some(text) = node.text_of("if") {
+            asked.push((text, node.get("if").map_or(0, Look::line)));
+        } else if conditions.iter().all(Option::is_some) {
+            asked.extend(conditions.iter().flatten().map(|text| (*text, node.line())));
+        } else if conditions.iter().any(Option::is_some) {
+            let why = "some of its parts have an `if`: all of them run here";
+            out.lose(self.path, node.line(), format!("the job `{id}`"), why, "");
+        }
+        let mut narrowed: Option<Vec<String>> = None;
+        for (text, line) in asked {
+            let said = condition(text);
+            let found: Vec<_> = said.any_of.iter().map(|output| rules.find(id, output)).collect();
+            let what = format!("`if: {}`", one_line(text));
+            let known = !found.is_empty() && found.iter().all(Option::is_some);
+            if !known || said.open {
+                let advice = "see whether it should run only when asked for (`kind: deploy`) or on other files";
+                out.lose(self.path, line, what, "the condition is not carried over", advice);
+                return whole;
+            }
+            if said.more {
+                out.lose(self.path, line, what, "only its path filters are carried over", "");
+            }
+            for patterns in found.into_iter().flatten() {
+                match patterns {
+                    Ok(patterns) => {
+                        narrowed = Some(narrowed.map_or_else(|| patterns.clone(), |all| union(&all, patterns)));
+                    }
+                    Err(why) => {
+                        out.lose(
+                            self.path,
+                            line,
+                            format!("the filter of the job `{id}`"),
+                            why.clone(),
+                            "name its `inputs`",
+                        );
+                        return whole;
+                    }
+                }
+            }
+        }
+        match narrowed {
+            Some(_) if self.filter.is_some() => {
+                let why = "the workflow has a filter, too: the job's own counts";
+                out.lose(self.path, node.line(), format!("the filters of the job `{id}`"), why, "");
+                narrowed.unwrap_or_default()
+            }
+            Some(narrowed) => narrowed,
+            None => whole,
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! pre-commit (and prek) configurations: a step for each hook, which `pre-commit` runs over all files. Pure.
+//!
+//! `exclude` becomes a skip rule as it is; `files` and `types` become patterns where they can. A hook that names neither takes
+//! them from its own repository, which is not here: it watches everything.
+
+use super::draft::{Draft, Imported, kind_of};
+use super::filter::python;
+use super::node::{Look, from_yaml};
+use super::write::word;
+use crate::base::RepoPath;
+use crate::config::model::Kind;
+use crate::config::yaml::Node;
+
+/// Extensions of the file types that pre-commit's `identify` tells by name. Types that it tells by a file's first line or
+/// mode (`executable`, scripts without an extension) narrow nothing here.
+const TYPES: [(&str, &[&str]); 24] = [
+    ("python", &["py", "pyi", "pyx", "pxd"]),
+    ("pyi", &["pyi"]),
+    ("jupyter", &["ipynb"]),
+    ("yaml", &["yaml", "yml"]),
+    ("json", &["json"]),
+    ("toml", &["toml"]),
+    ("xml", &["xml"]),
+    ("markdown", &["md", "markdown"]),
+    ("rst", &["rst"]),
+    ("javascript", &["js", "mjs", "cjs"]),
+    ("jsx", &["jsx"]),
+    ("ts", &["ts", "mts", "cts"]),
+    ("tsx", &["tsx"]),
+    ("css", &["css"]),
+    ("scss", &["scss"]),
+    ("html", &["html", "htm"]),
+    ("rust", &["rs"]),
+    ("go", &["go"]),
+    ("java", &["java"]),
+    ("c", &["c", "h"]),
+    ("c++", &["cc", "cpp", "cxx", "h", "hh", "hpp", "hxx"]),
+    ("cuda", &["cu", "cuh"]),
+    ("terraform", &["tf", "tfvars"]),
+    ("proto", &["proto"]),
+];
+
+pub(super) fn read(path: &RepoPath, text: &str) -> Imported {
+    let mut out = Imported::new("hook");
+    let root = match from_yaml(text) {
+        Ok(root) => root,
+        Err((line, why)) => return out.unreadable(path, line, why),
+    };
+    if root.get("fail_fast").is_some_and(Look::is_true) {
+        out.lose(path, 0, "`fail_fast`", "it is a setting of all steps in wf", "say `fail_fast: kill` if you want it");
+    }
+    for key in ["default_language_version", "minimum_pre_commit_version", "default_install_hook_types"] {
+        if let Some(there) = root.get(key) {
+            out.lose(path, there.line(), format!("`{key}`"), "pre-commit itself still reads it", "");
+        }
+    }
+    let mut unnamed = vec![];
+    for repo in root.get("repos").map(Look::items).unwrap_or_default() {
+        let local = repo.text_of("repo") == Some("local");
+        for hook in repo.get("hooks").map(Look::items).unwrap_or_default() {
+            add(path, &root, hook, local, &mut out, &mut unnamed);
+        }
+    }
+    if !unnamed.is_empty() {
+        let what = format!("the files of {}", unnamed.join(", "));
+        let why = "they are said in the hooks' own repositories: these steps watch everything";
+        out.lose(path, 0, what, why, "name their `inputs`");
+    }
+    if root.get("repos").map(Look::items).unwrap_or_default().iter().any(by_extension) {
+        let why = "they go by extension here: scripts that only their first line tells are not watched";
+        out.lose(path, 0, "`types` and `types_or`", why, "add such files to `inputs`");
+    }
+    out
+}
+
+/// Has it a hook whose types come down to extensions?
+fn by_extension(repo: &Node) -> bool {
+    repo.get("hooks").map(Look::items).unwrap_or_default().iter().any(|hook| extensions(hook).is_some())
+}
+
+fn add(path: &RepoPath, root: &Node, hook: &Node, local: bool, out: &mut Imported, unnamed: &mut Vec<String>) {
+    let Some(id) = hook.text_of("alias").or_else(|| hook.text_of("id")) else { return };
+    let stages = hook.get("stages").or_else(|| root.get("default_stages")).map(Look::texts).unwrap_or_default();
+    let at_commit = stages.is_empty() || stages.iter().any(|(stage, _)| matches!(*stage, "pre-commit" | "commit"));
+    if !at_commit {
+        let names: Vec<&str> = stages.iter().map(|(name, _)| *name).collect();
+        let why = format!("it runs at {}", names.join(", "));
+        return out.lose(path, hook.line(), format!("the hook `{id}`"), why, "keep it in pre-commit");
+    }
+    let mut lose = |what: String, why: String, advice: &str| out.lose(path, hook.line(), what, why, advice);
+    let all =
+        |key: &str| [root.text_of(key), hook.text_of(key)].into_iter().flatten().map(str::trim).collect::<Vec<_>>();
+    let always = hook.get("always_run").is_some_and(Look::is_true);
+    let mut inputs = vec![];
+    if always {
+        lose(format!("`always_run` of `{id}`"), "it watches everything: it runs when anything changed".into(), "");
+    } else {
+        match watched(root, hook) {
+            Ok(patterns) => inputs = patterns,
+            Err(why) => {
+                lose(
+                    format!("the files of the hook `{id}`"),
+                    format!("{why}: it watches everything"),
+                    "name its `inputs`",
+                );
+            }
+        }
+    }
+    let said = ["files", "types", "types_or"].into_iter().any(|key| hook.get(key).is_some());
+    if !local && !said && !always {
+        unnamed.push(format!("`{id}`"));
+    }
+    let except: Vec<String> = all("exclude").into_iter().filter(|text| *text != "^$").map(plain).collect();
+    if !inputs.is_empty() {
+        // What a hook does is said here, and which version of it.
+        inputs.extend(super::filter::literal(path));
+    }
+    let name = hook.text_of("name").map(str::to_owned);
+    let draft = Draft {
+        key: id.to_owned(),
+        run: command(hook, id, local),
+        kind: Some(kind_of(id).filter(|kind| *kind == Kind::Test).unwrap_or(Kind::Lint)),
+        name,
+        inputs,
+        except: if always { vec![] } else { except },
+        lock: Some("pre-commit"),
+        whole: true,
+        why: format!("hooks of {path}"),
+        ..Draft::default()
+    };
+    match out.steps.iter_mut().find(|step| step.key == draft.key) {
+        // `pre-commit run ID` runs all of that id.
+        Some(same) if same.run == draft.run => {
+            if (&same.inputs, &same.except) != (&draft.inputs, &draft.except) {
+                (same.inputs, same.except) = (vec![], vec![]);
+            }
+        }
+        _ => out.steps.push(draft),
+    }
+}
+
+/// A local hook of the system that takes no files is its own command; everything else is pre-commit's to run.
+fn command(hook: &Node, id: &str, local: bool) -> String {
+    let system = matches!(hook.text_of("language"), Some("system" | "unsupported" | "script"));
+    if let (true, true, true, Some(entry)) =
+        (local, system, hook.get("pass_filenames").is_some_and(Look::is_false), hook.text_of("entry"))
+    {
+        let args = hook.get("args").map(Look::texts).unwrap_or_default();
+        let args: String = args.iter().map(|(arg, _)| format!(" {}", word(arg))).collect();
+        return format!("{}{args}", entry.trim());
+    }
+    format!("pre-commit run {} --all-files", word(id))
+}
+
+/// What the hook watches; empty: everything.
+fn watched(root: &Node, hook: &Node) -> Result<Vec<String>, String> {
+    let files: Vec<&str> = [root.text_of("files"), hook.text_of("files")].into_iter().flatten().collect();
+    let extensions = extensions(hook);
+    let narrowing: Vec<&str> = files.into_iter().map(str::trim).filter(|text| !text.is_empty()).collect();
+    // Two expressions that both have to match: the hook's own says more.
+    let patterns = match narrowing.last() {
+        None => None,
+        Some(expression) => Some(python::search(expression).map_err(|why| format!("`files`: {why}"))?),
+    };
+    Ok(match (patterns, extensions) {
+        (None, None) => vec![],
+        (None, Some(extensions)) => vec![format!("**/*.{}", braces(&extensions))],
+        (Some(patterns), Some(extensions)) if patterns.iter().all(|p| *p == "**" || p.ends_with("/**")) => {
+            patterns.iter().map(|pattern| format!("{pattern}/*.{}", braces(&extensions))).collect()
+        }
+        (Some(patterns), _) if patterns == ["**"] => vec![],
+        (Some(patterns), _) => patterns,
+    })
+}
+
+fn braces(extensions: &[&str]) -> String {
+    if let [single] = extensions { (*single).to_owned() } else { format!("{{{}}}", extensions.join(",")) }
+}
+
+/// The extensions that `types` and `types_or` come down to; none if they do not.
+fn extensions(hook: &Node) -> Option<Vec<&'static str>> {
+    let of = |name: &str| TYPES.iter().find(|(known, _)| *known == name).map(|(_, extensions)| *extensions);
+    let names = |key: &str| hook.get(key).map(Look::texts).unwrap_or_default();
+    // All of `types` have to hold: one that is known by extension is enough to narrow.
+    let all = names("types").into_iter().find_map(|(name, _)| of(name));
+    if let Some(extensions) = all {
+        return Some(extensions.to_vec());
+    }
+    let any = names("types_or");
+    let found: Vec<&[&str]> = any.iter().filter_map(|(name, _)| of(name)).collect();
+    let mut found: Vec<&'static str> = if any.is_empty() || found.len() < any.len() {
+        return None;
+    } else {
+        any.iter().filter_map(|(name, _)| of(name)).flatten().copied().collect()
+    };
+    found.sort_unstable();
+    found.dedup();
+    Some(found)
+}
+
+/// `\Z` is Python's alone.
+fn plain(expression: &str) -> String {
+    expression.replace("\\Z", "$")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::import::tests::{imported, inputs, steps};
+    use crate::import::{Configuration, Format};
+
+    fn of(text: &str) -> Configuration {
+        imported(Format::PreCommit, ".pre-commit-config.yaml", &[(".pre-commit-config.yaml", text)])
+    }
+
+    #[test]
+    fn hooks_become_steps() {
+        let text = "exclude: ^vendor/\nrepos:\n- repo: https://example.org/x\n  rev: v1\n  hooks:\n  - id: black\n  \
+                    - id: check-yaml\n    files: ^conf/\n    types: [yaml]\n    exclude: (?x)^(conf/a|conf/b)$\n  \
+                    - {id: msg, stages: [commit-msg]}\n- repo: local\n  hooks:\n  - {id: types, entry: mypy, language: system, \
+                    pass_filenames: false, args: ['-p', a b], types: [python], name: Types}\n  \
+                    - {id: odd, entry: x, language: python, files: '^(?!a)'}\n";
+        let made = of(text);
+        let expected = [
+            "black: pre-commit run black --all-files",
+            "check-yaml: pre-commit run check-yaml --all-files",
+            "types: mypy -p 'a b'",
+            "odd: pre-commit run odd --all-files",
+        ];
+        assert_eq!(steps(&made), expected);
+        assert_eq!(inputs(&made, "check-yaml"), ["conf/**/*.{yaml,yml}", ".pre-commit-config.yaml"]);
+        assert_eq!(inputs(&made, "types")[0], "**/*.{py,pyi,pyx,pxd}");
+        assert!(inputs(&made, "odd").is_empty() && inputs(&made, "black").is_empty());
+        assert!(made.text.contains("\"^vendor/\": [black, check-yaml, types, odd]"), "{}", made.text);
+        for part in ["`msg`", "files of `black`", "hook `odd`", "by extension"] {
+            assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:?}", made.lost);
+        }
+    }
+
+    #[test]
+    fn the_same_hook_twice_is_one_step() {
+        let text =
+            "repos: [{repo: x, hooks: [{id: a, files: ^a/}, {id: a, files: ^b/}, {id: a, alias: c, files: ^c/}]}]";
+        let made = of(text);
+        assert_eq!(steps(&made).len(), 2);
+        assert!(inputs(&made, "a").is_empty() && inputs(&made, "c")[0] == "c/**");
+    }
+}

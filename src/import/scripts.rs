@@ -1,0 +1,156 @@
+//! Scripts of package.json: a step for each, and with workspaces an instance for each member that has it. Pure.
+
+use super::Repository;
+use super::draft::{Draft, Imported, kind_of};
+use super::packages::{Package, manager, members, package, refused};
+use super::write::word;
+use crate::base::RepoPath;
+use crate::config::model::Kind;
+
+/// Scripts that npm runs by itself, or that people run by hand.
+const BY_THEMSELVES: [&str; 13] = [
+    "prepare",
+    "prepublish",
+    "prepublishOnly",
+    "prepack",
+    "postpack",
+    "install",
+    "preinstall",
+    "postinstall",
+    "dev",
+    "start",
+    "serve",
+    "watch",
+    "clean",
+];
+
+pub(super) fn read(path: &RepoPath, repo: &Repository<'_>) -> Imported {
+    let mut out = Imported::new("npm");
+    let folder = path.parent();
+    let manifest = RepoPath::from("package.json");
+    let manifest = folder.append(manifest.as_bytes());
+    let Some(root) = package(repo, &folder) else {
+        return out.unreadable(&manifest, 0, "it is not there, or cannot be read as JSON");
+    };
+    let tool = manager(repo, &folder);
+    let members = members(repo, &folder);
+    let own = scripts(&root, &manifest, &mut out);
+    for (name, line) in &own {
+        let delegates = root.scripts.iter().any(|(script, text, _)| script == name && calls_others(text));
+        if delegates {
+            out.left_out.insert((*name).to_owned(), vec![]);
+            let advice = "its parts are steps of their own, where they are scripts";
+            out.lose(&manifest, *line, format!("the script `{name}`"), "it only calls other scripts", advice);
+            continue;
+        }
+        out.steps.push(step(name, tool, &folder, format!("script `{name}` of {manifest}")));
+    }
+    let mut names: Vec<String> = vec![];
+    for member in &members {
+        let place = member.folder.append(b"package.json");
+        for (name, _) in scripts(member, &place, &mut out) {
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+        }
+    }
+    for name in names {
+        let with: Vec<RepoPath> =
+            members.iter().filter(|member| usable(member, &name)).map(|member| member.folder.clone()).collect();
+        let key = if out.steps.iter().any(|step| step.key == name) { format!("{name}-each") } else { name.clone() };
+        let mut each = step(&name, tool, &RepoPath::root(), format!("script `{name}` of workspace members"));
+        // What a member builds, those that depend on it use.
+        each.needs = if each.kind == Some(Kind::Build) { vec![format!("^{key}")] } else { vec![] };
+        (each.key, each.for_each) = (key, with);
+        out.steps.push(each);
+    }
+    link(&mut out);
+    if !out.steps.is_empty() {
+        out.lose(&manifest, 0, "installed packages", format!("steps expect that `{tool} install` has run"), "");
+    }
+    out
+}
+
+fn usable(package: &Package, name: &str) -> bool {
+    package.scripts.iter().any(|(script, text, _)| script == name && refused(text).is_none())
+}
+
+/// The scripts that may be steps, each with its line; the others are told.
+fn scripts<'a>(package: &'a Package, manifest: &RepoPath, out: &mut Imported) -> Vec<(&'a str, u32)> {
+    let mut kept = Vec::new();
+    for (name, text, line) in &package.scripts {
+        let hook = ["pre", "post"].iter().any(|start| name.strip_prefix(start).is_some_and(|of| package.has(of)));
+        if hook || BY_THEMSELVES.contains(&name.as_str()) {
+            continue;
+        }
+        match refused(text) {
+            Some(why) => {
+                out.left_out.insert(name.clone(), vec![]);
+                out.lose(manifest, *line, format!("the script `{name}`"), why, "declare it by hand if you want it");
+            }
+            None => kept.push((name.as_str(), *line)),
+        }
+    }
+    kept
+}
+
+/// Does it do nothing but call scripts?
+fn calls_others(text: &str) -> bool {
+    let mut parts = text.split("&&").map(str::trim).peekable();
+    parts.peek().is_some()
+        && parts.all(|part| {
+            let words: Vec<&str> = part.split_whitespace().collect();
+            matches!(words[..], ["npm" | "pnpm" | "yarn" | "bun", "run", _] | ["run-s" | "run-p", ..])
+        })
+}
+
+fn step(name: &str, tool: &str, dir: &RepoPath, why: String) -> Draft {
+    let run = format!("{tool} run {}", word(name));
+    Draft { key: name.to_owned(), run, dir: dir.clone(), kind: kind_of(name), why, ..Draft::default() }
+}
+
+/// Tests follow builds: they may use what a build makes, and nobody says whether they do.
+fn link(out: &mut Imported) {
+    let builds: Vec<String> =
+        out.steps.iter().filter(|step| step.kind == Some(Kind::Build)).map(|step| step.key.clone()).collect();
+    for step in out.steps.iter_mut().filter(|step| step.kind == Some(Kind::Test)) {
+        step.after.extend(builds.iter().filter(|build| **build != step.key).cloned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::import::tests::imported;
+    use crate::import::{Format, tests::steps};
+
+    #[test]
+    fn scripts_become_steps_and_the_rest_is_told() {
+        let text = "{\"scripts\": {\"build\": \"tsc -b\", \"test\": \"vitest run\", \"pretest\": \"true\",\n\
+                    \"fmt\": \"prettier --write .\", \"dev\": \"vite\", \"all\": \"npm run build && npm run test\"}}";
+        let made = imported(Format::Scripts, "package.json", &[("package.json", text), ("pnpm-lock.yaml", "")]);
+        assert_eq!(steps(&made), ["build: pnpm run build", "test: pnpm run test"]);
+        assert!(
+            made.lost.iter().any(|line| line.contains("`fmt` (package.json:2): it edits files")),
+            "{:?}",
+            made.lost
+        );
+        assert!(made.lost.iter().any(|line| line.contains("`all`")));
+    }
+
+    #[test]
+    fn members_are_instances() {
+        let member = "{\"scripts\": {\"build\": \"tsc\", \"test\": \"node --test\"}}";
+        let files = [
+            ("package.json", "{\"workspaces\": [\"p/*\"], \"scripts\": {\"build\": \"make\"}}"),
+            ("p/a/package.json", member),
+            ("p/b/package.json", member),
+        ];
+        let made = imported(Format::Scripts, "package.json", &files);
+        assert_eq!(steps(&made), ["build: npm run build", "build-each: npm run build", "test: npm run test"]);
+        assert!(
+            made.text.contains("for_each: [p/a, p/b]") && made.text.contains("needs: [\"^build-each\"]"),
+            "{}",
+            made.text
+        );
+    }
+}

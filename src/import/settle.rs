@@ -1,0 +1,285 @@
+//! Drafts of one or several sources as steps of one configuration: ids, who waits for whom, patterns that wf can read. Pure.
+//!
+//! What cannot stay is taken out and told, always towards running more: a step without its patterns watches everything.
+
+use super::draft::{Draft, Imported, Lost};
+use crate::base::{GlobSet, RepoPath, StepId};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// A draft with its id. Its `needs` and `after` are ids now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The id.
+    pub id: String,
+    /// The step.
+    pub draft: Draft,
+}
+
+/// Steps that wf reads, and all that was lost.
+pub(super) fn settle(sources: Vec<Imported>) -> (Vec<Settled>, Vec<Lost>) {
+    let mut lost: Vec<Lost> = vec![];
+    let mut taken = BTreeSet::new();
+    let mut steps: Vec<Settled> = vec![];
+    for mut source in sources {
+        lost.append(&mut source.lost);
+        let from = RepoPath::root();
+        let mut lose = |what: &str, why: String, advice: &str| {
+            lost.push(Lost { file: from.clone(), line: 0, what: what.into(), why, advice: advice.into() });
+        };
+        source.steps.retain_mut(|draft| {
+            let kept = runnable(draft);
+            if let Err(why) = &kept {
+                lose(&format!("`{}`", draft.key), why.clone(), "write the step yourself");
+            } else {
+                mend(draft, &mut lose);
+            }
+            kept.is_ok()
+        });
+        let ids: Vec<String> = source.steps.iter().map(|draft| id(&draft.key, source.label, &mut taken)).collect();
+        let mut by_key: HashMap<&str, Vec<&String>> = HashMap::new();
+        for (draft, id) in source.steps.iter().zip(&ids) {
+            by_key.entry(&draft.key).or_default().push(id);
+        }
+        let waits: Vec<(Vec<String>, Vec<String>)> = source
+            .steps
+            .iter()
+            .zip(&ids)
+            .map(|(draft, id)| {
+                let mut resolve = |keys: &[String]| {
+                    let (found, missing) = resolved(keys, &by_key, &source.left_out, !draft.for_each.is_empty());
+                    for key in missing {
+                        let why = format!("it waits for `{key}`, which is not there");
+                        lose(&format!("`{}`", draft.key), why, "add what it waits for, or leave it");
+                    }
+                    found.into_iter().filter(|other| other != id).collect::<Vec<_>>()
+                };
+                let needs = resolve(&draft.needs);
+                let after = resolve(&draft.after).into_iter().filter(|other| !needs.contains(other)).collect();
+                (needs, after)
+            })
+            .collect();
+        steps.extend(
+            source
+                .steps
+                .into_iter()
+                .zip(ids)
+                .zip(waits)
+                .map(|((draft, id), (needs, after))| Settled { id, draft: Draft { needs, after, ..draft } }),
+        );
+    }
+    for (from, to) in break_loops(&mut steps) {
+        lost.push(Lost {
+            file: RepoPath::root(),
+            line: 0,
+            what: format!("`{from}` waits for `{to}`"),
+            why: "the two wait for each other in a ring".into(),
+            advice: "say which of them comes first".into(),
+        });
+    }
+    lost.sort();
+    lost.dedup();
+    (steps, lost)
+}
+
+/// Can it run at all?
+fn runnable(draft: &Draft) -> Result<(), String> {
+    if draft.run.trim().is_empty() {
+        return Err("it has no command".into());
+    }
+    if draft.run.contains('\0') {
+        return Err("its command has a NUL byte".into());
+    }
+    if std::str::from_utf8(draft.dir.as_bytes()).is_err() {
+        return Err("the name of its folder is not UTF-8".into());
+    }
+    Ok(())
+}
+
+/// Takes out what the configuration's reader would refuse.
+fn mend(draft: &mut Draft, lose: &mut impl FnMut(&str, String, &str)) {
+    let what = format!("`{}`", draft.key);
+    if let Err(why) = readable(&draft.inputs, &draft.dir) {
+        lose(&format!("the filter of {what}"), why, "it watches everything now; name its `inputs`");
+        draft.inputs.clear();
+        (draft.whole, draft.cached) = (true, false);
+    }
+    if let Err(why) = readable(&draft.outputs, &draft.dir) {
+        lose(&format!("the outputs of {what}"), why, "name its `outputs`");
+        draft.outputs.clear();
+        draft.cached = false;
+    }
+    draft.except.retain(|expression| {
+        let fine = regex::bytes::Regex::new(expression).is_ok();
+        if !fine {
+            let short = crate::config::yaml::shorten(expression.trim());
+            let why = format!("`{short}` has what wf's expressions have not (look-around); such paths are watched");
+            lose(&format!("a filter of {what}"), why, "write it anew in `skip_rules`");
+        }
+        fine
+    });
+    draft.for_each.retain(|folder| super::filter::literal(folder).is_some_and(|text| is_pattern(&text)));
+    let mut seen = BTreeSet::new();
+    draft.env.retain(|(name, value)| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        let fine = starts && name.chars().all(plain) && !name.starts_with("WF_");
+        let fine = fine && !value.as_ref().is_some_and(|value| value.contains('\0'));
+        if !fine {
+            lose(&format!("the variable `{name}` of {what}"), "wf cannot set it".into(), "set it in the command");
+        }
+        fine && seen.insert(name.clone())
+    });
+}
+
+fn is_pattern(text: &str) -> bool {
+    GlobSet::parse(&[text], &RepoPath::root()).is_ok()
+}
+
+fn readable(patterns: &[String], dir: &RepoPath) -> Result<(), String> {
+    match GlobSet::parse(patterns, dir) {
+        Ok(_) => Ok(()),
+        Err(errors) => Err(errors.first().map(ToString::to_string).unwrap_or_default()),
+    }
+}
+
+/// An id that nobody has, made of what the source says.
+fn id(key: &str, label: &str, taken: &mut BTreeSet<String>) -> String {
+    const LONGEST: usize = 64;
+    let mut plain = String::new();
+    for c in key.chars() {
+        match c {
+            c if c.is_ascii_alphanumeric() || c == '_' || c == '.' => plain.push(c),
+            _ if plain.ends_with('-') => {}
+            _ => plain.push('-'),
+        }
+    }
+    let plain = plain.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    let plain = if plain.is_empty() { "step" } else { plain };
+    let numbered = (2_usize..).map(|n| (format!("{label}-{plain}"), format!("-{n}")));
+    let wanted = [(plain.to_owned(), String::new()), (format!("{label}-{plain}"), String::new())];
+    let fitting = wanted.into_iter().chain(numbered).map(|(stem, end)| {
+        let stem: String = stem.chars().take(LONGEST - end.len()).collect();
+        stem + &end
+    });
+    let free = |id: &String| StepId::parse(id).is_ok() && taken.insert(id.to_ascii_lowercase());
+    // There are more numbers than steps.
+    fitting.into_iter().find(free).unwrap_or_default()
+}
+
+/// The ids that keys stand for, and the keys that stand for nothing. Whoever waits for what was left out waits for what
+/// that waited for.
+fn resolved(
+    keys: &[String],
+    by_key: &HashMap<&str, Vec<&String>>,
+    left_out: &BTreeMap<String, Vec<String>>,
+    instance: bool,
+) -> (Vec<String>, Vec<String>) {
+    let (mut found, mut missing, mut seen) = (vec![], vec![], BTreeSet::new());
+    let mut waiting: Vec<&String> = keys.iter().rev().collect();
+    while let Some(key) = waiting.pop() {
+        if !seen.insert(key) {
+            continue;
+        }
+        let (mark, plain) = key.strip_prefix('^').map_or(("", key.as_str()), |plain| ("^", plain));
+        match (by_key.get(plain), left_out.get(key)) {
+            (Some(_), _) if !mark.is_empty() && !instance => {}
+            (Some(ids), _) => found.extend(ids.iter().map(|id| format!("{mark}{id}"))),
+            (None, Some(more)) => waiting.extend(more.iter().rev()),
+            // Nobody has such a step in the folders it depends on.
+            (None, None) if !mark.is_empty() => {}
+            (None, None) => missing.push(key.clone()),
+        }
+    }
+    found.dedup();
+    (found, missing)
+}
+
+/// Takes out the edges that close a ring; what is left is acyclic.
+fn break_loops(steps: &mut [Settled]) -> Vec<(String, String)> {
+    let place: HashMap<String, usize> = steps.iter().enumerate().map(|(at, step)| (step.id.clone(), at)).collect();
+    let edges: Vec<Vec<usize>> = steps
+        .iter()
+        .map(|step| step.draft.needs.iter().chain(&step.draft.after).filter_map(|id| place.get(id).copied()).collect())
+        .collect();
+    let (mut done, mut open) = (vec![false; steps.len()], vec![false; steps.len()]);
+    let mut cut = Vec::new();
+    for start in 0..steps.len() {
+        // Deepest first, without recursion: a chain may be as long as a file.
+        let mut path: Vec<(usize, usize)> = if done[start] { vec![] } else { vec![(start, 0)] };
+        while let Some((at, next)) = path.pop() {
+            open[at] = true;
+            if let Some(to) = edges[at].get(next) {
+                path.push((at, next + 1));
+                if open[*to] {
+                    cut.push((at, *to));
+                } else if !done[*to] {
+                    path.push((*to, 0));
+                }
+            } else {
+                (open[at], done[at]) = (false, true);
+            }
+        }
+    }
+    cut.sort_unstable();
+    cut.dedup();
+    let mut told = Vec::new();
+    for (from, to) in cut {
+        let gone = steps[to].id.clone();
+        let draft = &mut steps[from].draft;
+        draft.needs.retain(|id| *id != gone);
+        draft.after.retain(|id| *id != gone);
+        told.push((steps[from].id.clone(), gone));
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft(key: &str, needs: &[&str]) -> Draft {
+        let needs = needs.iter().map(|key| (*key).to_owned()).collect();
+        Draft { key: key.into(), run: "true".into(), needs, ..Draft::default() }
+    }
+
+    #[test]
+    fn ids_are_unique_whatever_the_case_and_the_source() {
+        let source = |label| Imported {
+            label,
+            steps: vec![draft("Test it!", &[]), draft("test-it", &[])],
+            ..Imported::default()
+        };
+        let (steps, lost) = settle(vec![source("make"), source("just")]);
+        let ids: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
+        assert_eq!(ids, ["Test-it", "make-test-it", "just-Test-it", "just-test-it-2"]);
+        assert!(lost.is_empty());
+        let mut taken = BTreeSet::new();
+        for key in ["", "é", "-", &"x".repeat(200), &"x".repeat(200), "a/b@c"] {
+            assert!(StepId::parse(&id(key, "make", &mut taken)).is_ok(), "{key}");
+        }
+    }
+
+    #[test]
+    fn what_was_left_out_passes_on_what_it_waited_for_and_rings_are_cut() {
+        let left_out = BTreeMap::from([("setup".to_owned(), vec!["a".to_owned(), "setup".to_owned()])]);
+        let steps = vec![draft("a", &[]), draft("b", &["setup", "gone", "b"]), draft("c", &["d"]), draft("d", &["c"])];
+        let (steps, lost) = settle(vec![Imported { label: "x", steps, left_out, lost: vec![] }]);
+        assert_eq!(steps[1].draft.needs, ["a"]);
+        assert_eq!(lost.len(), 2, "{lost:?}");
+        assert!(steps[2].draft.needs.is_empty() != steps[3].draft.needs.is_empty());
+    }
+
+    #[test]
+    fn bad_patterns_make_a_step_watch_everything() {
+        let bad = Draft {
+            inputs: vec!["src/**".into(), "/abs".into()],
+            except: vec!["(".into(), r"\.md$".into()],
+            env: vec![("A".into(), None), ("1A".into(), None), ("WF_DIR".into(), None)],
+            ..draft("a", &[])
+        };
+        let (steps, lost) =
+            settle(vec![Imported { label: "x", steps: vec![bad, Draft::default()], ..Imported::default() }]);
+        assert!(steps.len() == 1 && steps[0].draft.inputs.is_empty() && steps[0].draft.except.len() == 1);
+        assert_eq!((steps[0].draft.env.len(), lost.len()), (1, 5));
+    }
+}
