@@ -137,6 +137,12 @@ pub struct DecideArgs {
     /// Look only at what is staged
     #[arg(long, help_heading = "Deciding")]
     pub staged: bool,
+    /// Fetch history that the base needs (in CI without being asked)
+    #[arg(long, overrides_with = "no_fetch", help_heading = "Deciding")]
+    pub fetch: bool,
+    /// Ask no remote for anything
+    #[arg(long, overrides_with = "fetch", help_heading = "Deciding")]
+    pub no_fetch: bool,
     /// What allows a skip where nothing is recorded: trust-base or witnessed
     #[arg(long, value_name = "POLICY", help_heading = "Deciding")]
     pub skip_policy: Option<String>,
@@ -266,10 +272,13 @@ pub struct ExplainArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Examples:\n  wf changes\n  wf changes --staged\n  wf changes --base v1.2 --json")]
+#[command(after_help = "Examples:\n  wf changes\n  wf changes --why\n  wf changes --staged\n  wf changes --base v1.2 --json")]
 pub struct ChangesArgs {
     #[command(flatten)]
     pub decide: DecideArgs,
+    /// How the base was found, line by line
+    #[arg(long)]
+    pub why: bool,
     /// One JSON document
     #[arg(long)]
     pub json: bool,

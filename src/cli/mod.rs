@@ -31,6 +31,7 @@ pub mod request;
 pub mod reuse;
 pub mod run;
 pub mod shell;
+mod situation;
 pub mod status;
 
 pub use context::{Context, Env};

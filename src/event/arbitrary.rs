@@ -256,6 +256,10 @@ fn changes() -> BoxedStrategy<EventKind> {
         text().prop_map(|reference| BaseHow::Asked { reference }),
         text().prop_map(|branch| BaseHow::MergeBase { branch }),
         text().prop_map(|run| BaseHow::GreenAncestor { run }),
+        text().prop_map(|branch| BaseHow::Target { branch }),
+        text().prop_map(|branch| BaseHow::SameFiles { branch }),
+        text().prop_map(|branch| BaseHow::ForkPoint { branch }),
+        proptest::strategy::Just(BaseHow::Before),
     ];
     let base = prop_oneof![
         (text(), how).prop_map(|(commit, how)| Base::Commit { commit, how }),
@@ -310,7 +314,7 @@ pub fn later() -> BoxedStrategy<EventKind> {
     use EventKind as K;
     let fallback = select(vec![FallbackCode::NoBase, FallbackCode::Shallow, FallbackCode::HistoryUnreadable]);
     let warning =
-        select(vec![WarningCode::Leaked, WarningCode::TreeChanged, WarningCode::WrongSkip, WarningCode::State]);
+        select(vec![WarningCode::Leaked, WarningCode::TreeChanged, WarningCode::Fetched, WarningCode::State]);
     let status = select(vec![RunStatus::Passed, RunStatus::Failed, RunStatus::Interrupted, RunStatus::Broken]);
     let run = prop_oneof![
         changes(),

@@ -260,6 +260,8 @@ pub enum WarningCode {
     VerdictsRebuilt,
     /// A file changed during the run by no step that declares it.
     UndeclaredChange,
+    /// History was fetched from the remote, to find the base.
+    Fetched,
     /// Anything to do with reading `.wf/`.
     State,
 }

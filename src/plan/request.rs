@@ -1,6 +1,7 @@
 //! What a run was asked to do, with every flag, variable and setting already weighed. Pure.
 
 use crate::base::StepId;
+use crate::ci::Situation;
 use crate::config::model::Settings;
 use std::collections::BTreeSet;
 
@@ -11,6 +12,8 @@ pub struct RunRequest {
     pub settings: Settings,
     /// What to compare with.
     pub base: BaseRef,
+    /// May the remote be asked for history that the base needs?
+    pub fetch: bool,
     /// Which steps.
     pub filter: Filter,
     /// Stages asked for by `--manual-trigger`.
@@ -28,8 +31,8 @@ pub enum BaseRef {
     Asked(String),
     /// `--staged`: only the index against HEAD.
     Staged,
-    /// In CI without `--base`: everything runs.
-    CiWithoutBase,
+    /// In CI without `--base`, or with `--fetch`: as the service says.
+    Ci(Box<Situation>),
 }
 
 /// Which steps a run is limited to. Empty lists do not limit.
