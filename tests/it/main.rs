@@ -16,6 +16,8 @@ mod cache_run;
 mod cache_store;
 mod cache_undo;
 mod cache_verdicts;
+mod ci_base;
+mod ci_lab;
 mod config;
 mod config_cache;
 mod exec_guard;
