@@ -12,7 +12,8 @@ pub fn read(said: &mut Said<'_>) -> Found {
     let event = if queue.is_some() {
         Event::MergeQueue { target: queue, on: said.commit("BUILDKITE_MERGE_QUEUE_BASE_COMMIT") }
     } else if request {
-        let fork = said.text("BUILDKITE_PULL_REQUEST_REPO").is_some_and(|from| Some(from) != said.text("BUILDKITE_REPO"));
+        let fork =
+            said.text("BUILDKITE_PULL_REQUEST_REPO").is_some_and(|from| Some(from) != said.text("BUILDKITE_REPO"));
         let target = said.branch("BUILDKITE_PULL_REQUEST_BASE_BRANCH");
         Event::PullRequest { target, target_commit: None, request: None, merge: None, fork }
     } else if said.text("BUILDKITE_TAG").is_some() {

@@ -55,8 +55,8 @@ pub fn candidates(situation: &Situation, on_default: bool) -> Vec<Candidate> {
         }
         Event::MergeQueue { target, on } => leaving(target, on),
         Event::Tag => vec![Candidate::LastGreen],
-        Event::Push { before, .. } if on_default => {
-            let before = before.clone().map(|commit| Candidate::Before { commit });
+        Event::Push { before, forced, .. } if on_default => {
+            let before = before.clone().filter(|_| !forced).map(|commit| Candidate::Before { commit });
             std::iter::once(Candidate::LastGreen).chain(before).collect()
         }
         Event::Schedule { .. } | Event::Build { .. } if on_default => vec![Candidate::LastGreen],

@@ -19,7 +19,9 @@ pub fn read(said: &mut Said<'_>) -> Found {
             let merged = reference.starts_with("refs/pull/") && reference.ends_with("/merge");
             let merge = merged.then(|| said.commit("GITHUB_SHA")).flatten();
             let of = |said: &mut Said<'_>, side: &str| {
-                said.event(&format!("/pull_request/{side}/repo/full_name")).and_then(|name| name.as_str()).map(str::to_owned)
+                said.event(&format!("/pull_request/{side}/repo/full_name"))
+                    .and_then(|name| name.as_str())
+                    .map(str::to_owned)
             };
             let (head, base) = (of(said, "head"), of(said, "base"));
             Event::PullRequest { target, target_commit, request, merge, fork: base.is_some() && head != base }

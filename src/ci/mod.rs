@@ -12,6 +12,7 @@ mod circleci;
 mod github;
 mod gitlab;
 mod jenkins;
+mod merge;
 mod name;
 mod said;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod tests;
 mod why;
 
 pub use candidate::{Candidate, candidates};
+pub use merge::{Joined, Unmergeable, join};
 pub use name::{Branch, Commit};
 pub use why::{Outcome, Why};
 

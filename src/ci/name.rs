@@ -84,9 +84,34 @@ mod tests {
         }
         let long = "x".repeat(LONGEST + 1);
         for bad in [
-            "", "-x", "--upload-pack=touch x", "a b", "a\nb", "a..b", "a~1", "a^", "a:b", "a?", "a*", "a[b", "a\\b",
-            "/a", "a/", "a//b", ".a", "a/.b", "a.lock", "a.lock/b", "a.", "@", "HEAD", "a@{1}", "\u{1b}[31m", "refs/tags/v1",
-            "refs/heads/-x", long.as_str(),
+            "",
+            "-x",
+            "--upload-pack=touch x",
+            "a b",
+            "a\nb",
+            "a..b",
+            "a~1",
+            "a^",
+            "a:b",
+            "a?",
+            "a*",
+            "a[b",
+            "a\\b",
+            "/a",
+            "a/",
+            "a//b",
+            ".a",
+            "a/.b",
+            "a.lock",
+            "a.lock/b",
+            "a.",
+            "@",
+            "HEAD",
+            "a@{1}",
+            "\u{1b}[31m",
+            "refs/tags/v1",
+            "refs/heads/-x",
+            long.as_str(),
         ] {
             assert!(Branch::new(bad).is_none(), "{bad:?}");
         }

@@ -24,9 +24,7 @@ fn commit(name: &str) -> Option<Commit> {
 
 #[test]
 fn every_service_says_which_event_it_is() {
-    let push = format!(
-        r#"{{"before": "{A}", "forced": true, "repository": {{"default_branch": "trunk"}}}}"#
-    );
+    let push = format!(r#"{{"before": "{A}", "forced": true, "repository": {{"default_branch": "trunk"}}}}"#);
     let first = format!(r#"{{"before": "{ZERO}"}}"#);
     let pull = format!(
         r#"{{"pull_request": {{"base": {{"ref": "main", "sha": "{A}", "repo": {{"full_name": "o/r"}}}},
@@ -40,7 +38,8 @@ fn every_service_says_which_event_it_is() {
         merge,
         fork,
     };
-    let bare = |fork| Event::PullRequest { target: branch("main"), target_commit: None, request: None, merge: None, fork };
+    let bare =
+        |fork| Event::PullRequest { target: branch("main"), target_commit: None, request: None, merge: None, fork };
     type Row<'a> = (&'a [(&'a str, &'a str)], Option<&'a str>, Provider, Event, Option<&'a str>);
     let table: Vec<Row<'_>> = vec![
         (
@@ -77,7 +76,11 @@ fn every_service_says_which_event_it_is() {
             None,
         ),
         (
-            &[("GITHUB_ACTIONS", "true"), ("GITHUB_EVENT_NAME", "pull_request_target"), ("GITHUB_REF", "refs/heads/main")],
+            &[
+                ("GITHUB_ACTIONS", "true"),
+                ("GITHUB_EVENT_NAME", "pull_request_target"),
+                ("GITHUB_REF", "refs/heads/main"),
+            ],
             Some(&pull),
             Provider::Github,
             request(None, true),

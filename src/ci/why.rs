@@ -147,7 +147,8 @@ impl fmt::Display for Outcome {
         match self {
             Self::Found { commit, perhaps_better } => {
                 let short: String = commit.chars().take(10).collect();
-                let more = if *perhaps_better { ", though a nearer one may lie where this clone does not reach" } else { "" };
+                let more =
+                    if *perhaps_better { ", though a nearer one may lie where this clone does not reach" } else { "" };
                 write!(f, "{short}{more}")
             }
             Self::OtherHead => f.write_str("HEAD is not that merge"),

@@ -73,6 +73,8 @@ pub enum Command {
     Report(super::report::ReportArgs),
     /// Check the configuration
     Check(super::check::CheckArgs),
+    /// Share a run out over the machines of a CI service
+    Ci(super::ci::CiArgs),
     /// Show the resolved configuration, or its schema
     Config(super::config::ConfigArgs),
     /// List recorded runs
@@ -107,6 +109,9 @@ pub struct RunArgs {
     /// Print the plan and run nothing: `wf plan`
     #[arg(long)]
     pub dry_run: bool,
+    /// Run one machine's part of the plan: machine and how many there are, as 2/3 (`wf ci matrix`)
+    #[arg(long, value_name = "I/N", conflicts_with = "no_needs")]
+    pub shard: Option<super::shard::Spec>,
     /// Do not wait for another run in this worktree: exit 3
     #[arg(long)]
     pub no_wait: bool,
@@ -272,7 +277,9 @@ pub struct ExplainArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Examples:\n  wf changes\n  wf changes --why\n  wf changes --staged\n  wf changes --base v1.2 --json")]
+#[command(
+    after_help = "Examples:\n  wf changes\n  wf changes --why\n  wf changes --staged\n  wf changes --base v1.2 --json"
+)]
 pub struct ChangesArgs {
     #[command(flatten)]
     pub decide: DecideArgs,

@@ -7,6 +7,7 @@ mod args;
 pub mod cache;
 pub mod changes;
 pub mod check;
+pub mod ci;
 pub mod clean;
 pub mod config;
 pub mod context;
@@ -30,6 +31,7 @@ pub mod report;
 pub mod request;
 pub mod reuse;
 pub mod run;
+mod shard;
 pub mod shell;
 mod situation;
 pub mod status;
@@ -85,6 +87,7 @@ fn dispatch(cli: Cli, cx: &Context) -> Result<Exit, Failure> {
         Command::Changes(args) => changes::run(&args, cx),
         Command::Graph(args) => graph::run(&args, cx),
         Command::Check(args) => check::run(&args, cx),
+        Command::Ci(args) => ci::run(&args, cx),
         Command::Config(args) => config::run(&args, cx),
         Command::History(args) => history::run(&args, cx),
         Command::Clean(args) => clean::run(&args, cx),

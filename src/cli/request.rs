@@ -76,6 +76,7 @@ pub fn resolve(args: &DecideArgs, config: &LoadedConfig, cx: &Context) -> Result
         tags: args.tag.clone(),
         failed: None,
         here,
+        elsewhere: std::collections::BTreeSet::new(),
         alone: args.no_needs,
     };
     let manual = args.manual_trigger.iter().cloned().collect();

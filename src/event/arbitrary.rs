@@ -246,6 +246,7 @@ pub fn started() -> BoxedStrategy<EventKind> {
                 witnesses,
                 place: if filtered { Place::Ci } else { Place::Unknown },
                 machine,
+                shard: None,
             }))
         })
         .boxed()
@@ -313,8 +314,7 @@ fn cancelled() -> BoxedStrategy<EventKind> {
 pub fn later() -> BoxedStrategy<EventKind> {
     use EventKind as K;
     let fallback = select(vec![FallbackCode::NoBase, FallbackCode::Shallow, FallbackCode::HistoryUnreadable]);
-    let warning =
-        select(vec![WarningCode::Leaked, WarningCode::TreeChanged, WarningCode::Fetched, WarningCode::State]);
+    let warning = select(vec![WarningCode::Leaked, WarningCode::TreeChanged, WarningCode::Fetched, WarningCode::State]);
     let status = select(vec![RunStatus::Passed, RunStatus::Failed, RunStatus::Interrupted, RunStatus::Broken]);
     let run = prop_oneof![
         changes(),

@@ -7,7 +7,6 @@
 
 use super::reach::Reach;
 use rustix::process::{Pid, Signal, kill_process_group};
-use std::io::Read as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};

@@ -48,6 +48,8 @@ pub struct Filter {
     pub failed: Option<BTreeSet<StepId>>,
     /// `--here`: only instances of these folders.
     pub here: Option<crate::base::RepoPath>,
+    /// `--shard`: other machines run these.
+    pub elsewhere: BTreeSet<StepId>,
     /// `--no-needs`: do not pull in what they need.
     pub alone: bool,
 }
@@ -56,7 +58,7 @@ impl Filter {
     /// Does it limit anything?
     pub fn is_some(&self) -> bool {
         let named = !self.steps.is_empty() || !self.stages.is_empty() || !self.tags.is_empty();
-        named || self.failed.is_some() || self.here.is_some()
+        named || self.failed.is_some() || self.here.is_some() || !self.elsewhere.is_empty()
     }
 
     /// Is this step's id named by `--steps`?

@@ -43,7 +43,9 @@ fn github_pull_requests() {
     assert_eq!(fetched(&told), 1);
     // `ref: github.event.pull_request.head.sha`: HEAD is the request itself.
     for (name, reference, deepest) in [("head", "topic", 2), ("deep head", "deep", 3), ("old head", "old", 5)] {
-        let told = row(name, reference, 1, "main", reference).env("GITHUB_REF", "refs/pull/7/merge").expect(&Oracle::Best("main"), true);
+        let told = row(name, reference, 1, "main", reference)
+            .env("GITHUB_REF", "refs/pull/7/merge")
+            .expect(&Oracle::Best("main"), true);
         assert!((1..=deepest).contains(&fetched(&told)), "{name}: {told:#}");
     }
     let whole = row("head, whole", "topic", 0, "main", "topic").expect(&Oracle::Best("main"), true);
@@ -84,7 +86,8 @@ fn github_pushes() {
     let near = row("default, green before", "main", 1, "main~1", false).green("main~1");
     let told = near.expect(&Oracle::Green(&["main~1"]), false);
     assert!(fetched(&told) > 0, "the clone ended at HEAD: {told:#}");
-    let several = row("default, several green", "main", 1, "main~1", false).green("main~9").green("main~4").green("topic");
+    let several =
+        row("default, several green", "main", 1, "main~1", false).green("main~9").green("main~4").green("topic");
     let _ = several.expect(&Oracle::Green(&["main~9", "main~4", "topic"]), false);
     let far = row("default, far green", "main", 1, "main~1", false).green("main~120");
     let _ = far.expect(&Oracle::Green(&["main~120"]), false);
@@ -120,9 +123,14 @@ fn github_queues_tags_and_clocks() {
     let about = json!({ "repository": { "default_branch": "main" } });
     let nightly = lab.build("schedule").actions("main", 1).event("schedule", &about).green("main~1");
     let _ = nightly.expect(&Oracle::Green(&["main~1"]), false);
-    let _ = lab.build("by hand").actions("topic", 1).event("workflow_dispatch", &about).expect(&Oracle::Best("main"), true);
+    let _ =
+        lab.build("by hand").actions("topic", 1).event("workflow_dispatch", &about).expect(&Oracle::Best("main"), true);
     // A service that says nothing of the default branch: the remote does.
-    let _ = lab.build("nothing said").actions("topic", 1).event("workflow_dispatch", &json!({})).expect(&Oracle::Best("main"), true);
+    let _ = lab
+        .build("nothing said")
+        .actions("topic", 1)
+        .event("workflow_dispatch", &json!({}))
+        .expect(&Oracle::Best("main"), true);
 }
 
 #[test]
@@ -140,7 +148,8 @@ fn gitlab() {
     let _ = merged.expect(&Oracle::Is("main~1"), true);
     let _ = request("detached", "topic", 20, "topic", "detached").expect(&Oracle::Best("main"), true);
     let _ = request("detached, one deep", "deep", 1, "deep", "detached").expect(&Oracle::Best("main"), true);
-    let _ = request("train", "refs/merge-requests/8/train", 20, "deep", "merge_train").expect(&Oracle::Is("main"), true);
+    let _ =
+        request("train", "refs/merge-requests/8/train", 20, "deep", "merge_train").expect(&Oracle::Is("main"), true);
     let push = |name, branch, before: &str| {
         let build = lab.build(name).gitlab(branch, 20).env("CI_PIPELINE_SOURCE", "push");
         build.env("CI_COMMIT_BRANCH", branch).env("CI_COMMIT_BEFORE_SHA", before)
@@ -166,10 +175,13 @@ fn other_services() {
     ]);
     let _ = bitbucket.expect(&Oracle::Is("main"), true);
     let branch = lab.build("bitbucket branch").cloned(&["--depth=50", "--branch=deep"], "deep");
-    let _ = branch.envs(&[("BITBUCKET_BUILD_NUMBER", "3"), ("BITBUCKET_BRANCH", "deep")]).expect(&Oracle::Best("main"), true);
+    let _ = branch
+        .envs(&[("BITBUCKET_BUILD_NUMBER", "3"), ("BITBUCKET_BRANCH", "deep")])
+        .expect(&Oracle::Best("main"), true);
     let circle = lab.build("circleci").cloned(&[], "topic");
     let _ = circle.envs(&[("CIRCLECI", "true"), ("CIRCLE_BRANCH", "topic")]).expect(&Oracle::Best("main"), true);
-    let circle = lab.build("circleci, default").cloned(&[], "main").envs(&[("CIRCLECI", "true"), ("CIRCLE_BRANCH", "main")]);
+    let circle =
+        lab.build("circleci, default").cloned(&[], "main").envs(&[("CIRCLECI", "true"), ("CIRCLE_BRANCH", "main")]);
     let _ = circle.green("main~3").expect(&Oracle::Green(&["main~3"]), false);
     let kite = lab.build("buildkite").cloned(&[], "topic").envs(&[
         ("BUILDKITE", "true"),
@@ -203,7 +215,8 @@ fn clones_of_every_kind() {
     let told = push(lab.build("treeless").cloned(&["--filter=tree:0", "--no-checkout"], "topic"));
     assert!(fetched(&told) > 0, "what differs was brought");
     let _ = push(lab.build("blobless").cloned(&["--filter=blob:none"], "topic"));
-    let _ = push(lab.build("shallow and blobless").cloned(&["--filter=blob:none", "--depth=3", "--branch=topic"], "topic"));
+    let _ =
+        push(lab.build("shallow and blobless").cloned(&["--filter=blob:none", "--depth=3", "--branch=topic"], "topic"));
     // A linked worktree of a shallow clone.
     let linked = lab.build("linked").cloned(&["--depth=1", "--branch=topic"], "topic");
     linked.git(&["worktree", "add", "--quiet", "--detach", "beside"]);
@@ -243,7 +256,10 @@ fn what_cannot_be_had_is_said_and_everything_runs() {
 #[test]
 fn what_outsiders_write_is_no_option_and_no_command() {
     let lab = Lab::new();
-    for (at, hostile) in ["--upload-pack=touch pwned", "-x", "main\n::error::x", "a..b", "\u{1b}[2J", "refs/heads/../x"].iter().enumerate() {
+    for (at, hostile) in ["--upload-pack=touch pwned", "-x", "main\n::error::x", "a..b", "\u{1b}[2J", "refs/heads/../x"]
+        .iter()
+        .enumerate()
+    {
         let name = format!("hostile {at}");
         let event = json!({
             "repository": { "default_branch": hostile },
@@ -252,7 +268,11 @@ fn what_outsiders_write_is_no_option_and_no_command() {
         let build = lab.build(&name).actions("topic", 1).env("GITHUB_BASE_REF", hostile).event("pull_request", &event);
         let said = build.wf(&["changes", "--why"]).passed();
         assert!(said.out.contains("not used") && said.out.contains("GITHUB_BASE_REF"), "{}", said.out);
-        assert!(!said.out.contains("pwned") && !said.out.contains("::error") && !said.out.contains('\u{1b}'), "{}", said.out);
+        assert!(
+            !said.out.contains("pwned") && !said.out.contains("::error") && !said.out.contains('\u{1b}'),
+            "{}",
+            said.out
+        );
         // The remote says what the default branch is.
         let _ = build.expect(&Oracle::Best("main"), true);
         assert!(!lab.server.outside(&name.replace(' ', "-")).join("pwned").exists());
@@ -265,7 +285,7 @@ fn a_fetch_leaves_configuration_head_and_index_alone() {
     let build = lab.build("untouched").actions("topic", 1).event("push", &push(&lab, ZERO, false));
     let seen = |build: &Build<'_>| {
         let read = |file: &str| std::fs::read(lab.server.outside("untouched").join(".git").join(file)).ok();
-        let status = build.git(&["status", "--porcelain", "--branch"]);
+        let status = build.git(&["--no-optional-locks", "status", "--porcelain", "--branch"]);
         (["config", "HEAD", "index", "FETCH_HEAD"].map(read), status, build.git(&["tag"]))
     };
     let before = seen(&build);

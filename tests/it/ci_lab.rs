@@ -141,7 +141,8 @@ fn chain(server: &Scratch, branch: &str, from: &str, count: usize) {
     server.git(&["update-ref", &format!("refs/heads/{branch}"), &start]);
     let mut stream = String::new();
     for at in 0..count {
-        let (from, path) = (if at == 0 { format!("from {start}\n") } else { String::new() }, format!("src/{branch}-{at}"));
+        let (from, path) =
+            (if at == 0 { format!("from {start}\n") } else { String::new() }, format!("src/{branch}-{at}"));
         let text = format!("{branch} {at} {start}");
         stream += &format!(
             "commit refs/heads/{branch}\ncommitter Ann <ann@example.com> {} +0000\ndata {}\n{text}\n{from}\
@@ -181,6 +182,7 @@ impl<'a> Build<'a> {
         let branch = full.strip_prefix("refs/heads/");
         let tracking = match branch {
             Some(branch) => format!("refs/remotes/origin/{branch}"),
+            None if full.is_empty() => "refs/remotes/pull/at".to_owned(),
             None => full.replace("refs/pull/", "refs/remotes/pull/"),
         };
         let (spec, deep) = (format!("+{sha}:{tracking}"), format!("--depth={depth}"));
@@ -271,7 +273,8 @@ impl<'a> Build<'a> {
         let about = format!("{}: {oracle:?}, found {base:?}\n{why}\n{}", self.name, said.err);
         let head = self.git(&["rev-parse", "HEAD"]);
         let parents = self.git(&["cat-file", "commit", "HEAD"]);
-        let parents = parents.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.strip_prefix("parent "));
+        let parents =
+            parents.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.strip_prefix("parent "));
         let mut behind: BTreeSet<String> = parents.flat_map(|parent| self.lab.ancestors(parent)).collect();
         behind.insert(head.clone());
         let allowed = self.allowed(oracle, &behind);
@@ -288,7 +291,8 @@ impl<'a> Build<'a> {
             && self.lab.graph.contains_key(&head)
         {
             let differs = self.lab.server.git(&["diff", "--name-only", "--no-renames", base, &head]);
-            let mut files: Vec<&str> = told["files"].as_array().unwrap().iter().map(|f| f["path"].as_str().unwrap()).collect();
+            let mut files: Vec<&str> =
+                told["files"].as_array().unwrap().iter().map(|f| f["path"].as_str().unwrap()).collect();
             files.sort_unstable();
             assert_eq!(files, differs.lines().collect::<Vec<_>>(), "{about}");
         }

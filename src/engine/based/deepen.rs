@@ -66,11 +66,18 @@ impl<'a, 'r> Deepening<'a, 'r> {
     pub fn merge_base(&mut self, branch: &Branch, known: Option<&Commit>) -> Result<Outcome, GitError> {
         if self.tip(branch).is_none() && self.ask {
             let depth = self.reach.is_shallow().then(|| self.reach.depth(&self.head).saturating_add(STEPS[0]));
-            self.fetch(Some(branch), &[], depth.map_or(Depth::AsItIs, Depth::Of));
+            let head = self.head.clone();
+            let more = depth.map(|_| head.as_str());
+            self.fetch(Some(branch), more.as_slice(), depth.map_or(Depth::AsItIs, Depth::Of));
+            // A server that gives no commits by their names may still give the branch.
+            if self.by_name && self.tip(branch).is_none() {
+                self.fetch(Some(branch), &[], depth.map_or(Depth::AsItIs, Depth::Of));
+            }
         }
         let local = self.reach.commit_of(&format!("refs/heads/{branch}"));
         let tip = self.tip(branch).or(local);
-        let known = known.filter(|known| tip.is_none() && self.bring(known.as_str())).map(|known| known.as_str().to_owned());
+        let known =
+            known.filter(|known| tip.is_none() && self.bring(known.as_str())).map(|known| known.as_str().to_owned());
         let Some(tip) = tip.or(known) else { return Ok(Outcome::NoBranch) };
         let head = self.head.clone();
         let mut found = self.reach.merge_base(&head, &tip)?;
@@ -82,7 +89,13 @@ impl<'a, 'r> Deepening<'a, 'r> {
             let depth = step.map_or(Depth::Whole, |step| Depth::Of(here.saturating_add(step)));
             let named = self.reach.commit_of(&self.tracking(branch)).is_some();
             let wanted = [head.as_str(), tip.as_str()];
-            let commits = if self.by_name { &[] } else if named { &wanted[..1] } else { &wanted[..] };
+            let commits = if self.by_name {
+                &[]
+            } else if named {
+                &wanted[..1]
+            } else {
+                &wanted[..]
+            };
             self.fetch(Some(branch).filter(|_| named), commits, depth);
             found = self.reach.merge_base(&head, &tip)?;
             settled = self.settled(&tip, found.as_deref())?;
@@ -116,18 +129,16 @@ impl<'a, 'r> Deepening<'a, 'r> {
         Ok(found.map_or(Outcome::NotAnAncestor, |commit| Outcome::Found { commit, perhaps_better: false }))
     }
 
-    /// Looks, and again with more of HEAD's history until something is found.
-    fn until(
-        &mut self,
-        look: impl Fn(&Self) -> Result<Option<String>, GitError>,
-    ) -> Result<Option<String>, GitError> {
+    /// Looks, and again with more of HEAD's history until something is found; not with all of it, because there may be
+    /// nothing to find.
+    fn until(&mut self, look: impl Fn(&Self) -> Result<Option<String>, GitError>) -> Result<Option<String>, GitError> {
         let mut found = look(self)?;
-        let mut steps = STEPS.iter().map(|step| Some(*step)).chain([None]);
-        while found.is_none() && self.ask && self.reach.is_shallow() {
-            let Some(step) = steps.next() else { break };
+        for step in STEPS {
+            if found.is_some() || !self.ask || self.by_name || !self.reach.is_shallow() {
+                break;
+            }
             let head = self.head.clone();
-            let here = self.reach.depth(&head);
-            let depth = step.map_or(Depth::Whole, |step| Depth::Of(here.saturating_add(step)));
+            let depth = Depth::Of(self.reach.depth(&head).saturating_add(step));
             self.fetch(None, &[&head], depth);
             found = look(self)?;
         }

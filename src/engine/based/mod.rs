@@ -10,7 +10,7 @@ use crate::base::RunId;
 use crate::change::{Base, BaseHow};
 use crate::ci::{self, Branch, Candidate, Commit, Event, Outcome, Situation, Why};
 use crate::event::{EventKind, WarningCode};
-use crate::git::{NoBase, Reach, Repo};
+use crate::git::{NoBase, Repo};
 use deepen::Deepening;
 use std::collections::BTreeMap;
 
@@ -143,7 +143,9 @@ impl Looking<'_, '_> {
         Ok(match candidate {
             Candidate::Target { merge, request, .. } => self.target(merge, request)?,
             Candidate::MergeBase { branch, known } => {
-                let Some(branch) = branch.clone().or_else(|| self.default.clone()) else { return Ok(Outcome::NoBranch) };
+                let Some(branch) = branch.clone().or_else(|| self.default.clone()) else {
+                    return Ok(Outcome::NoBranch);
+                };
                 let outcome = self.deep.merge_base(&branch, known.as_ref())?;
                 match outcome {
                     Outcome::Found { commit, .. } if commit == self.head && self.is_request() => Outcome::Merged,
@@ -234,8 +236,7 @@ impl Looking<'_, '_> {
     /// Is this commit, which is one of `branch`, one of the default branch too, which CI guards?
     fn is_guarded(&mut self, branch: Option<&Branch>, commit: &str) -> bool {
         let Some(default) = self.default.clone() else { return false };
-        branch == Some(&default)
-            || self.deep.tip(&default).is_some_and(|tip| self.deep.reach.is_ancestor(commit, &tip))
+        branch == Some(&default) || self.deep.tip(&default).is_some_and(|tip| self.deep.reach.is_ancestor(commit, &tip))
     }
 
     /// Which branch is the default one: as configured, as the service says, as the remote says, or by the usual names.
@@ -248,7 +249,8 @@ impl Looking<'_, '_> {
             let usual = USUAL.iter().filter_map(|name| Branch::new(name));
             usual.into_iter().find(|name| self.deep.tip(name).is_some()).map(|branch| (branch, "usual-name"))
         });
-        let (branch, by) = (found.as_ref().map(|(branch, _)| branch.to_string()), found.as_ref().map_or("nobody", |it| it.1));
+        let (branch, by) =
+            (found.as_ref().map(|(branch, _)| branch.to_string()), found.as_ref().map_or("nobody", |it| it.1));
         self.deep.why.push(Why::Default { branch, by: by.to_owned() });
         found.map(|(branch, _)| branch)
     }

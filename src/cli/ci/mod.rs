@@ -1,0 +1,38 @@
+//! `wf ci`: a run shared out over the machines of a CI service, and joined again.
+
+mod generate;
+mod matrix;
+mod merge;
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+
+/// What `wf ci` takes.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:\n  wf ci matrix --shards 4 --github-output\n  \
+    wf ci merge shards/*\n  \
+    wf ci generate gitlab --shards 4 > child.yml")]
+pub struct CiArgs {
+    /// What to do
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+enum Command {
+    /// Print a matrix of machines, each with an equal share of what is expected to take time
+    Matrix(Box<matrix::MatrixArgs>),
+    /// Join the recorded runs of all machines into one, and end as that ended
+    Merge(merge::MergeArgs),
+    /// Print a pipeline with one job for each machine
+    Generate(Box<generate::GenerateArgs>),
+}
+
+/// Runs the command.
+pub fn run(args: &CiArgs, cx: &Context) -> Result<Exit, Failure> {
+    match &args.command {
+        Command::Matrix(args) => matrix::run(args, cx),
+        Command::Merge(args) => merge::run(args, cx),
+        Command::Generate(args) => generate::run(args, cx),
+    }
+}
