@@ -46,7 +46,7 @@ fn github_pull_requests() {
         let told = row(name, reference, 1, "main", reference)
             .env("GITHUB_REF", "refs/pull/7/merge")
             .expect(&Oracle::Best("main"), true);
-        assert!((1..=deepest).contains(&fetched(&told)), "{name}: {told:#}");
+        assert!((1..=deepest).contains(&fetched(&told)), "{name}: {:#}", told["why"]);
     }
     let whole = row("head, whole", "topic", 0, "main", "topic").expect(&Oracle::Best("main"), true);
     assert_eq!(fetched(&whole), 0, "all is here");
@@ -85,7 +85,7 @@ fn github_pushes() {
     let _ = row("default, nothing recorded", "main", 1, "main~1", false).expect(&Oracle::Nothing, false);
     let near = row("default, green before", "main", 1, "main~1", false).green("main~1");
     let told = near.expect(&Oracle::Green(&["main~1"]), false);
-    assert!(fetched(&told) > 0, "the clone ended at HEAD: {told:#}");
+    assert!(fetched(&told) > 0, "the clone ended at HEAD: {:#}", told["why"]);
     let several =
         row("default, several green", "main", 1, "main~1", false).green("main~9").green("main~4").green("topic");
     let _ = several.expect(&Oracle::Green(&["main~9", "main~4", "topic"]), false);
@@ -238,7 +238,7 @@ fn what_cannot_be_had_is_said_and_everything_runs() {
     let asked = build();
     asked.git(&["remote", "set-url", "origin", "file:///nowhere"]);
     let told = asked.expect(&Oracle::Nothing, false);
-    assert_eq!(fetched(&told), 1, "a remote that does not answer is asked once: {told:#}");
+    assert_eq!(fetched(&told), 1, "a remote that does not answer is asked once: {:#}", told["why"]);
     let forbidden = lab.build("no fetch").actions("topic", 1).event("push", &push(&lab, ZERO, false));
     let strict = forbidden.wf(&["plan", "--no-fetch", "--strict"]).exits(3).complains("refs/remotes/origin/main");
     assert!(strict.err.contains("hint:"), "{}", strict.err);

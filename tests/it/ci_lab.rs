@@ -187,9 +187,12 @@ impl<'a> Build<'a> {
         };
         let (spec, deep) = (format!("+{sha}:{tracking}"), format!("--depth={depth}"));
         let all = "+refs/heads/*:refs/remotes/origin/*".to_owned();
-        let specs = if depth == 0 { vec![all.as_str(), spec.as_str()] } else { vec![deep.as_str(), spec.as_str()] };
-        let (options, specs) = specs.split_at(usize::from(depth > 0));
-        self.git(&[&["fetch", "--quiet", "--no-tags"], options, &["origin"], specs].concat());
+        let fetch = ["fetch", "--quiet", "--no-tags"];
+        match (depth, branch) {
+            (0, Some(_)) => self.git(&[&fetch[..], &["origin", &all]].concat()),
+            (0, None) => self.git(&[&fetch[..], &["origin", &all, &spec]].concat()),
+            _ => self.git(&[&fetch[..], &[&deep, "origin", &spec]].concat()),
+        };
         match branch {
             Some(branch) => self.git(&["checkout", "--quiet", "--force", "-B", branch, &tracking]),
             None => self.git(&["checkout", "--quiet", "--force", "--detach", &tracking]),

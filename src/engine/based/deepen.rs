@@ -87,16 +87,12 @@ impl<'a, 'r> Deepening<'a, 'r> {
             let Some(step) = steps.next() else { break };
             let here = self.reach.depth(&head).max(self.reach.depth(&tip));
             let depth = step.map_or(Depth::Whole, |step| Depth::Of(here.saturating_add(step)));
-            let named = self.reach.commit_of(&self.tracking(branch)).is_some();
-            let wanted = [head.as_str(), tip.as_str()];
-            let commits = if self.by_name {
-                &[]
-            } else if named {
-                &wanted[..1]
+            if self.by_name {
+                self.fetch(Some(branch), &[], depth);
             } else {
-                &wanted[..]
-            };
-            self.fetch(Some(branch).filter(|_| named), commits, depth);
+                // By their names, both: git leaves out a branch that it has already if a commit is named beside it.
+                self.fetch(None, &[&head, &tip], depth);
+            }
             found = self.reach.merge_base(&head, &tip)?;
             settled = self.settled(&tip, found.as_deref())?;
         }
