@@ -40,7 +40,8 @@ impl Branch {
     pub fn new(text: &str) -> Option<Self> {
         let name = text.strip_prefix("refs/heads/").unwrap_or(text);
         let odd = |c: char| c.is_control() || " ~^:?*[\\".contains(c);
-        let part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
+        // `.lock` in exactly this spelling: a lock file of a reference would have the same name.
+        let part = |part: &str| !part.is_empty() && !part.starts_with('.') && part.strip_suffix(".lock").is_none();
         let fine = !name.is_empty()
             && name.len() <= LONGEST
             && !name.starts_with('-')

@@ -15,11 +15,15 @@ fn situation(vars: &[(&str, &str)], event: Option<&str>) -> Option<Situation> {
 }
 
 fn branch(name: &str) -> Option<Branch> {
-    Some(Branch::new(name).unwrap())
+    let found = Branch::new(name);
+    assert!(found.is_some(), "{name}");
+    found
 }
 
 fn commit(name: &str) -> Option<Commit> {
-    Some(Commit::new(name).unwrap())
+    let found = Commit::new(name);
+    assert!(found.is_some(), "{name}");
+    found
 }
 
 #[test]

@@ -209,8 +209,9 @@ pub fn notes(text: &mut String, notes: &[EventKind]) {
             EventKind::Fallback { message, hint: Some(hint), .. } => {
                 writeln!(text, "note    {message}\n        hint: {hint}")
             }
-            EventKind::Fallback { message, .. } => writeln!(text, "note    {message}"),
-            EventKind::Warning { code: WarningCode::Fetched, message, .. } => writeln!(text, "note    {message}"),
+            EventKind::Fallback { message, .. } | EventKind::Warning { code: WarningCode::Fetched, message, .. } => {
+                writeln!(text, "note    {message}")
+            }
             EventKind::Warning { message, .. } => writeln!(text, "warning {message}"),
             _ => Ok(()),
         };

@@ -163,7 +163,7 @@ pub fn prepare(inputs: &Inputs<'_>) -> Result<Prepared, PrepareError> {
         Ok::<_, PrepareError>((known, recorded, plan, at_base, learned, watched.map(finished)))
     })?;
     let (past, recorded, listing) = (state.is_some(), Arc::new(recorded), listing.zip(watched));
-    Ok(Prepared { change, why, class, plan, at_base, known, recorded, past, notes, listing, learned })
+    Ok(Prepared { why, change, class, plan, at_base, known, recorded, past, notes, listing, learned })
 }
 
 /// What a thread found out.

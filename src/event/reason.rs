@@ -202,7 +202,7 @@ pub enum FallbackCode {
     Shallow,
     /// On the default branch with no recorded green ancestor.
     NoGreenAncestor,
-    /// In CI without `--base`.
+    /// In CI without `--base`: in logs of before wf asked the service.
     CiWithoutBase,
     /// No commit yet.
     Unborn,

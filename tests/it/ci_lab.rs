@@ -4,6 +4,7 @@ use super::git_repo::Scratch;
 use super::world::{Said, WF};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -144,13 +145,15 @@ fn chain(server: &Scratch, branch: &str, from: &str, count: usize) {
         let (from, path) =
             (if at == 0 { format!("from {start}\n") } else { String::new() }, format!("src/{branch}-{at}"));
         let text = format!("{branch} {at} {start}");
-        stream += &format!(
+        write!(
+            stream,
             "commit refs/heads/{branch}\ncommitter Ann <ann@example.com> {} +0000\ndata {}\n{text}\n{from}\
              M 100644 inline {path}\ndata {}\n{text}\n\n",
             1_700_000_000 + at,
             text.len(),
             text.len(),
-        );
+        )
+        .unwrap();
     }
     let mut git = server.command(&server.root, "git");
     let mut child = git.args(["fast-import", "--quiet", "--force"]).stdin(Stdio::piped()).spawn().unwrap();

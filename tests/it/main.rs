@@ -18,6 +18,7 @@ mod cache_undo;
 mod cache_verdicts;
 mod ci_base;
 mod ci_lab;
+mod ci_shards;
 mod config;
 mod config_cache;
 mod exec_guard;

@@ -181,10 +181,8 @@ impl Looking<'_, '_> {
         if second != request.as_str() {
             return Ok(Outcome::OtherHead);
         }
-        Ok(match self.deep.bring(target) {
-            true => Outcome::Found { commit: target.clone(), perhaps_better: false },
-            false => Outcome::Absent,
-        })
+        let found = Outcome::Found { commit: target.clone(), perhaps_better: false };
+        Ok(if self.deep.bring(target) { found } else { Outcome::Absent })
     }
 
     fn is_request(&self) -> bool {
