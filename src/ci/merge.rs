@@ -304,3 +304,61 @@ fn about(kind: &EventKind) -> Option<&StepId> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::arbitrary;
+    use proptest::prelude::*;
+
+    /// Logs that somebody cut and shuffled the ends of, made parts of one plan.
+    fn parts() -> impl Strategy<Value = Vec<Vec<Event>>> {
+        proptest::collection::vec((arbitrary::log(), any::<prop::sample::Index>()), 1..5).prop_map(|logs| {
+            let count = logs.len() as u16;
+            let mut first: Option<RunStarted> = None;
+            let part = |(at, (mut log, cut)): (usize, (Vec<Event>, prop::sample::Index))| {
+                let keep = 2 + cut.index(log.len());
+                log.truncate(keep.max(1));
+                let steps = log.iter().find_map(|event| match &event.kind {
+                    EventKind::Planned { steps, .. } => Some(steps.clone()),
+                    _ => None,
+                });
+                let owns = steps.iter().flatten().enumerate().filter(|(n, _)| n % usize::from(count) == at);
+                let owns = owns.map(|(_, step)| step.id.clone()).collect();
+                if let Some(EventKind::RunStarted(head)) = log.first_mut().map(|event| &mut event.kind) {
+                    let known = first.get_or_insert_with(|| (**head).clone());
+                    (head.commit, head.version) = (known.commit.clone(), known.version.clone());
+                    let index = at as u16 + 1;
+                    head.shard = Some(Shard { index, count, plan: "p".into(), owns, narrowed: false });
+                }
+                log
+            };
+            logs.into_iter().enumerate().map(part).collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_whole_is_a_log_and_green_only_if_every_part_is(logs in parts()) {
+            let run = RunId("joined".into());
+            let planned = |log: &Vec<Event>| log.iter().any(|event| matches!(event.kind, EventKind::Planned { .. }));
+            let found = join(&logs, &run);
+            if !logs.iter().all(planned) {
+                prop_assert!(matches!(found, Err(Unmergeable::NoPart(_))));
+                return Ok(());
+            }
+            let joined = found.unwrap();
+            prop_assert!(joined.events.iter().enumerate().all(|(seq, event)| event.seq == seq as u64));
+            prop_assert!(joined.events.is_sorted_by_key(|event| event.at_ms));
+            let EventKind::RunStarted(head) = &joined.events[0].kind else { panic!("no head") };
+            prop_assert!(head.run == run && head.shard.is_none());
+            let EventKind::RunFinished { status, .. } = joined.events.last().unwrap().kind else { panic!("no end") };
+            let passed = |log: &Vec<Event>| log.iter().any(|event| {
+                matches!(event.kind, EventKind::RunFinished { status: RunStatus::Passed, .. })
+            });
+            prop_assert!(status != RunStatus::Passed || logs.iter().all(passed));
+            let fewer = join(&logs[1..], &run);
+            prop_assert!(matches!(fewer, Err(Unmergeable::Missing(_))));
+        }
+    }
+}

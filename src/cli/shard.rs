@@ -56,6 +56,11 @@ pub struct Sharing {
 }
 
 impl Sharing {
+    /// How many steps there are to run, on whatever machine.
+    pub fn steps(&self) -> usize {
+        self.shards.iter().flat_map(|(steps, _)| steps).collect::<BTreeSet<_>>().len()
+    }
+
     /// Shares out what a plan runs. With fewer ends than machines some would have nothing to do: there are never more
     /// than the plan has use for, and always one.
     pub fn of(ready: &Ready, count: u16, trim: bool, cx: &Context) -> Self {

@@ -16,6 +16,12 @@ steps:
   - {id: tell, run: 'true', run_on: failure, needs: [three], cache: false}
 ";
 
+fn six() -> World {
+    let world = World::new(SIX);
+    world.write(".gitignore", "made\n").commit("what steps make is ignored");
+    world
+}
+
 fn matrix(world: &World, args: &[&str]) -> Vec<String> {
     let said = world.wf(&[&["ci", "matrix"], args].concat()).passed();
     assert_eq!(said.out.lines().count(), 1, "one line, as GITHUB_OUTPUT needs it: {}", said.out);
@@ -26,8 +32,12 @@ fn matrix(world: &World, args: &[&str]) -> Vec<String> {
 
 /// Runs every shard with a state of its own, as on machines of their own.
 fn shards(world: &World, which: &[String], code: i32) -> Vec<PathBuf> {
+    shards_called(world, "shard", which, code)
+}
+
+fn shards_called(world: &World, name: &str, which: &[String], code: i32) -> Vec<PathBuf> {
     let run = |(at, shard): (usize, &String)| {
-        let state = world.outside(&format!("shard-{at}"));
+        let state = world.outside(&format!("{name}-{at}"));
         let said =
             world.wf_env(&[("WF_STATE_DIR", state.to_str().unwrap())], &["run", "--keep-going", "--shard", shard]);
         assert!(said.code == 0 || said.code == code, "{shard}: {said:?}");
@@ -43,7 +53,7 @@ fn started(events: &[Value]) -> Vec<&str> {
 
 #[test]
 fn every_step_is_told_once_and_the_whole_is_green() {
-    let world = World::new(SIX);
+    let world = six();
     let which = matrix(&world, &["--shards", "3"]);
     assert_eq!(which.len(), 3);
     assert_eq!(matrix(&world, &["--shards", "3"]), which, "the same on every machine");
@@ -66,13 +76,17 @@ fn every_step_is_told_once_and_the_whole_is_green() {
 
 #[test]
 fn parts_alone_prove_nothing_about_the_whole() {
-    let world = World::new(SIX);
-    for shard in ["1/2", "2/2"] {
-        let _ = world.wf(&["run", "--shard", shard]).passed();
+    let world = six();
+    // In one state, as where artifacts of all machines come together.
+    world.write(".wf/.gitignore", "*\n");
+    std::fs::create_dir_all(world.path(".wf/runs")).unwrap();
+    for state in shards(&world, &["1/2".to_owned(), "2/2".to_owned()], 0) {
+        let run = std::fs::read_dir(state.join("runs")).unwrap().next().unwrap().unwrap();
+        std::fs::rename(run.path(), world.path(".wf/runs").join(run.file_name())).unwrap();
     }
     world.write("docs/guide.md", "more\n").commit("docs");
     assert!(world.plan(&[]).contains("one run:no-base"));
-    // In one state, as where artifacts of all machines come together; what is joined is gone.
+    // What is joined is gone.
     world.git(&["checkout", "--quiet", "--detach", "HEAD~1"]);
     let _ = world.wf(&["ci", "merge", ".wf"]).passed();
     assert_eq!(std::fs::read_dir(world.path(".wf/runs")).unwrap().count(), 1);
@@ -82,7 +96,7 @@ fn parts_alone_prove_nothing_about_the_whole() {
 
 #[test]
 fn a_failure_anywhere_is_a_failure_of_the_whole() {
-    let world = World::new(SIX);
+    let world = six();
     std::fs::write(world.outside("fails"), "").unwrap();
     let states = shards(&world, &matrix(&world, &["--shards", "2"]), 1);
     let dirs: Vec<&str> = states.iter().map(|state| state.to_str().unwrap()).collect();
@@ -100,7 +114,7 @@ fn a_failure_anywhere_is_a_failure_of_the_whole() {
 
 #[test]
 fn what_is_missing_is_said() {
-    let world = World::new(SIX);
+    let world = six();
     let which = matrix(&world, &["--shards", "3"]);
     let states = shards(&world, &which[..2], 0);
     let dirs: Vec<&str> = states.iter().map(|state| state.to_str().unwrap()).collect();
@@ -108,12 +122,12 @@ fn what_is_missing_is_said() {
     let _ = world.wf(&["ci", "merge", "docs"]).exits(3).complains("no run of `wf run --shard`");
     let _ = world.wf(&["ci", "merge", "nowhere"]).exits(2);
     // A machine that was killed in the middle of its part: its log has no end.
-    let third = shards(&world, &which, 0).pop().unwrap();
+    let third = shards_called(&world, "again", &which, 0).pop().unwrap();
     let run = std::fs::read_dir(third.join("runs")).unwrap().next().unwrap().unwrap().path();
     let log = std::fs::read_to_string(run.join("events.jsonl")).unwrap();
     let cut: Vec<&str> = log.lines().take_while(|line| !line.contains("\"step-finished\"")).collect();
     std::fs::write(run.join("events.jsonl"), cut.join("\n") + "\n").unwrap();
-    let all = ["shard-0", "shard-1", "shard-2"].map(|name| world.outside(name).display().to_string());
+    let all = ["again-0", "again-1", "again-2"].map(|name| world.outside(name).display().to_string());
     let said = world.wf(&["ci", "merge", &all[0], &all[1], &all[2]]).exits(3);
     assert!(said.out.contains("no machine brought"), "{}", said.out);
     world.write("docs/guide.md", "more\n").commit("docs");
@@ -122,7 +136,7 @@ fn what_is_missing_is_said() {
 
 #[test]
 fn another_sharing_is_refused() {
-    let world = World::new(SIX);
+    let world = six();
     let which = matrix(&world, &["--shards", "2"]);
     world.write("src/a.rs", "b\n").commit("code");
     let _ = world.wf(&["run", "--shard", &which[0]]).exits(3).complains("share the plan out differently");
@@ -131,7 +145,7 @@ fn another_sharing_is_refused() {
 
 #[test]
 fn a_forged_log_reaches_no_other_file() {
-    let world = World::new(SIX);
+    let world = six();
     let states = shards(&world, &["1/1".to_owned()], 0);
     std::fs::write(world.outside("secret"), "s3cr3t").unwrap();
     let run = std::fs::read_dir(states[0].join("runs")).unwrap().next().unwrap().unwrap().path();
@@ -144,7 +158,7 @@ fn a_forged_log_reaches_no_other_file() {
 
 #[test]
 fn pipelines_are_generated_and_outputs_written() {
-    let world = World::new(SIX);
+    let world = six();
     let generate = |args: &[&str]| -> Value {
         serde_json::from_str(&world.wf(&[&["ci", "generate"], args].concat()).passed().out).unwrap()
     };

@@ -31,7 +31,7 @@ pub fn run(args: &MatrixArgs, cx: &Context) -> Result<Exit, Failure> {
     let sharing = Sharing::of(&ready, args.shards, true, cx);
     let matrix = json!({ "include": entries(&sharing) });
     if args.github_output {
-        let steps = ready.prepared.plan.running();
+        let steps = sharing.steps();
         output(&format!("matrix={matrix}\nshards={}\nsteps={steps}\n", sharing.shards.len()), cx)?;
     }
     cx.print(&format!("{matrix}\n"))?;
