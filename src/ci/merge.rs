@@ -180,7 +180,7 @@ fn head(parts: &[Part<'_>], run: &RunId, started_at: String) -> RunStarted {
         clean: parts.iter().all(|part| part.head.clean),
         witnesses: parts.iter().all(|part| part.head.witnesses),
         filtered: parts.iter().any(|part| part.shard.narrowed),
-        jobs: parts.iter().map(|part| part.head.jobs).sum(),
+        jobs: parts.iter().fold(0, |sum, part| sum.saturating_add(part.head.jobs)),
         shard: None,
         ..first.clone()
     }
@@ -217,7 +217,7 @@ fn status(parts: &[Part<'_>], open: bool) -> (RunStatus, u8) {
 }
 
 fn ends(parts: &[Part<'_>]) -> Millis {
-    parts.iter().filter_map(|part| Some(part.later + part.events.last()?.at_ms)).max().unwrap_or(0)
+    parts.iter().filter_map(|part| Some(part.later.saturating_add(part.events.last()?.at_ms))).max().unwrap_or(0)
 }
 
 /// A stage begins with the first part and ends with the last.
@@ -225,7 +225,7 @@ fn stages(parts: &[Part<'_>]) -> Vec<(Millis, EventKind)> {
     let (mut begun, mut over) = (BTreeMap::<&str, Millis>::new(), BTreeMap::<&str, (Millis, bool, usize)>::new());
     for part in parts {
         for event in part.events {
-            let at = event.at_ms + part.later;
+            let at = event.at_ms.saturating_add(part.later);
             match &event.kind {
                 EventKind::StageStarted { stage } => {
                     let first = begun.entry(stage).or_insert(at);
@@ -283,7 +283,7 @@ impl Telling<'_> {
                 EventKind::StepCancelled { step, .. } => drop(self.ended.insert(step.clone())),
                 _ => {}
             }
-            self.timed.push((event.at_ms + part.later, kind));
+            self.timed.push((event.at_ms.saturating_add(part.later), kind));
         }
     }
 }

@@ -110,7 +110,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub dry_run: bool,
     /// Run one machine's part of the plan: machine and how many there are, as 2/3 (`wf ci matrix`)
-    #[arg(long, value_name = "I/N", conflicts_with = "no_needs")]
+    #[arg(long, value_name = "I/N", conflicts_with_all = ["no_needs", "dry_run"])]
     pub shard: Option<super::shard::Spec>,
     /// Do not wait for another run in this worktree: exit 3
     #[arg(long)]

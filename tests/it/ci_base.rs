@@ -39,6 +39,9 @@ fn github_pull_requests() {
         assert_eq!(told["base"]["how"]["by"], "target");
         assert_eq!(fetched(&told), usize::from(depth == 1), "{name}");
     }
+    // What the change cannot affect is skipped, trusting the target; also by the run itself.
+    let run = row("run of a merge commit", "refs/pull/7/merge", 1, "main", "topic");
+    let _ = run.wf(&["run"]).passed().says("1 passed").says("trusting the base");
     let told = row("a long request", "refs/pull/8/merge", 1, "main", "deep").expect(&Oracle::Is("main"), true);
     assert_eq!(fetched(&told), 1);
     // `ref: github.event.pull_request.head.sha`: HEAD is the request itself.
@@ -226,6 +229,18 @@ fn clones_of_every_kind() {
     let _ = push(renamed);
 }
 
+#[test]
+fn a_default_branch_that_was_rewritten_leaves_its_fork_point() {
+    let lab = Lab::new();
+    let build = lab.build("fork point").cloned(&[], "fresh").env("CI", "1");
+    build.git(&["commit", "--quiet", "--allow-empty", "--message", "own"]);
+    // The server forgets all of main; this clone's reflog knows where it was.
+    lab.server.git(&["update-ref", "refs/heads/main", &lab.sha("island")]);
+    build.git(&["fetch", "--quiet", "origin"]);
+    let told = build.expect(&Oracle::Is("fresh"), false);
+    assert_eq!(told["base"]["how"]["by"], "fork-point");
+}
+
 fn push_to_topic<'a>(lab: &Lab, build: Build<'a>) -> Build<'a> {
     let build = build.env("GITHUB_ACTIONS", "true").env("GITHUB_REF", "refs/heads/topic");
     build.event("push", &push(lab, ZERO, false))
@@ -246,6 +261,12 @@ fn what_cannot_be_had_is_said_and_everything_runs() {
     assert_eq!(fetched(&told), 0);
     let note = told["notes"].as_array().unwrap().iter().find(|note| note["type"] == "fallback").unwrap();
     assert_eq!(note["code"], serde_json::to_value(FallbackCode::NoBase).unwrap());
+    // A server that gives nothing but the tips of its branches, while HEAD is none.
+    let old = lab.build("tips only").actions("topic~1", 1).event("push", &push(&lab, ZERO, false));
+    old.git(&["config", "protocol.version", "0"]);
+    lab.server.git(&["config", "uploadpack.allowAnySHA1InWant", "false"]);
+    let told = old.env("GITHUB_REF", "refs/heads/topic").expect(&Oracle::Best("main"), true);
+    assert!(told["why"].to_string().contains("unadvertised object"), "{:#}", told["why"]);
     // A shallow clone that has the branch but not where HEAD left it.
     let short = lab.build("short").cloned(&["--depth=1", "--no-single-branch"], "topic").args(&["--no-fetch"]);
     let told = push_to_topic(&lab, short).expect(&Oracle::Nothing, false);

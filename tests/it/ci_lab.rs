@@ -24,6 +24,12 @@ pub enum Oracle<'a> {
     Nothing,
 }
 
+const CONFIG: &str = "
+steps:
+  - {id: code, run: 'true', inputs: ['src/**']}
+  - {id: docs, run: 'true', inputs: ['docs/**']}
+";
+
 pub struct Lab {
     pub server: Scratch,
     graph: BTreeMap<String, Vec<String>>,
@@ -41,7 +47,7 @@ pub struct Build<'a> {
 impl Lab {
     pub fn new() -> Self {
         let server = Scratch::new();
-        server.write(".workflow-config.yaml", "steps:\n  - {id: all, run: 'true', inputs: ['**']}\n");
+        server.write(".workflow-config.yaml", CONFIG);
         server.write("src/a", "a\n").commit("seed");
         let git = |args: &[&str]| server.git(args);
         // A default branch longer than what any step but the last brings.

@@ -202,3 +202,30 @@ steps:
         matrix["include"].as_array().unwrap().iter().map(|it| it["steps"].as_u64().unwrap()).collect();
     assert_eq!(counts, [1, 3], "the long one alone: {matrix}");
 }
+
+#[test]
+fn known_results_are_joined_too_and_attempts_are_learned_once() {
+    let config = "
+steps:
+  - {id: a, run: 'sleep 0.1', inputs: ['src/**']}
+  - {id: b, run: 'true', inputs: ['src/**']}
+";
+    let world = World::new(config);
+    let which = matrix(&world, &["--shards", "2"]);
+    let states = shards(&world, &which, 0);
+    let dirs: Vec<&str> = states.iter().map(|state| state.to_str().unwrap()).collect();
+    let _ = world.wf(&[&["ci", "merge"], &dirs[..]].concat()).passed().says("2 passed");
+    let attempts = world.wf(&["history", "latest", "--json"]).passed().out;
+    assert_eq!(attempts.matches("\"step\": \"a\"").count(), 1, "{attempts}");
+    // The same on machines that know the results but remember no run: the caches of these are still there.
+    for state in &states {
+        for gone in ["runs", "facts"] {
+            let _ = std::fs::remove_dir_all(state.join(gone));
+        }
+    }
+    let states = shards(&world, &which, 0);
+    assert_eq!(states.len(), 2);
+    let _ = world.wf(&[&["ci", "merge"], &dirs[..]].concat()).passed();
+    assert_eq!(world.events_of("steps-reused").len(), 2);
+    assert!(started(&world.events()).is_empty());
+}

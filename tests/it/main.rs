@@ -17,6 +17,7 @@ mod cache_store;
 mod cache_undo;
 mod cache_verdicts;
 mod ci_base;
+mod ci_gate;
 mod ci_lab;
 mod ci_shards;
 mod config;
