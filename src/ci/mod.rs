@@ -179,7 +179,9 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let on = |branch: &Option<Branch>| branch.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
         match self {
-            Self::Push { branch, before: None, .. } => write!(f, "first push of{}", on(branch)),
+            Self::Push { branch, before: None, .. } => {
+                write!(f, "push to{}, new or from nobody says where", on(branch))
+            }
             Self::Push { branch, forced: true, .. } => write!(f, "forced push to{}", on(branch)),
             Self::Push { branch, .. } => write!(f, "push to{}", on(branch)),
             Self::PullRequest { target, fork, .. } => {

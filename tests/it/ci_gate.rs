@@ -60,14 +60,14 @@ fn workflow() -> Vec<(String, Job)> {
 
 /// The part of GitHub's expressions that the workflow uses.
 fn holds(expression: &str, done: &BTreeMap<String, Done>, needs: &[String]) -> bool {
-    let value = |text: &str| match text.trim().strip_prefix('\'') {
-        Some(literal) => literal.trim_end_matches('\'').to_owned(),
-        None => {
-            let parts: Vec<&str> = text.trim().split('.').collect();
-            let ["needs", job, "outputs", name] = parts[..] else { panic!("no value: {text}") };
-            assert!(needs.iter().any(|need| need == job), "{text}: {job} is not among the needs");
-            done[job].outputs.get(name).cloned().unwrap_or_default()
+    let value = |text: &str| {
+        if let Some(literal) = text.trim().strip_prefix('\'') {
+            return literal.trim_end_matches('\'').to_owned();
         }
+        let parts: Vec<&str> = text.trim().split('.').collect();
+        let ["needs", job, "outputs", name] = parts[..] else { panic!("no value: {text}") };
+        assert!(needs.iter().any(|need| need == job), "{text}: {job} is not among the needs");
+        done[job].outputs.get(name).cloned().unwrap_or_default()
     };
     let atom = |atom: &str| {
         let atom = atom.trim();

@@ -82,14 +82,19 @@ pub fn resolve(
 
 /// What was fetched, in one warning: the next build may ask for that much at once.
 fn fetched(why: &[Why]) -> Option<EventKind> {
-    let mut what: Vec<String> =
-        why.iter().filter(|line| matches!(line, Why::Fetched { .. })).map(Why::to_string).collect();
-    what.dedup();
-    (!what.is_empty()).then(|| EventKind::Warning {
-        code: WarningCode::Fetched,
-        step: None,
-        message: format!("asked the remote for the base: {}", what.join("; ")),
-    })
+    let calls: Vec<_> = why
+        .iter()
+        .filter_map(|line| match line {
+            Why::Fetched { what, depth, error } => Some((what, depth, error)),
+            _ => None,
+        })
+        .collect();
+    let (what, depth, error) = calls.iter().rev().find(|(_, depth, error)| depth.is_some() || error.is_some())?;
+    let deep = depth.map(|depth| format!(", {depth} commits deep")).unwrap_or_default();
+    let end = error.as_ref().map_or("; a deeper clone saves that".to_owned(), |error| format!(": failed, {error}"));
+    let count = calls.len();
+    let message = format!("the remote was asked for history that the base needs (call {count}: {what}{deep}){end}");
+    Some(EventKind::Warning { code: WarningCode::Fetched, step: None, message })
 }
 
 struct Looking<'a, 'r> {
