@@ -220,6 +220,11 @@ fn clones_of_every_kind() {
     let _ = push(lab.build("blobless").cloned(&["--filter=blob:none"], "topic"));
     let _ =
         push(lab.build("shallow and blobless").cloned(&["--filter=blob:none", "--depth=3", "--branch=topic"], "topic"));
+    // What is here is a common ancestor; whether it is the nearest cannot be seen, and is said.
+    let cut = lab.build("cut").cloned(&["--depth=4", "--no-single-branch"], "crossed").args(&["--no-fetch"]);
+    let told = push(cut);
+    let tried = told["why"].as_array().unwrap().iter().find(|line| line["why"] == "tried").unwrap();
+    assert_eq!(tried["outcome"]["perhaps_better"], true, "{:#}", told["why"]);
     // A linked worktree of a shallow clone.
     let linked = lab.build("linked").cloned(&["--depth=1", "--branch=topic"], "topic");
     linked.git(&["worktree", "add", "--quiet", "--detach", "beside"]);

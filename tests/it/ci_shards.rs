@@ -170,7 +170,10 @@ fn pipelines_are_generated_and_outputs_written() {
         (&gitlab["default"]["image"], &gitlab["default"]["before_script"][0]),
         (&"rust:1".into(), &"make tools".into())
     );
-    assert_eq!((gitlab["wf"]["needs"].as_array().unwrap().len(), &gitlab["wf"]["when"]), (2, &"always".into()));
+    assert_eq!(
+        (gitlab["wf"]["needs"].as_array().unwrap().len(), &gitlab["wf"]["rules"][0]["when"]),
+        (2, &"always".into())
+    );
     let kite = generate(&["buildkite", "--shards", "2", "--setup", "echo $HOME"]);
     let steps = kite["steps"].as_array().unwrap();
     assert_eq!((steps.len(), steps[2]["depends_on"].as_array().unwrap().len()), (3, 2));

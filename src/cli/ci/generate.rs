@@ -60,7 +60,8 @@ pub fn run(args: &GenerateArgs, cx: &Context) -> Result<Exit, Failure> {
     Ok(Exit::Passed)
 }
 
-/// Source: docs.gitlab.com/ci/yaml. The job that merges starts also after a failure.
+/// Source: docs.gitlab.com/ci/yaml. The job that merges starts also after a failure. Each job has rules, because one without
+/// has no place in a pipeline of a merge request.
 fn gitlab(args: &GenerateArgs, jobs: &[(String, String)]) -> Value {
     let mut pipeline = Map::new();
     let mut default = json!({ "before_script": args.setup });
@@ -71,10 +72,13 @@ fn gitlab(args: &GenerateArgs, jobs: &[(String, String)]) -> Value {
     pipeline.insert("stages".into(), json!(["test", "merge"]));
     for (name, command) in jobs {
         let artifacts = json!({ "when": "always", "expire_in": "1 week", "paths": [format!("{RUNS}/")] });
-        pipeline.insert(name.clone(), json!({ "stage": "test", "script": [command], "artifacts": artifacts }));
+        let rules = json!([{ "when": "on_success" }]);
+        let job = json!({ "stage": "test", "rules": rules, "script": [command], "artifacts": artifacts });
+        pipeline.insert(name.clone(), job);
     }
     let needs: Vec<Value> = jobs.iter().map(|(name, _)| json!({ "job": name, "artifacts": true })).collect();
-    let merge = json!({ "stage": "merge", "when": "always", "needs": needs, "script": ["wf ci merge .wf"] });
+    let rules = json!([{ "when": "always" }]);
+    let merge = json!({ "stage": "merge", "rules": rules, "needs": needs, "script": ["wf ci merge .wf"] });
     pipeline.insert("wf".into(), merge);
     Value::Object(pipeline)
 }

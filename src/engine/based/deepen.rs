@@ -85,6 +85,10 @@ impl<'a, 'r> Deepening<'a, 'r> {
         let mut steps = STEPS.iter().map(|step| Some(*step)).chain([None]);
         while !settled && self.ask && self.reach.is_shallow() {
             let Some(step) = steps.next() else { break };
+            // All of history is not fetched only to find a nearer base than one that is sound already.
+            if step.is_none() && found.is_some() {
+                break;
+            }
             let here = self.reach.depth(&head).max(self.reach.depth(&tip));
             let depth = step.map_or(Depth::Whole, |step| Depth::Of(here.saturating_add(step)));
             if self.by_name {
