@@ -4,6 +4,7 @@
 
 use crate::base::RepoPath;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// How one path differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -112,6 +113,37 @@ pub enum BaseHow {
         /// The run that was green.
         run: String,
     },
+    /// What a CI service merged a request into, to build the merge.
+    Target {
+        /// The branch.
+        branch: String,
+    },
+    /// The commit of a branch that has the same files as one of HEAD's: HEAD's commits were squashed into it.
+    SameFiles {
+        /// The branch's reference name.
+        branch: String,
+    },
+    /// Where HEAD left a branch that was rewritten since.
+    ForkPoint {
+        /// The branch's reference name.
+        branch: String,
+    },
+    /// Where the branch was before this push, by what is recorded there.
+    Before,
+}
+
+impl fmt::Display for BaseHow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Asked { reference } => write!(f, "asked for: {reference}"),
+            Self::MergeBase { branch } => write!(f, "merge base with {branch}"),
+            Self::GreenAncestor { run } => write!(f, "green in run {run}"),
+            Self::Target { branch } => write!(f, "merged into {branch}"),
+            Self::SameFiles { branch } => write!(f, "squashed into {branch}"),
+            Self::ForkPoint { branch } => write!(f, "fork point from {branch}"),
+            Self::Before => f.write_str("before this push"),
+        }
+    }
 }
 
 /// Everything that differs from the base, sorted by path, each path once.

@@ -3,11 +3,11 @@
 //! The map, from the ground up; a module may use what stands above it in this list, never what stands below.
 //! `docs/ARCHITECTURE.md` has the reasons, `tests/tidy.rs` holds the layers.
 //!
-//! * vocabulary (pure): [`base`], [`tree`], [`key`], [`event`], [`change`], [`verdict`]
+//! * vocabulary (pure): [`base`], [`tree`], [`key`], [`event`], [`change`], [`verdict`], [`ci`]
 //! * deciding (pure): [`config`], [`ask`], [`graph`], [`workspace`], [`import`], [`classify`],
 //!   [`lint`], [`plan`], [`schedule`]
 //! * telling (pure until a sink writes): [`report`]
-//! * acting: [`git`], [`exec`], [`cache`], [`history`], [`template`], [`ai`]
+//! * acting: [`git`], [`exec`], [`cache`], [`history`], [`template`], [`github`], [`ai`]
 //! * driving: [`engine`], [`cli`]
 
 pub mod ai;
@@ -15,6 +15,7 @@ pub mod ask;
 pub mod base;
 pub mod cache;
 pub mod change;
+pub mod ci;
 pub mod classify;
 pub mod cli;
 pub mod config;

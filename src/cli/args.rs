@@ -73,6 +73,8 @@ pub enum Command {
     Report(super::report::ReportArgs),
     /// Check the configuration
     Check(super::check::CheckArgs),
+    /// Share a run out over the machines of a CI service, join the parts, make checks
+    Ci(super::ci::CiArgs),
     /// Show the resolved configuration, or its schema
     Config(super::config::ConfigArgs),
     /// List recorded runs
@@ -83,8 +85,6 @@ pub enum Command {
     Cache(super::cache::CacheArgs),
     /// Ask models: by hand, and look after what they answered
     Ai(super::ai::AiArgs),
-    /// What jobs of a CI service need beside a run
-    Ci(super::ci::CiArgs),
     /// Look at what is learned of how long steps take and which fail
     Ml(super::ml::MlArgs),
     /// Say what of the configuration to change so that runs take less time, and change it
@@ -109,6 +109,9 @@ pub struct RunArgs {
     /// Print the plan and run nothing: `wf plan`
     #[arg(long)]
     pub dry_run: bool,
+    /// Run one machine's part of the plan: machine and how many there are, as 2/3 (`wf ci matrix`)
+    #[arg(long, value_name = "I/N", conflicts_with_all = ["no_needs", "dry_run"])]
+    pub shard: Option<super::shard::Spec>,
     /// Do not wait for another run in this worktree: exit 3
     #[arg(long)]
     pub no_wait: bool,
@@ -139,6 +142,12 @@ pub struct DecideArgs {
     /// Look only at what is staged
     #[arg(long, help_heading = "Deciding")]
     pub staged: bool,
+    /// Fetch history that the base needs (in CI without being asked)
+    #[arg(long, overrides_with = "no_fetch", help_heading = "Deciding")]
+    pub fetch: bool,
+    /// Ask no remote for anything
+    #[arg(long, overrides_with = "fetch", help_heading = "Deciding")]
+    pub no_fetch: bool,
     /// What allows a skip where nothing is recorded: trust-base or witnessed
     #[arg(long, value_name = "POLICY", help_heading = "Deciding")]
     pub skip_policy: Option<String>,
@@ -268,10 +277,15 @@ pub struct ExplainArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Examples:\n  wf changes\n  wf changes --staged\n  wf changes --base v1.2 --json")]
+#[command(
+    after_help = "Examples:\n  wf changes\n  wf changes --why\n  wf changes --staged\n  wf changes --base v1.2 --json"
+)]
 pub struct ChangesArgs {
     #[command(flatten)]
     pub decide: DecideArgs,
+    /// How the base was found, line by line
+    #[arg(long)]
+    pub why: bool,
     /// One JSON document
     #[arg(long)]
     pub json: bool,

@@ -4,9 +4,10 @@ use super::args::ChangesArgs;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::prepared::{self, Keys};
-use crate::change::{Base, BaseHow, ChangedFile, Status, Where};
+use crate::change::{Base, ChangedFile, Status, Where};
 use crate::classify;
 use crate::config::Workflow;
+use crate::report::clean;
 use serde_json::json;
 use std::fmt::Write as _;
 
@@ -25,6 +26,7 @@ pub fn run(args: &ChangesArgs, cx: &Context) -> Result<Exit, Failure> {
             "impact": class.as_ref().map(|class| class.impact),
             "impact_because": class.as_ref().map(|class| &class.impact_because),
             "notes": ready.prepared.notes,
+            "why": args.why.then_some(&ready.prepared.why),
             "files": change.files.iter().map(|file| json!({
                 "path": file.path,
                 "from": file.from,
@@ -37,6 +39,11 @@ pub fn run(args: &ChangesArgs, cx: &Context) -> Result<Exit, Failure> {
         return Ok(Exit::Passed);
     }
     let mut text = format!("base    {}\n", base_words(&change.base));
+    if args.why {
+        for line in &ready.prepared.why {
+            let _ = writeln!(text, "  {:<8}{}", line.label(), clean::text(&line.to_string()));
+        }
+    }
     if let Some(class) = class {
         let _ = writeln!(text, "type    {}", class.change_type);
         let _ = writeln!(text, "impact  {} ({})", class.impact, class.impact_because.join("; "));
@@ -66,12 +73,7 @@ pub fn base_words(base: &Base) -> String {
         Base::Staged { head: Some(head) } => format!("HEAD {}, only what is staged", short(head)),
         Base::Staged { head: None } => "no commit yet, only what is staged".into(),
         Base::Commit { commit, how } => {
-            let how = match how {
-                BaseHow::Asked { reference } => format!("asked for: {reference}"),
-                BaseHow::MergeBase { branch } => format!("merge base with {branch}"),
-                BaseHow::GreenAncestor { run } => format!("green in run {run}"),
-            };
-            format!("{} ({how})", short(commit))
+            format!("{} ({})", short(commit), clean::text(&how.to_string()))
         }
     }
 }

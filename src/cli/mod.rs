@@ -32,7 +32,9 @@ pub mod report;
 pub mod request;
 pub mod reuse;
 pub mod run;
+mod shard;
 pub mod shell;
+mod situation;
 pub mod status;
 
 pub use context::{Context, Env};
@@ -93,7 +95,7 @@ fn dispatch(cli: Cli, cx: &Context) -> Result<Exit, Failure> {
         Command::Status(args) => status::run(&args, cx),
         Command::Report(args) => report::run(&args, cx),
         Command::Ai(args) => ai::run(args, cx),
-        Command::Ci(args) => ci::run(args, cx),
+        Command::Ci(args) => ci::run(&args, cx),
         Command::Ml(args) => ml::run(&args, cx),
         Command::Optimize(args) => optimize::run(&args, cx),
         Command::Completions(args) => shell::completions(&args, cx),

@@ -10,7 +10,7 @@ use super::prepared::{self, Keys, Ready};
 use super::reuse;
 use crate::engine::reuse::Foretold;
 use crate::engine::{Outlined, Outlook};
-use crate::event::{Decision, EventKind, PlannedStage, PlannedStep, Predicted};
+use crate::event::{Decision, EventKind, PlannedStage, PlannedStep, Predicted, WarningCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -209,7 +209,9 @@ pub fn notes(text: &mut String, notes: &[EventKind]) {
             EventKind::Fallback { message, hint: Some(hint), .. } => {
                 writeln!(text, "note    {message}\n        hint: {hint}")
             }
-            EventKind::Fallback { message, .. } => writeln!(text, "note    {message}"),
+            EventKind::Fallback { message, .. } | EventKind::Warning { code: WarningCode::Fetched, message, .. } => {
+                writeln!(text, "note    {message}")
+            }
             EventKind::Warning { message, .. } => writeln!(text, "warning {message}"),
             _ => Ok(()),
         };

@@ -5,6 +5,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::load::LoadedConfig;
 use crate::base::RepoPath;
+use crate::ci::Situation;
 use crate::config::model::Strategy;
 use crate::config::{Origin, Override};
 use crate::plan::{BaseRef, Filter, RunRequest};
@@ -58,8 +59,11 @@ pub fn resolve(args: &DecideArgs, config: &LoadedConfig, cx: &Context) -> Result
     let base = match (&args.base, args.staged) {
         (Some(reference), _) => BaseRef::Asked(reference.clone()),
         (None, true) => BaseRef::Staged,
-        (None, false) if cx.env.flag("CI") => BaseRef::CiWithoutBase,
-        (None, false) => BaseRef::Default,
+        (None, false) => match super::situation::situation(cx) {
+            Some(situation) => BaseRef::Ci(Box::new(situation)),
+            None if args.fetch => BaseRef::Ci(Box::new(Situation::git())),
+            None => BaseRef::Default,
+        },
     };
     let here = if args.here { Some(here(config, cx)?) } else { None };
     // A wf inside a step of another wf uses no more than that step claims.
@@ -72,10 +76,12 @@ pub fn resolve(args: &DecideArgs, config: &LoadedConfig, cx: &Context) -> Result
         tags: args.tag.clone(),
         failed: None,
         here,
+        elsewhere: std::collections::BTreeSet::new(),
         alone: args.no_needs,
     };
     let manual = args.manual_trigger.iter().cloned().collect();
-    Ok(RunRequest { settings, base, filter, manual, jobs })
+    let fetch = !args.no_fetch && (args.fetch || matches!(base, BaseRef::Ci(_)));
+    Ok(RunRequest { settings, base, fetch, filter, manual, jobs })
 }
 
 fn here(config: &LoadedConfig, cx: &Context) -> Result<RepoPath, Failure> {

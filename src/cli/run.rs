@@ -4,11 +4,12 @@ use super::args::RunArgs;
 use super::context::Context;
 use super::failure::{Exit, Failure, Kind};
 use super::look;
-use super::prepared::{self, Keys, Ready};
+use super::prepared::{Keys, Ready};
 use super::replay::Replay;
+use super::shard;
 use crate::ai::order;
 use crate::config::model::Command;
-use crate::engine::{self, Clock, Finished, Run};
+use crate::engine::{self, Clock, Run};
 use crate::exec::{self, Executor, Setup};
 use crate::git::Mode;
 use crate::history::lock::{Attempt, Holder, WorktreeLock};
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 /// Runs the command.
 pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
-    let first = prepared::prepare(&args.decide, Keys::Yes, cx)?;
+    let (first, mut shard) = shard::prepare(&args.decide, args.shard.as_ref(), Keys::Yes, cx)?;
     let (place, by) = cx.state_place(&first.config);
     let state = StateDir::open(&place, by)?;
     // A step of a run in this very worktree calls us: waiting for that run would be waiting for ourselves.
@@ -26,7 +27,10 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
     let (lock, waited) = hold(&state, &first, nested, args.no_wait, cx)?;
     let before = lock.before();
     // Another run may have changed files and recorded evidence while this one waited.
-    let mut ready = if waited { prepared::prepare(&args.decide, Keys::Yes, cx)? } else { first };
+    let mut ready = first;
+    if waited {
+        (ready, shard) = shard::prepare(&args.decide, args.shard.as_ref(), Keys::Yes, cx)?;
+    }
     // Named only now: runs that waited are in the order in which they ran.
     let clock = Clock::start();
     let id = history::next_run_id(&state);
@@ -74,6 +78,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
         profile: cx.env.flag("WORKFLOW_PROFILE"),
         place: cx.made_by(),
         machine: super::machine::machine(cx),
+        shard,
         ci: cx.env.flag("CI"),
         seed: u64::from(std::process::id()) ^ clock_seed(),
         still_at: Box::new(move |head| still_at(&here, head)),
@@ -93,7 +98,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
     match finished.log_lost {
         Some(error) => Err(Failure::environment(format!("the event log of run {run_id} lacks its end: {error}"))
             .hint("free some space, or keep the state elsewhere: WF_STATE_DIR=<folder>")),
-        None => Ok(exit(&finished)),
+        None => Ok(exit(finished.exit_code)),
     }
 }
 
@@ -112,8 +117,9 @@ fn internal(bug: &str, run: &crate::base::RunId, place: &Path) -> Failure {
     failure.hint(format!("please report it with {}", place.join("runs").join(run.as_str()).display()))
 }
 
-fn exit(finished: &Finished) -> Exit {
-    match finished.exit_code {
+/// What a run's exit code says.
+pub fn exit(code: u8) -> Exit {
+    match code {
         0 => Exit::Passed,
         1 => Exit::StepFailed,
         3 => Exit::Environment,

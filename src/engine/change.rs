@@ -1,8 +1,10 @@
 //! From a repository and a request to a change set, with a typed fallback for everything that cannot be told.
 
+use super::based::{self, Based, Resolving};
 use super::prepare::PrepareError;
 use crate::base::{RepoPath, RunId};
 use crate::change::{Base, BaseHow, ChangeSet, ChangedFile, Unseen};
+use crate::ci::Why;
 use crate::event::{EventKind, FallbackCode};
 use crate::git::{BaseQuery, GitError, Listing, Mode, NoBase, Repo};
 use crate::plan::BaseRef;
@@ -17,14 +19,27 @@ type Files = Option<Listing>;
 /// Asks for the commits that a recorded run found green, newest run first.
 pub type Green<'a> = &'a dyn Fn() -> Vec<(String, RunId)>;
 
+/// What a base is looked for with.
+pub struct Asking<'a> {
+    /// What was asked for.
+    pub base: &'a BaseRef,
+    /// May the remote be asked?
+    pub fetch: bool,
+    /// `base:` of the configuration.
+    pub configured: Option<&'a str>,
+    /// Commits that a recorded run found green.
+    pub green: Green<'a>,
+    /// Does any recorded run speak for a commit?
+    pub spoken: &'a dyn Fn(&str) -> bool,
+}
+
 /// What changed; and with `list` every file too, for the price of one walk. Whatever cannot be told is a note, and then
 /// the change set has no base.
 pub fn find(
     repo: Result<&Repo, &GitError>,
-    asked: &BaseRef,
-    configured: Option<&str>,
-    green: Green<'_>,
+    asking: &Asking<'_>,
     notes: &mut Vec<EventKind>,
+    why: &mut Vec<Why>,
     list: bool,
 ) -> Result<(ChangeSet, Files), PrepareError> {
     let repo = match repo {
@@ -34,7 +49,7 @@ pub fn find(
             return Ok((ChangeSet::unknown(), None));
         }
     };
-    let (base, base_guarded) = match base(repo, asked, configured, green, notes) {
+    let (base, base_guarded) = match base(repo, asking, notes, why) {
         Ok(found) => found,
         Err(missing @ NoBase::AskedMissing { .. }) => return Err(PrepareError::Base(missing)),
         Err(missing) => {
@@ -59,23 +74,42 @@ pub fn fallback(code: FallbackCode, message: &impl ToString, hint: Option<String
 /// The base, and whether it may be trusted without a recorded pass.
 fn base(
     repo: &Repo,
-    asked: &BaseRef,
-    configured: Option<&str>,
-    green: Green<'_>,
+    asking: &Asking<'_>,
     notes: &mut Vec<EventKind>,
+    why: &mut Vec<Why>,
 ) -> Result<(Base, bool), NoBase> {
-    let query = match asked {
-        BaseRef::Staged => return Ok((Base::Staged { head: repo.head()? }, true)),
-        BaseRef::CiWithoutBase => {
-            let message = "in CI without --base, wf does not guess what to compare with: everything runs".to_owned();
-            let hint = "name it: wf run --base origin/main".to_owned();
-            notes.push(EventKind::Fallback { code: FallbackCode::CiWithoutBase, message, hint: Some(hint) });
-            return Ok((Base::None, false));
+    let found = match asking.base {
+        BaseRef::Ci(situation) if !asking.configured.map_or(Ok(false), |name| repo.is_pinned(name))? => {
+            let Asking { fetch, configured, green, spoken, .. } = *asking;
+            let resolving = Resolving { situation, configured, fetch, green, spoken };
+            let Based { base, guarded } = based::resolve(repo, &resolving, why, notes)?;
+            if base == Base::None {
+                notes.push(no_green());
+            }
+            return Ok((base, guarded));
         }
+        _ => by_git(repo, asking, notes),
+    };
+    if let Ok((base, guarded)) = &found {
+        let (commit, because) = match base {
+            Base::Commit { commit, how } => (Some(commit.clone()), how.to_string()),
+            Base::Staged { head } => (head.clone(), "only what is staged".to_owned()),
+            Base::None => (None, "on the default branch, and no green run of an earlier commit is recorded".to_owned()),
+        };
+        why.push(Why::Base { commit, guarded: *guarded, because });
+    }
+    found
+}
+
+/// The same where no service says anything: git alone is asked.
+fn by_git(repo: &Repo, asking: &Asking<'_>, notes: &mut Vec<EventKind>) -> Result<(Base, bool), NoBase> {
+    let Asking { configured, green, .. } = *asking;
+    let query = match asking.base {
+        BaseRef::Staged => return Ok((Base::Staged { head: repo.head()? }, true)),
         BaseRef::Asked(reference) => {
             BaseQuery::Asked { reference: reference.clone(), configured: configured.map(str::to_owned) }
         }
-        BaseRef::Default => BaseQuery::Default { configured: configured.map(str::to_owned) },
+        BaseRef::Default | BaseRef::Ci(_) => BaseQuery::Default { configured: configured.map(str::to_owned) },
     };
     let resolved = repo.resolve_base(&query)?;
     match (&resolved.base, resolved.on_default_branch) {
@@ -100,12 +134,16 @@ fn green_ancestor(repo: &Repo, green: Green<'_>, notes: &mut Vec<EventKind>) -> 
         let how = BaseHow::GreenAncestor { run: run.to_string() };
         return Ok(Base::Commit { commit: commit.clone(), how });
     }
-    notes.push(EventKind::Fallback {
+    notes.push(no_green());
+    Ok(Base::None)
+}
+
+fn no_green() -> EventKind {
+    EventKind::Fallback {
         code: FallbackCode::NoGreenAncestor,
         message: "on the default branch, and no green run of an earlier commit is recorded: everything runs".into(),
         hint: Some("a green run on a clean tree is recorded from now on; `--base REF` compares with any commit".into()),
-    });
-    Ok(Base::None)
+    }
 }
 
 fn read(repo: &Repo, base: &Base, list: bool) -> Result<(ChangeSet, Files), GitError> {

@@ -4,6 +4,7 @@
 //! `plan` and `schedule` decide.
 
 mod base;
+mod based;
 mod change;
 mod clock;
 mod expect;

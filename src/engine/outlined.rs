@@ -79,6 +79,11 @@ impl Outlined {
         }
     }
 
+    /// How many steps nothing waits for: over more machines there is nothing to share out.
+    pub fn ends(&self) -> usize {
+        self.jobs.iter().filter(|job| job.dependents.is_empty()).count()
+    }
+
     /// The steps shared out over so many machines, and how even that is: 1 is perfect.
     pub fn shards(&self, count: usize) -> (Vec<Shard>, f64) {
         let found = shards(&self.jobs, self.slots, count);

@@ -5,6 +5,7 @@ use super::manifests::{Learned, manifests};
 use super::reuse::Watched;
 use crate::base::{Digest, RepoPath};
 use crate::change::{Base, ChangeSet};
+use crate::ci::Why;
 use crate::classify::{self, Classification};
 use crate::config::Workflow;
 use crate::config::model::Smart;
@@ -54,6 +55,8 @@ pub struct Inputs<'a> {
 /// Everything that is known before the run.
 #[derive(Debug)]
 pub struct Prepared {
+    /// How the base was found.
+    pub why: Vec<Why>,
     /// What differs from the base.
     pub change: ChangeSet,
     /// The same, understood; none without a base.
@@ -106,8 +109,15 @@ pub fn prepare(inputs: &Inputs<'_>) -> Result<Prepared, PrepareError> {
     let list = needs_tree || inputs.keys;
     let read = || state.map(Recorded::load).unwrap_or_default();
     let recorded = OnceCell::new();
-    let green = || recorded.get_or_init(read).green_commits();
-    let (change, listing) = change::find(inputs.repo, &inputs.request.base, configured, &green, &mut notes, list)?;
+    let asking = change::Asking {
+        base: &inputs.request.base,
+        fetch: inputs.request.fetch,
+        configured,
+        green: &|| recorded.get_or_init(read).green_commits(),
+        spoken: &|commit| recorded.get_or_init(read).speaks_for(commit),
+    };
+    let mut why = Vec::new();
+    let (change, listing) = change::find(inputs.repo, &asking, &mut notes, &mut why, list)?;
     let recorded = recorded.into_inner();
     (inputs.listed)();
     // Without git every file counts.
@@ -153,7 +163,7 @@ pub fn prepare(inputs: &Inputs<'_>) -> Result<Prepared, PrepareError> {
         Ok::<_, PrepareError>((known, recorded, plan, at_base, learned, watched.map(finished)))
     })?;
     let (past, recorded, listing) = (state.is_some(), Arc::new(recorded), listing.zip(watched));
-    Ok(Prepared { change, class, plan, at_base, known, recorded, past, notes, listing, learned })
+    Ok(Prepared { why, change, class, plan, at_base, known, recorded, past, notes, listing, learned })
 }
 
 /// What a thread found out.

@@ -14,7 +14,7 @@ use crate::base::{Millis, RunId, StepId};
 use crate::change::Base;
 use crate::classify;
 use crate::config::model::Command;
-use crate::event::{EventKind, Machine, Outcome, Place, RunStarted, RunStatus, WarningCode};
+use crate::event::{EventKind, Machine, Outcome, Place, RunStarted, RunStatus, Shard, WarningCode};
 use crate::exec::mask::Masker;
 use crate::exec::{Ended, Progress, RunStep, StopHow};
 use crate::history::{self, LogWriter, RunRef, StateDir};
@@ -68,6 +68,8 @@ pub struct Run<'a> {
     pub place: Place,
     /// On what it is made.
     pub machine: Machine,
+    /// Which part of a plan it is, if machines share one.
+    pub shard: Option<Shard>,
     /// `CI`: nobody watches, so a silent and idle step is ended.
     pub ci: bool,
     /// For the jitter of retries.
@@ -171,6 +173,7 @@ impl Loop {
             profile,
             place,
             machine,
+            shard,
             ci,
             seed,
             still_at,
@@ -194,7 +197,7 @@ impl Loop {
             seed,
         };
         let folder = log.run().clone();
-        let started = RunStarted { place, machine, ..started(&prepared, request, &root, &id, jobs) };
+        let started = RunStarted { place, machine, shard, ..started(&prepared, request, &root, &id, jobs) };
         let past = past.filter(|_| prepared.past).zip(Some(Arc::clone(&prepared.recorded)));
         let durations = past
             .clone()

@@ -246,6 +246,7 @@ pub fn started() -> BoxedStrategy<EventKind> {
                 witnesses,
                 place: if filtered { Place::Ci } else { Place::Unknown },
                 machine,
+                shard: None,
             }))
         })
         .boxed()
@@ -256,6 +257,10 @@ fn changes() -> BoxedStrategy<EventKind> {
         text().prop_map(|reference| BaseHow::Asked { reference }),
         text().prop_map(|branch| BaseHow::MergeBase { branch }),
         text().prop_map(|run| BaseHow::GreenAncestor { run }),
+        text().prop_map(|branch| BaseHow::Target { branch }),
+        text().prop_map(|branch| BaseHow::SameFiles { branch }),
+        text().prop_map(|branch| BaseHow::ForkPoint { branch }),
+        proptest::strategy::Just(BaseHow::Before),
     ];
     let base = prop_oneof![
         (text(), how).prop_map(|(commit, how)| Base::Commit { commit, how }),
@@ -309,8 +314,7 @@ fn cancelled() -> BoxedStrategy<EventKind> {
 pub fn later() -> BoxedStrategy<EventKind> {
     use EventKind as K;
     let fallback = select(vec![FallbackCode::NoBase, FallbackCode::Shallow, FallbackCode::HistoryUnreadable]);
-    let warning =
-        select(vec![WarningCode::Leaked, WarningCode::TreeChanged, WarningCode::WrongSkip, WarningCode::State]);
+    let warning = select(vec![WarningCode::Leaked, WarningCode::TreeChanged, WarningCode::Fetched, WarningCode::State]);
     let status = select(vec![RunStatus::Passed, RunStatus::Failed, RunStatus::Interrupted, RunStatus::Broken]);
     let run = prop_oneof![
         changes(),

@@ -13,6 +13,7 @@ mod place;
 mod predicted;
 mod reason;
 mod reuse;
+mod shard;
 
 pub use expected::{Expected, ExpectedStep, Interval, Noticed};
 pub use machine::Machine;
@@ -21,6 +22,7 @@ pub use place::Place;
 pub use predicted::{Predicted, Unforeseen};
 pub use reason::{Because, CancelReason, Decision, Evidence, FallbackCode, RunRule, SkipReason, WarningCode};
 pub use reuse::{Miss, NotCached, NotStored, Reused};
+pub use shard::Shard;
 
 use crate::base::{Digest, Millis, RunId, StepId};
 use crate::change::{Base, ChangedFile};
@@ -254,6 +256,9 @@ pub struct RunStarted {
     /// On what.
     #[serde(default, skip_serializing_if = "Machine::is_unknown")]
     pub machine: Machine,
+    /// Which part of a plan it is, if machines share one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
 }
 
 /// One step of a plan, as the log keeps it.

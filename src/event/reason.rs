@@ -202,7 +202,7 @@ pub enum FallbackCode {
     Shallow,
     /// On the default branch with no recorded green ancestor.
     NoGreenAncestor,
-    /// In CI without `--base`.
+    /// In CI without `--base`: in logs of before wf asked the service.
     CiWithoutBase,
     /// No commit yet.
     Unborn,
@@ -260,6 +260,8 @@ pub enum WarningCode {
     VerdictsRebuilt,
     /// A file changed during the run by no step that declares it.
     UndeclaredChange,
+    /// History was fetched from the remote, to find the base.
+    Fetched,
     /// Anything to do with reading `.wf/`.
     State,
 }

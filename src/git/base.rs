@@ -113,6 +113,14 @@ impl Repo {
         }
     }
 
+    /// Is what is configured as base a commit or a tag, and no branch?
+    ///
+    /// # Errors
+    /// The repository cannot be read.
+    pub fn is_pinned(&self, configured: &str) -> Result<bool, NoBase> {
+        Ok(self.configured(configured)?.is_some_and(|found| !found.is_one()))
+    }
+
     fn default_branch(&self, configured: Option<&str>) -> Result<Option<Branch>, NoBase> {
         if let Some(name) = configured {
             let missing = || NoBase::ConfiguredMissing { reference: name.to_owned() };

@@ -1,7 +1,7 @@
 //! The `git` command, for repositories that libgit2 does not read: SHA-256, reftable, sparse and split indexes.
 //!
 //! Does not know: when it is the one to ask. The only place outside `exec` that starts a process; it never writes, takes
-//! no lock, fetches nothing, and runs no file system monitor.
+//! no lock and runs no file system monitor; what fetches (`fetch`) builds on [`Cli::command`].
 
 use super::delta::{Delta, GITLINK};
 use super::error::GitError;
@@ -64,11 +64,9 @@ impl Cli {
         Self { index_file: Some(index.to_owned()), ..self }
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place for git's own command; it is short-lived and read-only"
-    )]
-    fn output(&self, args: &[&OsStr]) -> Result<Output, GitError> {
+    /// Git in this folder, cut off from what would mislead it; it asks nobody anything.
+    #[expect(clippy::disallowed_methods, reason = "the one place for git's own command; it is short-lived")]
+    pub(super) fn command(&self) -> std::process::Command {
         let mut git = std::process::Command::new("git");
         for name in MISLEADING {
             git.env_remove(name);
@@ -80,10 +78,19 @@ impl Cli {
         if let Some(index) = &self.index_file {
             git.env("GIT_INDEX_FILE", index);
         }
-        git.arg("-C").arg(&self.dir).args(["-c", "core.fsmonitor=false", "-c", "core.quotePath=false"]).args(args);
-        git.stdin(Stdio::null())
-            .output()
-            .map_err(|error| GitError::FormatUnsupported { message: format!("`git`: {error}") })
+        git.arg("-C").arg(&self.dir).args(["-c", "core.fsmonitor=false", "-c", "core.quotePath=false"]);
+        git.stdin(Stdio::null());
+        git
+    }
+
+    fn output(&self, args: &[&OsStr]) -> Result<Output, GitError> {
+        let unusable = |error| GitError::FormatUnsupported { message: format!("`git`: {error}") };
+        self.command().args(args).output().map_err(unusable)
+    }
+
+    /// Its output as lines; any exit code but 0 is an error.
+    pub(super) fn lines(&self, args: &[&str]) -> Result<Vec<String>, GitError> {
+        Ok(text(self.run(args)?).lines().map(str::to_owned).collect())
     }
 
     /// Its output; any exit code but 0 is an error.

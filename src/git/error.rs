@@ -90,6 +90,12 @@ pub enum NoBase {
     /// None of the usual names exists.
     #[error("no default branch: none of origin/HEAD, origin/main, origin/master, main, master exists")]
     NoDefaultBranch,
+    /// A branch that the CI service names is not here.
+    #[error("`{branch}` is not here and was not to be had")]
+    BranchMissing {
+        /// Its reference.
+        branch: String,
+    },
     /// HEAD and the default branch share no history.
     #[error("HEAD and `{branch}` have no common ancestor")]
     Unrelated {
@@ -117,6 +123,7 @@ impl NoBase {
             Self::AskedMissing { .. }
             | Self::ConfiguredMissing { .. }
             | Self::NoDefaultBranch
+            | Self::BranchMissing { .. }
             | Self::Unrelated { .. } => FallbackCode::NoBase,
             Self::Shallow { .. } => FallbackCode::Shallow,
             Self::Unborn => FallbackCode::Unborn,
@@ -130,6 +137,7 @@ impl NoBase {
             Self::AskedMissing { .. } => Some("`git branch --all` lists the names; `git fetch` may bring it".into()),
             Self::ConfiguredMissing { .. } => Some("fetch it, or correct `base:` in the configuration".into()),
             Self::NoDefaultBranch => Some("name one with `base:` in the configuration or with `--base REF`".into()),
+            Self::BranchMissing { .. } => Some("let wf fetch it (leave out --no-fetch), or fetch it before".into()),
             Self::Unrelated { .. } => Some("name a base with `--base REF`".into()),
             Self::Shallow { .. } => Some("git fetch --unshallow (in CI: fetch-depth 0)".into()),
             Self::Unborn => None,

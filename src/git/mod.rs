@@ -1,7 +1,7 @@
 //! Reading the git repository, behind a concrete [`Repo`] that returns plain data.
 //!
 //! Does not know: configuration, steps, decisions, recorded runs. Never writes anything: not the index, not the
-//! configuration, not a reference.
+//! configuration, not a reference; but for `fetch`, which deepens a clone where somebody allowed that.
 //!
 //! Three readers stand behind it. libgit2 reads references, history and objects, and decides on submodules and filtered
 //! files. wf's own walk (`index`, `walk`, `ignore`, `tree`) compares the working tree, several times faster than libgit2
@@ -13,6 +13,7 @@ mod base;
 mod cli;
 mod delta;
 mod error;
+mod fetch;
 mod history;
 mod ignore;
 mod index;
@@ -21,6 +22,7 @@ mod lines;
 mod listed;
 mod listing;
 mod look;
+mod reach;
 mod read;
 mod rename;
 mod tree;
@@ -31,6 +33,8 @@ mod worktree;
 pub use attributes::Attributes;
 pub use base::{BaseQuery, Resolved};
 pub use error::{GitError, NoBase};
+pub use fetch::Depth;
+pub use reach::Reach;
 pub use read::{Changes, Listing, Mode};
 
 use cli::{Cli, Place};

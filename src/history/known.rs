@@ -38,6 +38,11 @@ impl Recorded {
         green.filter_map(|run| Some((run.facts.commit.clone()?, run.facts.run.clone()))).collect()
     }
 
+    /// Does any run speak for this commit, whatever it found?
+    pub fn speaks_for(&self, commit: &str) -> bool {
+        self.runs.iter().any(|run| run.facts.commit.as_deref() == Some(commit) && run.facts.speaks_for_commit())
+    }
+
     /// What is known about a base commit.
     ///
     /// A step's verdict there is the one of the newest run that began on that commit with a clean tree and has one: its last

@@ -30,6 +30,7 @@ pub(super) fn head() -> RunStarted {
         witnesses: true,
         place: Place::Hook,
         machine: Machine::default(),
+        shard: None,
     }
 }
 

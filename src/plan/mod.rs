@@ -16,7 +16,7 @@ use crate::config::model::StageSpec;
 use crate::event::{Decision, PlannedStage, PlannedStep, SkipReason};
 use crate::graph::StepGraph;
 use crate::verdict::Known;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// All that a plan is made from.
@@ -114,6 +114,15 @@ impl Plan {
         let mut steps: Vec<PlannedStep> = self.graph.order().iter().map(planned).collect();
         steps.sort_by_key(|step| self.stages.iter().position(|stage| Some(&stage.name) == step.stage.as_ref()));
         steps
+    }
+
+    /// Leaves steps to other machines. What else runs needs none of them.
+    pub fn leave(&mut self, elsewhere: &BTreeSet<StepId>) {
+        let left = |at: usize| elsewhere.contains(&self.graph.step(at).id);
+        let decide = |(at, decision): (usize, &Decision)| {
+            if left(at) { Decision::Skip(SkipReason::Filtered) } else { decision.clone() }
+        };
+        self.decisions = self.decisions.iter().enumerate().map(decide).collect();
     }
 
     /// Does it skip steps that the change does not affect? What that saves is told.

@@ -1,6 +1,7 @@
 //! What a run was asked to do, with every flag, variable and setting already weighed. Pure.
 
 use crate::base::StepId;
+use crate::ci::Situation;
 use crate::config::model::Settings;
 use std::collections::BTreeSet;
 
@@ -11,6 +12,8 @@ pub struct RunRequest {
     pub settings: Settings,
     /// What to compare with.
     pub base: BaseRef,
+    /// May the remote be asked for history that the base needs?
+    pub fetch: bool,
     /// Which steps.
     pub filter: Filter,
     /// Stages asked for by `--manual-trigger`.
@@ -28,8 +31,8 @@ pub enum BaseRef {
     Asked(String),
     /// `--staged`: only the index against HEAD.
     Staged,
-    /// In CI without `--base`: everything runs.
-    CiWithoutBase,
+    /// In CI without `--base`, or with `--fetch`: as the service says.
+    Ci(Box<Situation>),
 }
 
 /// Which steps a run is limited to. Empty lists do not limit.
@@ -45,6 +48,8 @@ pub struct Filter {
     pub failed: Option<BTreeSet<StepId>>,
     /// `--here`: only instances of these folders.
     pub here: Option<crate::base::RepoPath>,
+    /// `--shard`: other machines run these.
+    pub elsewhere: BTreeSet<StepId>,
     /// `--no-needs`: do not pull in what they need.
     pub alone: bool,
 }
@@ -53,7 +58,7 @@ impl Filter {
     /// Does it limit anything?
     pub fn is_some(&self) -> bool {
         let named = !self.steps.is_empty() || !self.stages.is_empty() || !self.tags.is_empty();
-        named || self.failed.is_some() || self.here.is_some()
+        named || self.failed.is_some() || self.here.is_some() || !self.elsewhere.is_empty()
     }
 
     /// Is this step's id named by `--steps`?

@@ -64,6 +64,7 @@ impl World {
         };
         let settings = Settings { multi_stage: false, ..Settings::default() };
         let request = RunRequest {
+            fetch: false,
             settings,
             base: BaseRef::Default,
             filter: Filter::default(),

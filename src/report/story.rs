@@ -77,6 +77,7 @@ pub fn started() -> RunStarted {
         witnesses: true,
         place: Place::Local,
         machine: Machine::default(),
+        shard: None,
     }
 }
 

@@ -384,6 +384,9 @@ pub fn skip_words(reason: &SkipReason) -> String {
 pub fn change_line(changes: &Changes) -> String {
     let since = match &changes.base {
         Base::Commit { commit, how } => match how {
+            BaseHow::Target { .. } | BaseHow::SameFiles { .. } | BaseHow::ForkPoint { .. } | BaseHow::Before => {
+                format!(" since {} ({})", short(commit), clean::text(&how.to_string()))
+            }
             BaseHow::Asked { reference } => format!(" since {} ({})", short(commit), clean::text(reference)),
             BaseHow::MergeBase { branch } => {
                 format!(" since {} (merge base with {})", short(commit), branch_name(branch))

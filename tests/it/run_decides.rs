@@ -138,14 +138,17 @@ fn a_base_that_somebody_typed_must_exist() {
 }
 
 #[test]
-fn in_ci_without_a_base_everything_runs_and_says_so() {
+fn in_ci_git_is_asked_and_what_it_cannot_say_is_said() {
+    let ci = [("CI", "true")];
     let world = World::topic(TWO);
-    let said = world.wf_env(&[("CI", "true")], &["run"]).passed();
-    let _ = said.says("in CI without --base").says("2 passed");
-    let fallbacks = world.events_of("fallback");
-    assert_eq!(fallbacks[0]["code"], "ci-without-base");
-    let strict = world.wf_env(&[("CI", "true")], &["run", "--strict"]).exits(3);
-    let _ = strict.complains("--strict");
+    world.write("docs/guide.md", "more\n").commit("docs");
+    let said = world.wf_env(&ci, &["run"]).passed();
+    let _ = said.says("1 passed").says("merge base with main");
+    let world = World::new(TWO);
+    let _ = world.wf_env(&ci, &["run"]).passed().says("2 passed");
+    assert_eq!(world.events_of("fallback")[0]["code"], "no-green-ancestor");
+    let world = World::new(TWO);
+    let _ = world.wf_env(&ci, &["run", "--strict"]).exits(3).complains("--strict");
 }
 
 #[test]

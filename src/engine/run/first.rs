@@ -45,6 +45,7 @@ pub(super) fn started(
         witnesses: !request.filter.alone,
         place: Place::Unknown,
         machine: Machine::default(),
+        shard: None,
     }
 }
 
