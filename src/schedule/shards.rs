@@ -63,10 +63,13 @@ fn takes(jobs: &[Job], some: &BTreeSet<usize>, slots: u32) -> u64 {
     levels.into_values().max().unwrap_or(0).max(area.div_ceil(u64::from(slots.max(1))))
 }
 
-/// The longest of them against what no sharing could beat: 1 is perfect.
+/// The longest of them against what no sharing could beat: 1 is perfect, as is sharing what takes no time.
 pub fn balance(jobs: &[Job], slots: u32, shards: &[Shard]) -> f64 {
     let bound = list::lower_bound(jobs, slots.saturating_mul(u32::try_from(shards.len()).unwrap_or(u32::MAX)));
-    shards.iter().map(|shard| shard.ms).max().unwrap_or(0) as f64 / bound.max(1) as f64
+    if bound == 0 {
+        return 1.0;
+    }
+    shards.iter().map(|shard| shard.ms).max().unwrap_or(0) as f64 / bound as f64
 }
 
 #[cfg(test)]
