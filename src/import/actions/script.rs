@@ -86,6 +86,11 @@ fn part(step: &Node, setting: &Setting<'_>, out: &mut Imported) -> Option<Part> 
     {
         lose("it hands values to later parts by a file that is GitHub's".into(), "set them in the step that uses them");
     }
+    for (name, value) in step.get("env").map(Look::entries).unwrap_or_default() {
+        if value.text().is_some_and(|text| super::expression::secret(text).is_some()) {
+            lose(format!("the value of its variable `{}` is GitHub's", one_line(&name.value)), "set it where wf runs");
+        }
+    }
     let filled = fill(run, setting.matrix).and_then(|text| {
         let mut env = vec![];
         for (name, value) in step.get("env").map(Look::entries).unwrap_or_default() {

@@ -13,7 +13,7 @@ fn of(text: &str, more: &[(&str, &str)]) -> Configuration {
 fn jobs_become_steps() {
     let text = "on:\n  push:\n    paths: [src/**, '!src/**.md']\njobs:\n  build:\n    runs-on: x\n    steps:\n      \
                 - uses: actions/checkout@v4\n      - run: make\n  test:\n    needs: build\n    timeout-minutes: 5\n    \
-                env: {A: '1', T: '${{ secrets.T }}'}\n    steps:\n      - {name: Unit, run: make test, working-directory: sub}\n      \
+                env: {A: '1', T: '${{ secrets.T }}'}\n    steps:\n      - {name: Unit, run: make test, working-directory: sub, env: {U: '${{ secrets.U }}'}}\n      \
                 - {run: 'make ${{ github.sha }}'}\n      - uses: actions/setup-node@v4\n  deploy-site:\n    \
                 environment: prod\n    steps: [{run: ./deploy}]\n";
     let made = of(text, &[]);
@@ -24,7 +24,7 @@ fn jobs_become_steps() {
     {
         assert!(made.text.contains(part), "{part}\n{}", made.text);
     }
-    for part in ["github.sha", "actions/setup-node", "the value of `T`"] {
+    for part in ["github.sha", "actions/setup-node", "the value of `T`", "variable `U` is GitHub's"] {
         assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:?}", made.lost);
     }
     assert!(!made.lost.iter().any(|line| line.contains("checkout")));
