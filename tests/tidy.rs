@@ -29,6 +29,7 @@ const ORDER: &[&str] = &[
     "history",
     "template",
     "ai",
+    "hook",
     "engine",
     "cli",
 ];

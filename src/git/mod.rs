@@ -1,7 +1,8 @@
 //! Reading the git repository, behind a concrete [`Repo`] that returns plain data.
 //!
-//! Does not know: configuration, steps, decisions, recorded runs. Never writes anything: not the index, not the
-//! configuration, not a reference.
+//! Does not know: configuration, steps, decisions, recorded runs. Writes nothing of a person's: not the index, not the
+//! configuration, not a reference. Two exceptions are asked for by name: `stage` puts fixes into the index, through git's own
+//! lock, and `twin` writes a repository of wf's own.
 //!
 //! Three readers stand behind it. libgit2 reads references, history and objects, and decides on submodules and filtered
 //! files. wf's own walk (`index`, `walk`, `ignore`, `tree`) compares the working tree, several times faster than libgit2
@@ -14,6 +15,7 @@ mod cli;
 mod delta;
 mod error;
 mod history;
+mod hooks;
 mod ignore;
 mod index;
 mod libgit;
@@ -24,6 +26,7 @@ mod look;
 mod read;
 mod rename;
 mod tree;
+mod twin;
 mod walk;
 mod wildmatch;
 mod worktree;
@@ -32,6 +35,7 @@ pub use attributes::Attributes;
 pub use base::{BaseQuery, Resolved};
 pub use error::{GitError, NoBase};
 pub use read::{Changes, Listing, Mode};
+pub use twin::{Twin, TwinError};
 
 use cli::{Cli, Place};
 use git2::{ErrorCode, Repository, RepositoryOpenFlags};
