@@ -35,7 +35,7 @@ pub use attributes::Attributes;
 pub use base::{BaseQuery, Resolved};
 pub use error::{GitError, NoBase};
 pub use read::{Changes, Listing, Mode};
-pub use twin::{Twin, TwinError};
+pub use twin::{Left, Twin, TwinError};
 
 use cli::{Cli, Place};
 use git2::{ErrorCode, Repository, RepositoryOpenFlags};
