@@ -6,7 +6,7 @@
 //! * vocabulary (pure): [`base`], [`tree`], [`key`], [`event`], [`change`], [`verdict`]
 //! * deciding (pure): [`config`], [`ask`], [`graph`], [`workspace`], [`classify`], [`plan`], [`schedule`]
 //! * telling (pure until a sink writes): [`report`]
-//! * acting: [`git`], [`exec`], [`cache`], [`history`], [`template`], [`ai`]
+//! * acting: [`git`], [`exec`], [`cache`], [`history`], [`template`], [`ai`], [`hook`]
 //! * driving: [`engine`], [`cli`]
 
 pub mod ai;
@@ -23,6 +23,7 @@ pub mod exec;
 pub mod git;
 pub mod graph;
 pub mod history;
+pub mod hook;
 pub mod key;
 pub mod plan;
 pub mod predict;

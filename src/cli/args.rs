@@ -71,6 +71,8 @@ pub enum Command {
     Status(super::status::StatusArgs),
     /// Tell a finished run again, from its log
     Report(super::report::ReportArgs),
+    /// Put git hooks in place, and run what belongs to one
+    Hook(super::hook::HookArgs),
     /// Check the configuration
     Check(super::check::CheckArgs),
     /// Show the resolved configuration, or its schema

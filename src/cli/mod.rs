@@ -15,6 +15,7 @@ pub mod failure;
 mod forecast;
 pub mod graph;
 pub mod history;
+pub mod hook;
 pub mod init;
 pub mod load;
 pub mod look;
@@ -83,6 +84,7 @@ fn dispatch(cli: Cli, cx: &Context) -> Result<Exit, Failure> {
         Command::Explain(args) => explain::run(&args, cx),
         Command::Changes(args) => changes::run(&args, cx),
         Command::Graph(args) => graph::run(&args, cx),
+        Command::Hook(args) => hook::run(&args, cx),
         Command::Check(args) => check::run(&args, cx),
         Command::Config(args) => config::run(&args, cx),
         Command::History(args) => history::run(&args, cx),

@@ -83,6 +83,11 @@ impl Touched {
         self.at.is_empty()
     }
 
+    /// Do they watch any of these paths?
+    pub fn watches_any(&self, rules: &[CategoryRule], paths: &[RepoPath]) -> bool {
+        watches_any(&self.graph, &self.at, rules, paths)
+    }
+
     /// What keeps them from running in place: see [`obstacle`].
     pub fn obstacle(&self, rules: &[CategoryRule], beside: &[RepoPath]) -> Option<Obstacle> {
         obstacle(&self.graph, &self.at, rules, beside)
@@ -200,13 +205,14 @@ mod tests {
                - {id: fmt, stage: core, run: 'x', inputs: ['src/**'], writes: ['src/**']}\n",
         );
         let graph = StepGraph::build(workspace::expand(&workflow, &Tree::default()).unwrap().steps).unwrap();
+        let id = |name: &str| StepId::parse(name).unwrap();
         let stands = |steps: &[usize], paths: &[&str]| {
             let paths: Vec<RepoPath> = paths.iter().map(|path| RepoPath::from(*path)).collect();
             obstacle(&graph, steps, &workflow.categories, &paths)
         };
         assert_eq!(stands(&[0], &["docs/a"]), None);
-        assert_eq!(stands(&[0], &["docs/a", "src/a"]), Some(Obstacle::Reads("lint".into(), "src/a".into())));
-        assert_eq!(stands(&[0, 1], &["docs/a"]), Some(Obstacle::Reads("all".into(), "docs/a".into())));
-        assert_eq!(stands(&[2], &[]), Some(Obstacle::Writes("fmt".into())));
+        assert_eq!(stands(&[0], &["docs/a", "src/a"]), Some(Obstacle::Reads(id("lint"), "src/a".into())));
+        assert_eq!(stands(&[0, 1], &["docs/a"]), Some(Obstacle::Reads(id("all"), "docs/a".into())));
+        assert_eq!(stands(&[2], &[]), Some(Obstacle::Writes(id("fmt"))));
     }
 }
