@@ -10,8 +10,8 @@ use super::worktree::Worktree;
 use crate::base::RepoPath;
 use crate::change::Unseen;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::io::Write as _;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -93,7 +93,7 @@ impl Cli {
         let args: Vec<_> = args.iter().map(OsStr::new).collect();
         let mut git = self.command(&args);
         git.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let fed = || {
+        let mut fed = || {
             let mut child = git.spawn()?;
             // It says nothing before it has read all; one that ends early says why.
             let _ = child.stdin.take().map(|mut pipe| pipe.write_all(bytes));

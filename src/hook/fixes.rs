@@ -151,9 +151,7 @@ fn new(repo: &Repo, twin: &Twin, desk: &Desk, path: &RepoPath) -> io::Result<Bec
     fs::set_permissions(&file, there.metadata()?.permissions())?;
     match file.persist_noclobber(&here) {
         Ok(()) => Ok(Became::Fixed),
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
-            Ok(Became::Left("something else is there"))
-        }
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(Became::Left("something else is there")),
         Err(error) => Err(error.error),
     }
 }

@@ -164,7 +164,8 @@ mod tests {
 
     #[test]
     fn tags_choose_and_nobody_is_deployed() {
-        let lint = "  - {id: lint, stage: core, kind: lint, run: 'x'}\n  - {id: test, stage: core, kind: test, run: 'x'}\n";
+        let lint =
+            "  - {id: lint, stage: core, kind: lint, run: 'x'}\n  - {id: test, stage: core, kind: test, run: 'x'}\n";
         let steps = |ids: &[&str]| Scope::Steps(ids.iter().map(|id| (*id).to_owned()).collect());
         let plain = workflow(lint);
         assert_eq!(scope(&plain, Hook::PreCommit), steps(&["lint"]));

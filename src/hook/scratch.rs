@@ -86,13 +86,7 @@ impl Scratch {
     ///
     /// # Errors
     /// git does not fill it, or a folder cannot be shared.
-    pub fn fill(
-        &mut self,
-        repo: &Repo,
-        tree: &str,
-        head: Option<&str>,
-        folders: &[RepoPath],
-    ) -> Result<bool, Problem> {
+    pub fn fill(&mut self, repo: &Repo, tree: &str, head: Option<&str>, folders: &[RepoPath]) -> Result<bool, Problem> {
         let touched = self.twin.follow(tree, head)?;
         let notes = self.twin.root().with_file_name("shared");
         self.shared = shared::share(repo.root(), self.twin.root(), &notes, folders)?;

@@ -28,7 +28,9 @@ pub struct Shared {
 
 /// A folder that cannot be shared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{folder} cannot be shared with the scratch tree: {link} in it leads back to {target}, which may not be as it is staged")]
+#[error(
+    "{folder} cannot be shared with the scratch tree: {link} in it leads back to {target}, which may not be as it is staged"
+)]
 pub struct Refused {
     /// The folder, relative to the root.
     pub folder: String,

@@ -34,7 +34,10 @@ fn a_partly_staged_file_is_checked_as_it_is_staged() {
     let _ = rig.try_commit(&[]).passed();
     assert_eq!((rig.seen(), rig.read("src/a.rs")), ("good\n".into(), "BAD\n".into()));
     let ran = rig.ran();
-    assert!(ran.len() == 2 && ran.iter().all(|place| *place == rig.scratch().unwrap().display().to_string()), "{ran:?}");
+    assert!(
+        ran.len() == 2 && ran.iter().all(|place| *place == rig.scratch().unwrap().display().to_string()),
+        "{ran:?}"
+    );
 }
 
 #[test]
@@ -45,7 +48,8 @@ steps:
   - {id: all, run: 'test ! -e src/new.rs; test ! -e src/gone.rs', tags: [pre-commit], cache: false}
 ",
     );
-    rig.write("src/gone.rs", "x\n").commit("gone");
+    rig.write("src/gone.rs", "x\n").git(&["add", "-A"]);
+    rig.git(&["commit", "--quiet", "--no-verify", "--message", "gone"]);
     rig.git(&["rm", "--quiet", "--cached", "src/gone.rs"]);
     rig.write("src/new.rs", "x\n");
     let _ = rig.try_commit(&[]).passed();
@@ -148,13 +152,34 @@ steps:
 }
 
 #[test]
-fn a_submodule_or_an_object_that_is_not_here_is_a_typed_fallback() {
+fn a_submodule_is_a_typed_fallback_for_who_watches_it() {
+    let rig = Rig::new(&LOOK.replace("inputs: ['src/**']", "inputs: ['src/**', 'lib/**']"));
+    let far = rig.outside("far");
+    rig.git(&["init", "--quiet", far.to_str().unwrap()]);
+    rig.git_in(&far, &["commit", "--quiet", "--allow-empty", "--message", "x"]);
+    rig.git(&["submodule", "--quiet", "add", far.to_str().unwrap(), "lib/far"]);
+    rig.write("src/a.rs", "staged\n").git(&["add", "src/a.rs"]);
+    rig.write("src/a.rs", "disk\n");
+    let _ = rig.hook(&[]).passed().complains("the submodule lib/far is not in the scratch tree");
+    assert_eq!((rig.ran(), rig.seen(), rig.fell_back()), (vec!["here".into()], "disk\n".into(), true));
+    // Nobody watches it.
+    rig.write(".workflow-config.yaml", LOOK).git(&["add", ".workflow-config.yaml"]);
+    rig.git(&["commit", "--quiet", "--no-verify", "--message", "x"]);
+    rig.write("src/a.rs", "staged again\n").git(&["add", "src/a.rs"]);
+    rig.write("src/a.rs", "disk\n");
+    let _ = rig.hook(&[]).passed();
+    assert_eq!(rig.seen(), "staged again\n");
+}
+
+#[test]
+fn an_object_that_is_not_here_is_a_typed_fallback() {
     let rig = Rig::new(LOOK);
-    rig.git(&["config", "filter.far.smudge", "false"]).clear();
-    rig.git(&["config", "filter.far.required", "true"]).clear();
+    // As LFS is, with an object that cannot be had.
+    for (key, value) in [("clean", "cat"), ("smudge", "false"), ("required", "true")] {
+        rig.git(&["config", &format!("filter.far.{key}"), value]);
+    }
     rig.write("src/far.bin", "x\n").commit("as it is");
     rig.write(".gitattributes", "*.bin filter=far\n").git(&["add", ".gitattributes"]);
-    rig.git(&["config", "filter.far.clean", "cat"]);
     let _ = (rig.ran(), rig.seen());
     rig.write("src/a.rs", "staged\n").git(&["add", "src/a.rs"]);
     rig.write("src/a.rs", "disk\n");

@@ -45,8 +45,8 @@ fn linked_worktrees_share_the_hook_and_not_the_scratch_tree() {
     std::fs::write(tree.join("src/a.rs"), "BAD\n").unwrap();
     rig.git_in(&tree, &["add", "src/a.rs"]);
     std::fs::write(tree.join("src/a.rs"), "good\n").unwrap();
-    let mut commit = rig.command(&tree, "git");
-    commit.args(["commit", "--quiet", "--message", "x"]);
+    let mut commit = rig.command_of("git");
+    commit.current_dir(&tree).args(["commit", "--quiet", "--message", "x"]);
     assert_ne!(Said::of(commit).code, 0, "what is staged is bad, whatever is on disk");
     assert_eq!(rig.seen(), "BAD\n");
     let ran = rig.ran();

@@ -11,14 +11,14 @@ use super::{RunHookArgs, steps, told};
 use crate::base::RepoPath;
 use crate::engine::{Clock, fallback};
 use crate::event::FallbackCode;
-use crate::git::{Changes, GitError, Mode, Repo, Left};
+use crate::git::{Changes, GitError, Left, Mode, Repo};
 use crate::graph::StepGraph;
 use crate::history::StateDir;
 use crate::history::lock::{Attempt, Holder, WorktreeLock};
+use crate::hook::Hook;
 use crate::hook::fixes::{self, Became, Fix};
 use crate::hook::scope::{Scope, Touched, obstacle, scope, watches_any};
 use crate::hook::scratch::Scratch;
-use crate::hook::Hook;
 use std::os::unix::ffi::OsStrExt as _;
 
 const HOOK: Hook = Hook::PreCommit;
@@ -137,12 +137,13 @@ impl Here<'_> {
         let (place, by) = self.cx.state_place(self.config);
         let state = StateDir::open(&place, by)?;
         let me = Holder { pid: std::process::id(), command: "wf hook run pre-commit".into(), since: Clock::utc() };
-        let lock = match WorktreeLock::try_acquire(&state, &self.config.root, &me, false).map_err(Failure::environment)? {
-            Attempt::Held(lock) => Some(lock),
-            // Hooks do not wait.
-            Attempt::Busy(_) if instead.is_none() => return Ok(None),
-            Attempt::Busy(_) => None,
-        };
+        let lock =
+            match WorktreeLock::try_acquire(&state, &self.config.root, &me, false).map_err(Failure::environment)? {
+                Attempt::Held(lock) => Some(lock),
+                // Hooks do not wait.
+                Attempt::Busy(_) if instead.is_none() => return Ok(None),
+                Attempt::Busy(_) => None,
+            };
         let exit = run::go(self.args, ready, &state, lock, &told(HOOK, &[]), self.cx)?;
         if instead.is_some() || running.is_empty() {
             return Ok(Some(exit));
@@ -174,7 +175,8 @@ fn bring_over(
 ) -> Result<Exit, Failure> {
     let mut left = scratch.twin.left().map_err(unreadable)?;
     // What a step makes in passing is no fix, unless it says that it writes it.
-    left.new.retain(|path| graph.steps().iter().any(|step| step.writes.as_ref().is_some_and(|globs| globs.is_match(path))));
+    left.new
+        .retain(|path| graph.steps().iter().any(|step| step.writes.as_ref().is_some_and(|globs| globs.is_match(path))));
     if left == Left::default() {
         return Ok(exit);
     }
