@@ -99,7 +99,7 @@ fn is_ours(place: &Path, hook: Hook) -> bool {
 fn script(hook: Hook, wf: &Path) -> String {
     let (name, mark) = (hook.name(), mark(hook));
     let path = wf.to_string_lossy();
-    let path = shlex::try_quote(&path).map_or_else(|_| "wf".into(), |quoted| quoted.into_owned());
+    let path = shlex::try_quote(&path).map_or_else(|_| "wf".into(), std::borrow::Cow::into_owned);
     let (read, give) = match hook {
         Hook::PrePush => ("pushed=$(cat)\n", "printf '%s\\n' \"$pushed\" | "),
         Hook::PreCommit | Hook::CommitMsg => ("", ""),

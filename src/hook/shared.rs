@@ -98,7 +98,7 @@ pub fn share(root: &Path, scratch: &Path, notes: &Path, folders: &[RepoPath]) ->
             _ => {
                 let _ = fs::remove_file(&file);
                 let back = leading_back(root, folder, folders)?;
-                mirror(root, scratch, &from, &to, &back)?;
+                mirror(scratch, &from, &to, &back)?;
                 let note = Note { folder: folder.clone(), stamp, python: python(root, &from) };
                 fs::write(&file, serde_json::to_vec(&note).map_err(io::Error::other)?)?;
                 note
@@ -163,24 +163,17 @@ fn leading_back(root: &Path, folder: &RepoPath, shared: &[RepoPath]) -> Result<V
 }
 
 /// Makes the folder of links, whole or not at all.
-fn mirror(root: &Path, scratch: &Path, from: &Path, to: &Path, back: &[(PathBuf, PathBuf)]) -> io::Result<()> {
+fn mirror(scratch: &Path, from: &Path, to: &Path, back: &[(PathBuf, PathBuf)]) -> io::Result<()> {
     let parent = to.parent().unwrap_or(scratch);
     let made = tempfile::Builder::new().prefix(".wf-shared").tempdir_in(parent)?;
-    links(root, scratch, from, made.path(), Path::new(""), back)?;
+    links(scratch, from, made.path(), Path::new(""), back)?;
     if to.symlink_metadata().is_ok() {
         fs::remove_dir_all(to)?;
     }
     fs::rename(made.keep(), to)
 }
 
-fn links(
-    root: &Path,
-    scratch: &Path,
-    from: &Path,
-    to: &Path,
-    below: &Path,
-    back: &[(PathBuf, PathBuf)],
-) -> io::Result<()> {
+fn links(scratch: &Path, from: &Path, to: &Path, below: &Path, back: &[(PathBuf, PathBuf)]) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let (name, is_folder) = (entry.file_name(), entry.file_type()?.is_dir());
@@ -189,7 +182,7 @@ fn links(
             fs::create_dir(place)?;
         } else if is_folder && below == Path::new("") && name.as_bytes().starts_with(b"@") {
             fs::create_dir(&place)?;
-            links(root, scratch, &entry.path(), &place, &relative, back)?;
+            links(scratch, &entry.path(), &place, &relative, back)?;
         } else if let Some((_, inside)) = back.iter().find(|(link, _)| *link == relative) {
             std::os::unix::fs::symlink(scratch.join(inside), place)?;
         } else {
@@ -237,7 +230,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let top = dir.path().canonicalize().unwrap();
         let [root, scratch, notes] = ["repo", "scratch", "notes"].map(|name| top.join(name));
-        folders.iter().for_each(|folder| fs::create_dir_all(root.join(folder)).unwrap());
+        for folder in folders {
+            fs::create_dir_all(root.join(folder)).unwrap();
+        }
         fs::create_dir_all(scratch.join("packages/a")).unwrap();
         Place { _dir: dir, root, scratch, notes }
     }

@@ -128,6 +128,34 @@ steps:
 }
 
 #[test]
+fn the_first_commit_of_all_is_looked_at_too() {
+    let rig = Rig::new(LOOK);
+    rig.git(&["checkout", "--quiet", "--orphan", "fresh"]);
+    rig.write("src/a.rs", "BAD\n").git(&["add", "-A"]);
+    rig.write("src/a.rs", "good\n");
+    assert_ne!(rig.try_commit(&[]).code, 0);
+    assert_eq!(rig.seen(), "BAD\n");
+}
+
+#[test]
+fn a_run_that_holds_the_worktree_is_not_waited_for() {
+    let config = format!(
+        "{LOOK}  - {{id: wait, run: 'touch $HOME/up; while test ! -e $HOME/go; do sleep 0.01; done', tags: [other], inputs: [docs/]}}\n"
+    );
+    let rig = Rig::new(&config);
+    let mut busy = rig.command(&["run", "--steps", "wait", "--no-needs"]).spawn().unwrap();
+    while !rig.outside("up").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    rig.write("src/a.rs", "b\n").git(&["add", "src/a.rs"]);
+    let _ = rig.try_commit(&[]).passed();
+    std::fs::write(rig.outside("go"), "").unwrap();
+    assert!(busy.wait().unwrap().success());
+    let ran = rig.ran();
+    assert!(ran.len() == 1 && ran[0].contains("/scratch/"), "{ran:?}");
+}
+
+#[test]
 fn the_configuration_that_is_staged_is_the_one_that_counts() {
     let rig = Rig::new(LOOK);
     rig.write(".workflow-config.yaml", LOOK.replace("BAD", "WORSE")).git(&["add", ".workflow-config.yaml"]);

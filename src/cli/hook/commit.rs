@@ -1,6 +1,6 @@
 //! `wf hook run pre-commit`: looks at what is staged, in place where the disk agrees with it, else in the scratch tree.
 
-use super::super::args::DecideArgs;
+use super::super::args::{DecideArgs, RunArgs};
 use super::super::context::Context;
 use super::super::failure::{Exit, Failure};
 use super::super::load::LoadedConfig;
@@ -11,7 +11,7 @@ use super::{RunHookArgs, steps, told};
 use crate::base::RepoPath;
 use crate::engine::{Clock, fallback};
 use crate::event::FallbackCode;
-use crate::git::{Changes, GitError, Left, Mode, Repo};
+use crate::git::{GitError, Left, Mode, Repo};
 use crate::graph::StepGraph;
 use crate::history::StateDir;
 use crate::history::lock::{Attempt, Holder, WorktreeLock};
@@ -37,8 +37,8 @@ pub fn run(args: &RunHookArgs, cx: &Context) -> Result<Exit, Failure> {
     if staged.is_empty() || touched.as_ref().is_some_and(Touched::is_empty) {
         return Ok(Exit::Passed);
     }
-    let disk = repo.changes(None, Mode::All).map_err(unreadable)?;
-    let beside = beside(&disk);
+    let (changes, files) = repo.changes_and_listing(None, Mode::StagedOnly).map_err(unreadable)?;
+    let (beside, unseen) = (changes.beside.clone(), changes.unseen.clone());
     let rules = &config.workflow().categories;
     let in_the_way = match &touched {
         _ if beside.contains(&file) => true,
@@ -46,18 +46,28 @@ pub fn run(args: &RunHookArgs, cx: &Context) -> Result<Exit, Failure> {
         None => !beside.is_empty(),
     };
     let asked = steps(args, ids, DecideArgs { staged: true, ..DecideArgs::default() });
-    let here = Here { args: &asked, config: &config, repo, beside: &beside, cx };
-    if !in_the_way && let Some(exit) = here.run(None)? {
-        return Ok(exit);
-    }
+    let here = Here { args: &asked, beside: &beside, cx };
+    let config = if in_the_way {
+        config
+    } else {
+        let ready = prepared::looked(config, Some((changes, files)), &asked.decide, Keys::Yes, cx)?;
+        if let Some(exit) = here.run(ready, None)? {
+            return Ok(exit);
+        }
+        cx.load_config(vec![])?
+    };
+    let repo = repository(&config)?;
     let filled = match hollow(repo, touched.as_ref(), &config)? {
         Some(why) => Err(why),
-        None => tree::fill(repo, &Content::Index, &disk.unseen, cx)?,
+        None => tree::fill(repo, &Content::Index, &unseen, cx)?,
     };
     let scratch = match filled {
         Ok(scratch) => scratch,
         // Not what was asked for, and said so: as everywhere in wf, `strict` makes a failure of it.
-        Err(why) => return here.run(Some(&why)).map(|exit| exit.unwrap_or(Exit::Environment)),
+        Err(why) => {
+            let ready = prepared::prepare(&asked.decide, Keys::Yes, cx)?;
+            return here.run(ready, Some(&why)).map(|exit| exit.unwrap_or(Exit::Environment));
+        }
     };
     let (exit, graph) = tree::run(&scratch, &asked, &config, &told(HOOK, &[]), cx)?;
     if !matches!(exit, Exit::Passed | Exit::StepFailed) {
@@ -90,12 +100,6 @@ fn config_path(config: &LoadedConfig) -> RepoPath {
     inside.map_or_else(RepoPath::root, |path| RepoPath::from_bytes(path.as_os_str().as_bytes()))
 }
 
-/// Where the working tree is not what is staged.
-fn beside(disk: &Changes) -> Vec<RepoPath> {
-    let differs = disk.files.iter().filter(|file| file.seen.unstaged || file.seen.untracked);
-    differs.flat_map(|file| std::iter::once(&file.path).chain(&file.from)).cloned().collect()
-}
-
 /// Do the steps watch a submodule? The scratch tree has none.
 fn hollow(repo: &Repo, touched: Option<&Touched>, config: &LoadedConfig) -> Result<Option<String>, Failure> {
     let links = repo.submodules().map_err(unreadable)?;
@@ -109,9 +113,7 @@ fn hollow(repo: &Repo, touched: Option<&Touched>, config: &LoadedConfig) -> Resu
 
 /// A run where the user works.
 struct Here<'a> {
-    args: &'a super::super::args::RunArgs,
-    config: &'a LoadedConfig,
-    repo: &'a Repo,
+    args: &'a RunArgs,
     beside: &'a [RepoPath],
     cx: &'a Context,
 }
@@ -119,11 +121,10 @@ struct Here<'a> {
 impl Here<'_> {
     /// Runs in place. None: it may not, somebody else runs here, or what was looked at changed meanwhile: then only the scratch
     /// tree can tell. `instead`: why there is no such tree; then whatever is on disk is looked at.
-    fn run(&self, instead: Option<&str>) -> Result<Option<Exit>, Failure> {
-        let mut ready = prepared::prepare(&self.args.decide, Keys::Yes, self.cx)?;
+    fn run(&self, mut ready: Ready, instead: Option<&str>) -> Result<Option<Exit>, Failure> {
         let graph = ready.prepared.plan.graph.clone();
         let running = running(&ready);
-        let rules = &self.config.workflow().categories;
+        let rules = ready.config.workflow().categories.clone();
         if let Some(why) = instead {
             let message = format!("what is on disk is looked at, not what is staged: {why}");
             if ready.request.settings.strict {
@@ -131,26 +132,30 @@ impl Here<'_> {
             }
             self.cx.say(&format!("warning: {message}"));
             ready.prepared.notes.push(fallback(FallbackCode::NoScratch, &message, None));
-        } else if obstacle(&graph, &running, rules, self.beside).is_some() {
+        } else if obstacle(&graph, &running, &rules, self.beside).is_some() {
             return Ok(None);
         }
-        let (place, by) = self.cx.state_place(self.config);
+        let (place, by) = self.cx.state_place(&ready.config);
         let state = StateDir::open(&place, by)?;
         let me = Holder { pid: std::process::id(), command: "wf hook run pre-commit".into(), since: Clock::utc() };
-        let lock =
-            match WorktreeLock::try_acquire(&state, &self.config.root, &me, false).map_err(Failure::environment)? {
-                Attempt::Held(lock) => Some(lock),
-                // Hooks do not wait.
-                Attempt::Busy(_) if instead.is_none() => return Ok(None),
-                Attempt::Busy(_) => None,
-            };
+        let held = WorktreeLock::try_acquire(&state, &ready.config.root, &me, false);
+        let lock = match held.map_err(Failure::environment)? {
+            Attempt::Held(lock) => Some(lock),
+            // Hooks do not wait.
+            Attempt::Busy(_) if instead.is_none() => return Ok(None),
+            Attempt::Busy(_) => None,
+        };
         let exit = run::go(self.args, ready, &state, lock, &told(HOOK, &[]), self.cx)?;
         if instead.is_some() || running.is_empty() {
             return Ok(Some(exit));
         }
-        let mut news = beside(&self.repo.changes(None, Mode::All).map_err(unreadable)?);
+        let repo = self.cx.discover().map_err(unreadable)?;
+        let disk = repo.changes(None, Mode::All).map_err(unreadable)?;
+        let differs = disk.files.iter().filter(|file| file.seen.unstaged || file.seen.untracked);
+        let mut news: Vec<RepoPath> =
+            differs.flat_map(|file| std::iter::once(&file.path).chain(&file.from)).cloned().collect();
         news.retain(|path| !self.beside.contains(path));
-        if watches_any(&graph, &running, rules, &news) {
+        if watches_any(&graph, &running, &rules, &news) {
             let path = news.first().map(ToString::to_string).unwrap_or_default();
             self.cx.say(&format!("{path} changed while steps looked at it: once more, in the scratch tree"));
             return Ok(None);
