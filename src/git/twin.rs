@@ -66,7 +66,8 @@ impl Twin {
         let git_dir = dir.join(".git");
         std::fs::create_dir_all(dir).map_err(at(dir))?;
         let dir = dir.canonicalize().map_err(at(dir))?;
-        if !git_dir.join("HEAD").exists() {
+        // A git that was killed may have made a part of it.
+        if !["HEAD", "objects", "refs"].iter().all(|name| git_dir.join(name).exists()) {
             let init = ["init", "--quiet", "--template=", "--initial-branch=wf"].map(OsStr::new);
             Cli::new(&dir).run_os(&[&init[..], &[dir.as_os_str()]].concat())?;
         }

@@ -96,17 +96,24 @@ pub fn share(root: &Path, scratch: &Path, notes: &Path, folders: &[RepoPath]) ->
             None if to.symlink_metadata().is_ok() => continue,
             _ if !to.parent().is_some_and(Path::is_dir) => continue,
             _ => {
-                let _ = fs::remove_file(&file);
                 let back = leading_back(root, folder, folders)?;
+                let python = python(root, &from);
+                // Whenever wf is killed, the folder is known as ours, and as not yet right.
+                let unsure = Note { folder: folder.clone(), stamp: String::new(), python };
+                write(&file, &unsure)?;
                 mirror(scratch, &from, &to, &back)?;
-                let note = Note { folder: folder.clone(), stamp, python: python(root, &from) };
-                fs::write(&file, serde_json::to_vec(&note).map_err(io::Error::other)?)?;
-                note
+                let sure = Note { stamp, ..unsure };
+                write(&file, &sure)?;
+                sure
             }
         };
         shared.python_path.extend(note.python.iter().map(|inside| scratch.join(inside)));
     }
     Ok(shared)
+}
+
+fn write(file: &Path, note: &Note) -> io::Result<()> {
+    fs::write(file, serde_json::to_vec(note).map_err(io::Error::other)?)
 }
 
 /// Takes away what is shared no more.
