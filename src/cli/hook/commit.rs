@@ -7,7 +7,7 @@ use super::super::load::LoadedConfig;
 use super::super::prepared::{self, Keys, Ready};
 use super::super::run;
 use super::tree::{self, Content};
-use super::{RunHookArgs, steps, told};
+use super::{RunHookArgs, keys, quick, steps, told};
 use crate::base::RepoPath;
 use crate::engine::{Clock, fallback};
 use crate::event::FallbackCode;
@@ -45,12 +45,13 @@ pub fn run(args: &RunHookArgs, cx: &Context) -> Result<Exit, Failure> {
         Some(touched) => touched.obstacle(rules, &beside).is_some(),
         None => !beside.is_empty(),
     };
-    let asked = steps(args, ids, DecideArgs { staged: true, ..DecideArgs::default() });
+    let asked = steps(args, ids, DecideArgs { staged: true, ..quick() });
     let here = Here { args: &asked, beside: &beside, cx };
     let config = if in_the_way {
         config
     } else {
-        let ready = prepared::looked(config, Some((changes, files)), &asked.decide, Keys::Yes, cx)?;
+        let keys = keys(config.workflow());
+        let ready = prepared::looked(config, Some((changes, files)), &asked.decide, keys, cx)?;
         if let Some(exit) = here.run(ready, None)? {
             return Ok(exit);
         }

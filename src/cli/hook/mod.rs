@@ -9,6 +9,8 @@ mod tree;
 use super::args::{DecideArgs, RunArgs};
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use super::prepared::Keys;
+use crate::config::Workflow;
 use crate::exec::Variable;
 use crate::hook::Hook;
 use std::ffi::{OsStr, OsString};
@@ -114,6 +116,16 @@ fn steps(args: &RunHookArgs, steps: Vec<String>, decide: DecideArgs) -> RunArgs 
         junit: None,
         verbose: args.verbose,
     }
+}
+
+/// A hook's steps are short, and somebody waits: nothing is foretold.
+fn quick() -> DecideArgs {
+    DecideArgs { no_ml_optimize: true, ..DecideArgs::default() }
+}
+
+/// Keys take a look at every file: only for whom they can serve.
+fn keys(workflow: &Workflow) -> Keys {
+    if workflow.steps.iter().any(|step| step.cache.is_on()) { Keys::Yes } else { Keys::No }
 }
 
 /// What steps are told of the hook.

@@ -5,7 +5,7 @@ use super::super::args::RunArgs;
 use super::super::context::Context;
 use super::super::failure::{Exit, Failure};
 use super::super::load::LoadedConfig;
-use super::super::prepared::{self, Keys};
+use super::super::prepared;
 use super::super::run;
 use crate::change::Unseen;
 use crate::exec::Variable;
@@ -75,7 +75,7 @@ pub fn run(
     let (place, by) = cx.state_place(config);
     let state = StateDir::open(&place, by)?;
     let there = inside(scratch, config, &place, cx);
-    let ready = prepared::prepare(&args.decide, Keys::Yes, &there)?;
+    let ready = prepared::prepare(&args.decide, super::keys(config.workflow()), &there)?;
     let graph = ready.prepared.plan.graph.clone();
     let mut told = told.to_vec();
     told.extend(python_path(scratch, cx));
