@@ -1,4 +1,5 @@
-//! What hooks need of the repository: where git looks for them, which index a commit is made from, and putting fixes into it.
+//! What hooks need of the repository: where git looks for them, which index a commit is made from, and putting fixes
+//! into it.
 //!
 //! Does not know: what a hook runs, the scratch tree's place.
 
@@ -30,8 +31,8 @@ impl Repo {
         real(&self.index_file) == real(&self.git_dir.join("index"))
     }
 
-    /// Merges what two sides made of one text, as `git merge-file` does. None: they touch the same lines, or it is no text.
-    /// The three files are where their bytes are already.
+    /// Merges what two sides made of one text, as `git merge-file` does. None: they touch the same lines, or it is no
+    /// text. The three files are where their bytes are already.
     ///
     /// # Errors
     /// git cannot be asked.
@@ -41,7 +42,8 @@ impl Repo {
         Ok((code == 0).then_some(text))
     }
 
-    /// Applies a patch to the index, all of it or nothing: git holds its own lock meanwhile, and refuses what no longer fits.
+    /// Applies a patch to the index, all of it or nothing: git holds its own lock meanwhile, and refuses what no longer
+    /// fits.
     ///
     /// # Errors
     /// It does not fit, or somebody holds the lock.

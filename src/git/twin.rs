@@ -1,8 +1,8 @@
-//! A repository of wf's own that follows another one's index: the same HEAD, borrowed objects, and in its working tree exactly
-//! what is staged there, put in place by git through its own filters.
+//! A repository of wf's own that follows another one's index: the same HEAD, borrowed objects, and in its working tree
+//! exactly what is staged there, put in place by git through its own filters.
 //!
-//! Does not know: where it lies, who else uses it (its holder has a lock), what runs in it. Nothing in it is hard-linked.
-//! Whatever is left in it by steps or by a killed wf is put right by the next [`Twin::follow`].
+//! Does not know: where it lies, who else uses it (its holder has a lock), what runs in it. Nothing in it is
+//! hard-linked. Whatever is left in it by steps or by a killed wf is put right by the next [`Twin::follow`].
 
 use super::cli::Cli;
 use super::{GitError, Mode, Repo, tree, without_trailing_slash};
@@ -34,7 +34,8 @@ pub enum TwinError {
     /// Its index has open conflicts, misses objects, or is of a format that libgit2 does not read.
     #[error("the index cannot be written as a tree: {0}")]
     Index(String),
-    /// git could not put the files in place: a filter failed, or an object that it needs (LFS, partial clone) is not here.
+    /// git could not put the files in place: a filter failed, or an object that it needs (LFS, partial clone) is not
+    /// here.
     #[error("git could not check the staged files out: {0}")]
     Checkout(String),
     /// The folder cannot be written.
@@ -177,8 +178,8 @@ impl Twin {
         self.cli.run(&[&["diff"], &plain[..], &prefixes[..]].concat())
     }
 
-    /// Nobody works in it now, and every file was just found to be what is staged: the index may say so from now on without
-    /// anybody reading them again, if none is as young as the index.
+    /// Nobody works in it now, and every file was just found to be what is staged: the index may say so from now on
+    /// without anybody reading them again, if none is as young as the index.
     fn grow_old(&self, index: &Path) {
         use std::os::unix::fs::MetadataExt;
         let young = self.git_dir.join(YOUNG);
@@ -214,7 +215,8 @@ pub struct Left {
 }
 
 impl Repo {
-    /// The tree that a commit of the index at hand would have. Its objects are written into the twin, not into this repository.
+    /// The tree that a commit of the index at hand would have. Its objects are written into the twin, not into this
+    /// repository.
     ///
     /// # Errors
     /// It has open conflicts, lacks objects, or cannot be read.
@@ -234,8 +236,8 @@ impl Repo {
     }
 }
 
-/// Everything that the repository's own configuration says, filters above all, but for what is about its place and what it
-/// runs or does on its own.
+/// Everything that the repository's own configuration says, filters above all, but for what is about its place and what
+/// it runs or does on its own.
 fn config(of: &Repo, dir: &Path) -> Vec<u8> {
     let quoted = |path: &Path| {
         let mut text = vec![b'"'];

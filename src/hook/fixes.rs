@@ -1,9 +1,9 @@
-//! What steps changed in the scratch tree, brought into the working tree: each file whole or not at all, and only where it
-//! still says what was merged.
+//! What steps changed in the scratch tree, brought into the working tree: each file whole or not at all, and only where
+//! it still says what was merged.
 //!
-//! Does not know: why a step changed a file. A file is made beside git's own, compared, and exchanged with the user's in one
-//! move of the file system. If what came out is not what was merged, because an editor was quicker, it is exchanged back. A
-//! wf that is killed leaves each file old or new; the next hook makes the rest.
+//! Does not know: why a step changed a file. A file is made beside git's own, compared, and exchanged with the user's
+//! in one move of the file system. If what came out is not what was merged, because an editor was quicker, it is
+//! exchanged back. A wf that is killed leaves each file old or new; the next hook makes the rest.
 
 use crate::base::RepoPath;
 use crate::git::{GitError, Left, Repo, Twin};

@@ -1,7 +1,7 @@
 //! Putting a hook of ours into git's hooks folder, beside the one that is there, and taking it away again.
 //!
-//! Does not know: which folder that is, what the hook does. A hook that was there stays in the same folder under another
-//! name, is called first, and comes back byte for byte (it is renamed, never copied).
+//! Does not know: which folder that is, what the hook does. A hook that was there stays in the same folder under
+//! another name, is called first, and comes back byte for byte (it is renamed, never copied).
 
 use super::Hook;
 use std::fs;
@@ -94,8 +94,8 @@ fn is_ours(place: &Path, hook: Hook) -> bool {
     fs::read_to_string(place).is_ok_and(|text| text.lines().any(|line| line == mark(hook)))
 }
 
-/// A few lines that start no process but those that they are about. What is pushed comes on standard input, and both hooks
-/// have to read it.
+/// A few lines that start no process but those that they are about. What is pushed comes on standard input, and both
+/// hooks have to read it.
 fn script(hook: Hook, wf: &Path) -> String {
     let (name, mark) = (hook.name(), mark(hook));
     let path = wf.to_string_lossy();

@@ -1,8 +1,8 @@
-//! Git hooks: where they are put, which steps they run, whether those may run in place, the scratch tree for those that may
-//! not, and what becomes of the fixes that steps make there.
+//! Git hooks: where they are put, which steps they run, whether those may run in place, the scratch tree for those that
+//! may not, and what becomes of the fixes that steps make there.
 //!
-//! Knows: git's hooks folder, a cache folder of the user's. Does not know: argv, how steps are run, what they print. A file
-//! of the user's is replaced by a whole new one or not at all, and only where it still says what was read.
+//! Knows: git's hooks folder, a cache folder of the user's. Does not know: argv, how steps are run, what they print. A
+//! file of the user's is replaced by a whole new one or not at all, and only where it still says what was read.
 
 pub mod fixes;
 pub mod install;

@@ -1,7 +1,7 @@
 //! What git tells a `pre-push` hook: one line for each reference that is pushed.
 //!
-//! Does not know: what is done with it. The format is that of githooks(5): `<local ref> <local object name> <remote ref>
-//! <remote object name>`, with zeros where there is none.
+//! Does not know: what is done with it. The format is that of githooks(5): `<local ref> <local object name> <remote
+//! ref> <remote object name>`, with zeros where there is none.
 
 /// A commit that is to be pushed.
 #[derive(Clone, Debug, PartialEq, Eq)]

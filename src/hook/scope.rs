@@ -1,7 +1,8 @@
-//! Which steps a hook runs, which of them a change touches, and whether they may run where the user works. Decides from plain
-//! data and reads nothing.
+//! Which steps a hook runs, which of them a change touches, and whether they may run where the user works. Decides from
+//! plain data and reads nothing.
 //!
-//! Does not know: plans, evidence. It only finds out early that there is nothing to do, or that it must not be done here.
+//! Does not know: plans, evidence. It only finds out early that there is nothing to do, or that it must not be done
+//! here.
 
 use super::Hook;
 use crate::base::{RepoPath, StepId};
@@ -58,8 +59,8 @@ pub struct Touched {
 }
 
 impl Touched {
-    /// Of these steps and what they need. None: only a look at the files could tell (`for_each`), or the change is one of the
-    /// configuration itself.
+    /// Of these steps and what they need. None: only a look at the files could tell (`for_each`), or the change is one
+    /// of the configuration itself.
     pub fn by(workflow: &Workflow, ids: &[String], config: &RepoPath, staged: &[ChangedFile]) -> Option<Self> {
         let change = ChangeSet { base: Base::Staged { head: None }, files: staged.to_vec(), ..ChangeSet::unknown() };
         if workspace::needs_tree(workflow) || change.paths().any(|path| path == config) {

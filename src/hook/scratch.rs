@@ -50,8 +50,8 @@ pub fn place(home: &Path, worktree: &Path) -> PathBuf {
 }
 
 impl Scratch {
-    /// Takes the scratch tree of a worktree, and shares these ignored folders with it. `wait` is called once if another hook
-    /// holds it.
+    /// Takes the scratch tree of a worktree, and shares these ignored folders with it. `wait` is called once if another
+    /// hook holds it.
     ///
     /// # Errors
     /// It cannot be had.

@@ -1,9 +1,10 @@
-//! Folders of dependencies that the scratch tree shares with the repository: `node_modules` and Python's virtual environments.
+//! Folders of dependencies that the scratch tree shares with the repository: `node_modules` and Python's virtual
+//! environments.
 //!
-//! Does not know: git, steps. A shared folder is a real folder of links, one for each entry. A link in it that leads back into
-//! the repository is made to lead into the scratch tree; what can only be changed deeper inside is [`Refused`], because a
-//! check would silently read what is not staged. Python's editable installs lead back by text: for those there is a
-//! `PYTHONPATH`, which goes before them.
+//! Does not know: git, steps. A shared folder is a real folder of links, one for each entry. A link in it that leads
+//! back into the repository is made to lead into the scratch tree; what can only be changed deeper inside is
+//! [`Refused`], because a check would silently read what is not staged. Python's editable installs lead back by text:
+//! for those there is a `PYTHONPATH`, which goes before them.
 
 use crate::base::{Digest, RepoPath};
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,8 @@ pub struct Shared {
 /// A folder that cannot be shared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{folder} cannot be shared with the scratch tree: {link} in it leads back to {target}, which may not be as it is staged"
+    "{folder} cannot be shared with the scratch tree: {link} in it leads back to {target}, \
+     which may not be as it is staged"
 )]
 pub struct Refused {
     /// The folder, relative to the root.
@@ -199,8 +201,8 @@ fn links(scratch: &Path, from: &Path, to: &Path, below: &Path, back: &[(PathBuf,
     Ok(())
 }
 
-/// The folders of the repository that an environment's editable installs name: in `.pth` files line by line, and as texts in
-/// the finders that setuptools writes.
+/// The folders of the repository that an environment's editable installs name: in `.pth` files line by line, and as
+/// texts in the finders that setuptools writes.
 fn python(root: &Path, venv: &Path) -> Vec<PathBuf> {
     let mut found = vec![];
     let mut note = |path: &Path| found.extend(path.strip_prefix(root).ok().map(Path::to_owned));

@@ -120,8 +120,8 @@ struct Here<'a> {
 }
 
 impl Here<'_> {
-    /// Runs in place. None: it may not, somebody else runs here, or what was looked at changed meanwhile: then only the scratch
-    /// tree can tell. `instead`: why there is no such tree; then whatever is on disk is looked at.
+    /// Runs in place. None: it may not, somebody else runs here, or what was looked at changed meanwhile: then only the
+    /// scratch tree can tell. `instead`: why there is no such tree; then whatever is on disk is looked at.
     fn run(&self, mut ready: Ready, instead: Option<&str>) -> Result<Option<Exit>, Failure> {
         let graph = ready.prepared.plan.graph.clone();
         let running = running(&ready);
@@ -196,7 +196,10 @@ fn bring_over(
     if !args.stage_fixes {
         cx.say("the commit stops: look at the fixes, `git add` them and commit again");
     } else if !repo.has_own_index() {
-        cx.say("the commit stops: fixes are not staged, because this commit has an index of its own (`git commit -a`, `git commit FILE`)");
+        cx.say(
+            "the commit stops: fixes are not staged, because this commit has an index of its own \
+             (`git commit -a`, `git commit FILE`)",
+        );
     } else if !whole {
         cx.say("the commit stops: not every fix could be staged");
     } else {

@@ -1,5 +1,5 @@
-//! Running steps in the scratch tree: with the configuration that is staged there, the state and the cache of the repository,
-//! and nothing of git's variables, which would lead steps back.
+//! Running steps in the scratch tree: with the configuration that is staged there, the state and the cache of the
+//! repository, and nothing of git's variables, which would lead steps back.
 
 use super::super::args::RunArgs;
 use super::super::context::Context;
@@ -31,8 +31,8 @@ pub enum Content<'a> {
     Commit(&'a str),
 }
 
-/// Takes the scratch tree and fills it. The inner error says why there is none that holds all of it: then what is on disk may
-/// be looked at instead, and that has to be said.
+/// Takes the scratch tree and fills it. The inner error says why there is none that holds all of it: then what is on
+/// disk may be looked at instead, and that has to be said.
 pub fn fill(
     repo: &Repo,
     content: &Content<'_>,
