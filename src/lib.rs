@@ -7,7 +7,7 @@
 //! * deciding (pure): [`config`], [`ask`], [`graph`], [`workspace`], [`import`], [`classify`],
 //!   [`lint`], [`plan`], [`schedule`]
 //! * telling (pure until a sink writes): [`report`]
-//! * acting: [`git`], [`exec`], [`cache`], [`history`], [`template`], [`github`], [`ai`]
+//! * acting: [`git`], [`exec`], [`cache`], [`history`], [`template`], [`github`], [`ai`], [`hook`]
 //! * driving: [`engine`], [`cli`]
 
 pub mod ai;
@@ -26,6 +26,7 @@ pub mod git;
 pub mod github;
 pub mod graph;
 pub mod history;
+pub mod hook;
 pub mod import;
 pub mod key;
 pub mod lint;

@@ -33,6 +33,7 @@ const ORDER: &[&str] = &[
     "template",
     "github",
     "ai",
+    "hook",
     "engine",
     "cli",
 ];

@@ -71,6 +71,8 @@ pub enum Command {
     Status(super::status::StatusArgs),
     /// Tell a finished run again, from its log
     Report(super::report::ReportArgs),
+    /// Put git hooks in place, and run what belongs to one
+    Hook(super::hook::HookArgs),
     /// Check the configuration
     Check(super::check::CheckArgs),
     /// Share a run out over the machines of a CI service, join the parts, make checks

@@ -88,7 +88,7 @@ fn check(risks: bool, cx: &Context) -> Result<Odd, Failure> {
     let config = cx.load_config(vec![])?;
     let mut request = request::resolve(&DecideArgs::default(), &config, cx)?;
     request.settings.strict = false;
-    let prepared = prepared::decide(&config, &request, None, None, cx)?;
+    let prepared = prepared::decide(&config, &request, None, None, None, cx)?;
     let warnings = prepared.notes.into_iter().filter_map(|note| match note {
         EventKind::Warning { message, .. } => Some(message),
         _ => None,

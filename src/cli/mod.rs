@@ -16,6 +16,7 @@ pub mod failure;
 mod forecast;
 pub mod graph;
 pub mod history;
+pub mod hook;
 mod import;
 pub mod init;
 pub mod load;
@@ -87,6 +88,7 @@ fn dispatch(cli: Cli, cx: &Context) -> Result<Exit, Failure> {
         Command::Explain(args) => explain::run(&args, cx),
         Command::Changes(args) => changes::run(&args, cx),
         Command::Graph(args) => graph::run(&args, cx),
+        Command::Hook(args) => hook::run(&args, cx),
         Command::Check(args) => check::run(&args, cx),
         Command::Config(args) => config::run(&args, cx),
         Command::History(args) => history::run(&args, cx),

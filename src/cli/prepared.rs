@@ -9,12 +9,14 @@ use crate::base::StepId;
 use crate::config::{ConfigError, ConfigErrors};
 use crate::engine::{self, Inputs, PrepareError, Prepared};
 use crate::event::{EventKind, WarningCode};
+use crate::git::{Changes, Listing};
 use crate::history::lock::last_held;
 use crate::history::{self, StateDir};
 use crate::plan::RunRequest;
 use crate::predict::Circumstances;
 use crate::report::RunView;
 use crate::report::view::State;
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 /// What a deciding command works with.
@@ -52,7 +54,17 @@ pub enum Keys {
 
 /// Reads everything and decides; writes nothing, executes nothing.
 pub fn prepare(args: &DecideArgs, keys: Keys, cx: &Context) -> Result<Ready, Failure> {
-    let config = cx.load_config(request::overrides(args))?;
+    looked(cx.load_config(request::overrides(args))?, None, args, keys, cx)
+}
+
+/// The same of a configuration that is read already, and perhaps of files that were just looked at.
+pub fn looked(
+    config: LoadedConfig,
+    looked: Option<(Changes, Listing)>,
+    args: &DecideArgs,
+    keys: Keys,
+    cx: &Context,
+) -> Result<Ready, Failure> {
     let mut request = request::resolve(args, &config, cx)?;
     let (state, trouble) = match cx.state_for_reading(&config) {
         Ok(state) => (Some(state), None),
@@ -68,7 +80,7 @@ pub fn prepare(args: &DecideArgs, keys: Keys, cx: &Context) -> Result<Ready, Fai
             Keys::Yes => true,
         };
     let cache = keys.then(|| reuse::begin(&config, cx));
-    let mut prepared = decide(&config, &request, state.as_ref(), cache.as_ref(), cx)?;
+    let mut prepared = decide(&config, &request, state.as_ref(), cache.as_ref(), looked, cx)?;
     prepared.notes.extend(trouble.map(|message| EventKind::Warning { code: WarningCode::State, step: None, message }));
     Ok(Ready { config, request, prepared, cache })
 }
@@ -92,6 +104,7 @@ pub(super) fn decide(
     request: &RunRequest,
     state: Option<&StateDir>,
     cache: Option<&reuse::Opening>,
+    looked: Option<(Changes, Listing)>,
     cx: &Context,
 ) -> Result<Prepared, Failure> {
     let inputs = Inputs {
@@ -106,6 +119,7 @@ pub(super) fn decide(
         state,
         keys: cache.is_some(),
         listed: &|| cache.into_iter().for_each(reuse::Opening::go),
+        looked: Cell::new(looked),
     };
     let mut prepared = engine::prepare(&inputs).map_err(|error| explain_failure(error, config, cx))?;
     let mut notes: Vec<EventKind> = Vec::new();

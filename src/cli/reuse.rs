@@ -57,7 +57,7 @@ impl Context {
     pub fn made_by(&self) -> Place {
         if self.env.flag("CI") {
             Place::Ci
-        } else if self.env.get("GIT_INDEX_FILE").is_some() {
+        } else if ["GIT_INDEX_FILE", "WF_HOOK"].iter().any(|name| self.env.get(name).is_some()) {
             Place::Hook
         } else {
             Place::Local

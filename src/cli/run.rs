@@ -10,7 +10,8 @@ use super::shard;
 use crate::ai::order;
 use crate::config::model::Command;
 use crate::engine::{self, Clock, Run};
-use crate::exec::{self, Executor, Setup};
+use crate::event::Shard;
+use crate::exec::{self, Executor, Setup, Variable};
 use crate::git::Mode;
 use crate::history::lock::{Attempt, Holder, WorktreeLock};
 use crate::history::{self, LogWriter, RunRef, StateDir};
@@ -19,22 +20,34 @@ use std::path::{Path, PathBuf};
 
 /// Runs the command.
 pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
-    let (first, mut shard) = shard::prepare(&args.decide, args.shard.as_ref(), Keys::Yes, cx)?;
+    let (first, shard) = shard::prepare(&args.decide, args.shard.as_ref(), Keys::Yes, cx)?;
     let (place, by) = cx.state_place(&first.config);
     let state = StateDir::open(&place, by)?;
     // A step of a run in this very worktree calls us: waiting for that run would be waiting for ourselves.
     let nested = cx.env.get("WF_RUN").is_some() && cx.env.get("WF_ROOT") == Some(first.config.root.as_os_str());
     let (lock, waited) = hold(&state, &first, nested, args.no_wait, cx)?;
-    let before = lock.before();
     // Another run may have changed files and recorded evidence while this one waited.
-    let mut ready = first;
-    if waited {
-        (ready, shard) = shard::prepare(&args.decide, args.shard.as_ref(), Keys::Yes, cx)?;
-    }
+    let prepared =
+        if waited { shard::prepare(&args.decide, args.shard.as_ref(), Keys::Yes, cx)? } else { (first, shard) };
+    go(args, prepared, &state, Some(lock), &[], cx)
+}
+
+/// Runs what is prepared, or a share of it, in a tree that nobody else runs in. `extra`: variables that every step gets on top;
+/// they are no part of any key.
+pub(super) fn go(
+    args: &RunArgs,
+    (mut ready, shard): (Ready, Option<Shard>),
+    state: &StateDir,
+    lock: Option<WorktreeLock>,
+    extra: &[Variable],
+    cx: &Context,
+) -> Result<Exit, Failure> {
+    let before = lock.as_ref().and_then(WorktreeLock::before);
+    let place = state.root();
     // Named only now: runs that waited are in the order in which they ran.
     let clock = Clock::start();
-    let id = history::next_run_id(&state);
-    let log = LogWriter::create(&state, &id).map_err(|error| {
+    let id = history::next_run_id(state);
+    let log = LogWriter::create(state, &id).map_err(|error| {
         Failure::environment(format!("cannot write the event log in {}: {error}", place.display()))
             .hint("make it writable, or keep the state elsewhere: WF_STATE_DIR=<folder>")
     })?;
@@ -72,6 +85,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
         sinks: Box::new(move |run| sinks(options, run, state_root)),
         masker,
         env,
+        extra: extra.to_vec(),
         reuse,
         past: Some(state.clone()),
         sample: cx.env.flag("WORKFLOW_MONITOR_RESOURCES"),
@@ -86,15 +100,15 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
         prepared: ready.prepared,
     };
     let finished = guarded(|| engine::run(run, || Executor::new(setup)))
-        .map_err(|bug| internal(&bug, &run_id, &place))?
+        .map_err(|bug| internal(&bug, &run_id, place))?
         .map_err(|error| Failure::environment(format!("cannot run steps: {error}")))?;
     drop(lock);
     // The process ends soon: a configuration of thousands of steps is not given back piece by piece.
     std::mem::forget(ready.config);
-    if let Some(Err(error)) = learned.map(|learned| learned.keep(&state)) {
+    if let Some(Err(error)) = learned.map(|learned| learned.keep(state)) {
         cx.say(&format!("warning: what manifests say cannot be kept, and is read again each time: {error}"));
     }
-    tidy_up(&state, cx);
+    tidy_up(state, cx);
     match finished.log_lost {
         Some(error) => Err(Failure::environment(format!("the event log of run {run_id} lacks its end: {error}"))
             .hint("free some space, or keep the state elsewhere: WF_STATE_DIR=<folder>")),

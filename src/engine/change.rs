@@ -6,7 +6,7 @@ use crate::base::{RepoPath, RunId};
 use crate::change::{Base, BaseHow, ChangeSet, ChangedFile, Unseen};
 use crate::ci::Why;
 use crate::event::{EventKind, FallbackCode};
-use crate::git::{BaseQuery, GitError, Listing, Mode, NoBase, Repo};
+use crate::git::{BaseQuery, Changes, GitError, Listing, Mode, NoBase, Repo};
 use crate::plan::BaseRef;
 use std::collections::BTreeMap;
 
@@ -15,6 +15,9 @@ const ANCESTORS: usize = 10_000;
 
 /// Every file of a repository, if it was asked for and read.
 type Files = Option<Listing>;
+
+/// What is staged and what is there, looked at before.
+type Looked = Option<(Changes, Listing)>;
 
 /// Asks for the commits that a recorded run found green, newest run first.
 pub type Green<'a> = &'a dyn Fn() -> Vec<(String, RunId)>;
@@ -33,7 +36,8 @@ pub struct Asking<'a> {
     pub spoken: &'a dyn Fn(&str) -> bool,
 }
 
-/// What changed; and with `list` every file too, for the price of one walk. Whatever cannot be told is a note, and then
+/// What changed; and with `list` every file too, for the price of one walk, or of none if somebody has just looked. Whatever
+/// cannot be told is a note, and then
 /// the change set has no base.
 pub fn find(
     repo: Result<&Repo, &GitError>,
@@ -41,6 +45,7 @@ pub fn find(
     notes: &mut Vec<EventKind>,
     why: &mut Vec<Why>,
     list: bool,
+    looked: Looked,
 ) -> Result<(ChangeSet, Files), PrepareError> {
     let repo = match repo {
         Ok(repo) => repo,
@@ -57,7 +62,7 @@ pub fn find(
             (Base::None, false)
         }
     };
-    match read(repo, &base, list) {
+    match read(repo, &base, list, looked) {
         Ok((change, files)) => Ok((ChangeSet { base_guarded, ..change }, files)),
         Err(error) => {
             notes.push(fallback(error.code(), &error, error.hint()));
@@ -146,13 +151,16 @@ fn no_green() -> EventKind {
     }
 }
 
-fn read(repo: &Repo, base: &Base, list: bool) -> Result<(ChangeSet, Files), GitError> {
+fn read(repo: &Repo, base: &Base, list: bool, looked: Looked) -> Result<(ChangeSet, Files), GitError> {
     let (commit, mode) = match base {
         Base::Commit { commit, .. } => (Some(commit.as_str()), Mode::All),
         Base::Staged { .. } => (None, Mode::StagedOnly),
         Base::None => (None, Mode::All),
     };
-    let (changes, files) = if list {
+    let list = list || looked.is_some();
+    let (changes, files) = if let Some((changes, files)) = looked {
+        (changes, Some(files))
+    } else if list {
         repo.changes_and_listing(commit, mode).map(|(changes, files)| (changes, Some(files)))?
     } else {
         (repo.changes(commit, mode)?, None)

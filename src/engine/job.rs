@@ -21,6 +21,8 @@ pub struct Common {
     pub run: String,
     /// The environment that steps inherit.
     pub env: Inherited,
+    /// What every step gets on top.
+    pub extra: Vec<Variable>,
     /// Where output logs go.
     pub out: PathBuf,
     /// What the change is measured against.
@@ -123,6 +125,9 @@ pub fn job(common: &Common, step: &Step, attempt: u32, lists: Option<&ChangedLis
         if let Some(value) = value {
             set(&mut env, OsStr::new(name), OsStr::new(value).into());
         }
+    }
+    for (name, value) in &common.extra {
+        set(&mut env, name, Arc::clone(value));
     }
     let mut set = |name: &str, value: &OsStr| set(&mut env, OsStr::new(name), value.into());
     set("WF_STEP", OsStr::new(step.id.as_str()));

@@ -11,7 +11,7 @@ use crate::config::Workflow;
 use crate::config::model::Smart;
 use crate::event::{EventKind, FallbackCode, WarningCode};
 use crate::exec::secret::is_secret;
-use crate::git::{GitError, Listing, NoBase, Repo};
+use crate::git::{Changes, GitError, Listing, NoBase, Repo};
 use crate::graph::{GraphError, Step, StepGraph};
 use crate::history::{Recorded, StateDir};
 use crate::key::ChangedList;
@@ -19,7 +19,7 @@ use crate::plan::{self, BaseDefinitions, Plan, RunRequest, UnknownSelection};
 use crate::verdict::Known;
 use crate::workspace::{self, ExpandError, Tree};
 use rayon::prelude::*;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -50,6 +50,8 @@ pub struct Inputs<'a> {
     pub keys: bool,
     /// Called once when git was read. That takes all processors; what follows takes one.
     pub listed: &'a dyn Fn(),
+    /// What is staged and what is there, if somebody has just looked: taken out, and not looked at again.
+    pub looked: Cell<Option<(Changes, Listing)>>,
 }
 
 /// Everything that is known before the run.
@@ -117,7 +119,8 @@ pub fn prepare(inputs: &Inputs<'_>) -> Result<Prepared, PrepareError> {
         spoken: &|commit| recorded.get_or_init(read).speaks_for(commit),
     };
     let mut why = Vec::new();
-    let (change, listing) = change::find(inputs.repo, &asking, &mut notes, &mut why, list)?;
+    let looked = inputs.looked.take();
+    let (change, listing) = change::find(inputs.repo, &asking, &mut notes, &mut why, list, looked)?;
     let recorded = recorded.into_inner();
     (inputs.listed)();
     // Without git every file counts.

@@ -16,7 +16,7 @@ use crate::classify;
 use crate::config::model::Command;
 use crate::event::{EventKind, Machine, Outcome, Place, RunStarted, RunStatus, Shard, WarningCode};
 use crate::exec::mask::Masker;
-use crate::exec::{Ended, Progress, RunStep, StopHow};
+use crate::exec::{Ended, Progress, RunStep, StopHow, Variable};
 use crate::history::{self, LogWriter, RunRef, StateDir};
 use crate::plan::RunRequest;
 use crate::report::{RunView, Sink};
@@ -60,6 +60,8 @@ pub struct Run<'a> {
     pub masker: Masker,
     /// The environment that steps inherit.
     pub env: std::collections::BTreeMap<std::ffi::OsString, std::ffi::OsString>,
+    /// What every step gets on top, in no key: how a hook tells steps what it is about.
+    pub extra: Vec<Variable>,
     /// `WORKFLOW_MONITOR_RESOURCES`
     pub sample: bool,
     /// `WORKFLOW_PROFILE`
@@ -169,6 +171,7 @@ impl Loop {
             sinks,
             masker,
             env,
+            extra,
             sample,
             profile,
             place,
@@ -210,6 +213,7 @@ impl Loop {
             root,
             run: id.to_string(),
             env: Inherited::new(&env),
+            extra,
             out: log.out(),
             base: match &prepared.change.base {
                 Base::Commit { commit, .. } => Some(commit.clone()),

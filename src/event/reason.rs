@@ -220,6 +220,8 @@ pub enum FallbackCode {
     SinkRetired,
     /// The guard process could not be had or was lost; orphans are hunted by wf alone.
     GuardLost,
+    /// There is no scratch tree that holds all that is staged: a hook looks at what is on disk.
+    NoScratch,
 }
 
 /// Things people should know that change no result.

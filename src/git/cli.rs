@@ -1,7 +1,7 @@
 //! The `git` command, for repositories that libgit2 does not read: SHA-256, reftable, sparse and split indexes.
 //!
-//! Does not know: when it is the one to ask. The only place outside `exec` that starts a process; it never writes, takes
-//! no lock and runs no file system monitor; what fetches (`fetch`) builds on [`Cli::command`].
+//! Does not know: when it is the one to ask. The only place outside `exec` that starts a process; it takes no lock that it
+//! can do without, and runs no file system monitor. What it writes is asked for by `fetch`, `twin` and `stage` alone.
 
 use super::delta::{Delta, GITLINK};
 use super::error::GitError;
@@ -10,9 +10,10 @@ use super::worktree::Worktree;
 use crate::base::RepoPath;
 use crate::change::Unseen;
 use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 /// Variables that would lead git to another repository or change what it prints. A hook sets several of them.
 const MISLEADING: &[&str] = &[
@@ -66,8 +67,8 @@ impl Cli {
 
     /// Git in this folder, cut off from what would mislead it; it asks nobody anything.
     #[expect(clippy::disallowed_methods, reason = "the one place for git's own command; it is short-lived")]
-    pub(super) fn command(&self) -> std::process::Command {
-        let mut git = std::process::Command::new("git");
+    pub(super) fn command(&self) -> Command {
+        let mut git = Command::new("git");
         for name in MISLEADING {
             git.env_remove(name);
         }
@@ -93,12 +94,34 @@ impl Cli {
         Ok(text(self.run(args)?).lines().map(str::to_owned).collect())
     }
 
+    /// Its output when it is given these bytes; any exit code but 0 is an error.
+    pub fn feed(&self, args: &[&str], bytes: &[u8]) -> Result<Vec<u8>, GitError> {
+        let args: Vec<_> = args.iter().map(OsStr::new).collect();
+        let mut git = self.command();
+        git.args(&args);
+        git.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut fed = || {
+            let mut child = git.spawn()?;
+            // It says nothing before it has read all; one that ends early says why.
+            let _ = child.stdin.take().map(|mut pipe| pipe.write_all(bytes));
+            child.wait_with_output()
+        };
+        let output = fed().map_err(|error| GitError::FormatUnsupported { message: format!("`git`: {error}") })?;
+        if output.status.success() { Ok(output.stdout) } else { Err(failed(&args, &output)) }
+    }
+
+    /// Its output and its exit code.
+    pub fn coded(&self, args: &[&OsStr]) -> Result<(i32, Vec<u8>), GitError> {
+        let output = self.output(args)?;
+        Ok((output.status.code().unwrap_or(-1), output.stdout))
+    }
+
     /// Its output; any exit code but 0 is an error.
-    fn run(&self, args: &[&str]) -> Result<Vec<u8>, GitError> {
+    pub fn run(&self, args: &[&str]) -> Result<Vec<u8>, GitError> {
         self.run_os(&args.iter().map(OsStr::new).collect::<Vec<_>>())
     }
 
-    fn run_os(&self, args: &[&OsStr]) -> Result<Vec<u8>, GitError> {
+    pub fn run_os(&self, args: &[&OsStr]) -> Result<Vec<u8>, GitError> {
         let output = self.output(args)?;
         if output.status.success() { Ok(output.stdout) } else { Err(failed(args, &output)) }
     }
@@ -273,7 +296,7 @@ fn unexpected(command: &str) -> GitError {
     }
 }
 
-fn trimmed(mut said: Vec<u8>) -> Vec<u8> {
+pub(super) fn trimmed(mut said: Vec<u8>) -> Vec<u8> {
     said.pop_if(|byte| *byte == b'\n');
     said
 }

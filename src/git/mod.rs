@@ -1,7 +1,8 @@
 //! Reading the git repository, behind a concrete [`Repo`] that returns plain data.
 //!
-//! Does not know: configuration, steps, decisions, recorded runs. Never writes anything: not the index, not the
-//! configuration, not a reference; but for `fetch`, which deepens a clone where somebody allowed that.
+//! Does not know: configuration, steps, decisions, recorded runs. Writes nothing of a person's: not the index, not the
+//! configuration, not a reference. Three exceptions are asked for by name: `fetch` deepens a clone where somebody allowed that,
+//! `stage` puts fixes into the index, through git's own lock, and `twin` writes a repository of wf's own.
 //!
 //! Three readers stand behind it. libgit2 reads references, history and objects, and decides on submodules and filtered
 //! files. wf's own walk (`index`, `walk`, `ignore`, `tree`) compares the working tree, several times faster than libgit2
@@ -15,6 +16,7 @@ mod delta;
 mod error;
 mod fetch;
 mod history;
+mod hooks;
 mod ignore;
 mod index;
 mod libgit;
@@ -26,6 +28,7 @@ mod reach;
 mod read;
 mod rename;
 mod tree;
+mod twin;
 mod walk;
 mod wildmatch;
 mod worktree;
@@ -36,6 +39,7 @@ pub use error::{GitError, NoBase};
 pub use fetch::Depth;
 pub use reach::Reach;
 pub use read::{Changes, Listing, Mode};
+pub use twin::{Left, Twin, TwinError};
 
 use cli::{Cli, Place};
 use git2::{ErrorCode, Repository, RepositoryOpenFlags};

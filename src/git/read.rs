@@ -33,6 +33,9 @@ pub struct Changes {
     pub unseen: Vec<Unseen>,
     /// Is there a submodule that is not checked out? Git calls such a tree clean, and it does not hold all of HEAD.
     pub hollow: bool,
+    /// Where the working tree is not what is staged, both sides of renames. Only told by [`Repo::changes_and_listing`] about
+    /// what is staged: there these are no changes.
+    pub beside: Vec<RepoPath>,
 }
 
 /// Everything that is here and not ignored, tracked or not, as the file system sees it.
@@ -88,11 +91,15 @@ impl Repo {
             Some(files) => files,
             None => listed::stat_all(&self.root, layers.files(self)?),
         };
+        let mut beside = vec![];
         if mode == Mode::StagedOnly {
-            layers.worktree = Worktree { unseen: layers.worktree.unseen, ..Worktree::default() };
+            let Worktree { changed, untracked, unseen } = layers.worktree;
+            let paths = |delta: Delta| [Some(delta.path), delta.from].into_iter().flatten();
+            beside = changed.into_iter().chain(untracked).flat_map(paths).collect();
+            layers.worktree = Worktree { unseen, ..Worktree::default() };
         }
         let hollow = layers.is_hollow(self)?;
-        let changes = layers.changes(hollow);
+        let changes = Changes { beside, ..layers.changes(hollow) };
         let attributes = Attributes::of(self, &files, &changes.unseen);
         Ok((changes, Listing { files, attributes }))
     }
@@ -203,7 +210,7 @@ impl Layers {
         merge.add(Layer::Staged, self.staged);
         merge.add(Layer::Unstaged, self.worktree.changed);
         merge.add(Layer::Untracked, self.worktree.untracked);
-        Changes { files: merge.finish(), unseen: self.worktree.unseen, hollow }
+        Changes { files: merge.finish(), unseen: self.worktree.unseen, hollow, beside: vec![] }
     }
 
     fn is_hollow(&self, repo: &Repo) -> Result<bool, GitError> {

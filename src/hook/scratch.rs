@@ -1,0 +1,106 @@
+//! The scratch tree: one for each worktree, kept between hooks, outside of the repository, held by one hook at a time.
+//!
+//! Does not know: how git fills it (`git::Twin`), what runs in it.
+
+use super::shared::{self, Shared};
+use crate::base::{Digest, RepoPath};
+use crate::git::{Repo, Twin, TwinError};
+use std::ffi::OsStr;
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A scratch tree, held.
+#[derive(Debug)]
+pub struct Scratch {
+    /// Its repository.
+    pub twin: Twin,
+    /// What steps in it need.
+    pub shared: Shared,
+    /// Let go when dropped, or when wf ends in whatever way.
+    _lock: File,
+}
+
+/// Why there is none.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// Its place is inside of the repository, where linters would find the wrong settings and the wrong ignore files.
+    #[error("the scratch tree would be inside of the repository ({})", .0.display())]
+    Inside(PathBuf),
+    /// It cannot be written.
+    #[error("{}: {error}", .path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// git does not fill it.
+    #[error(transparent)]
+    Twin(#[from] TwinError),
+    /// A folder of dependencies cannot be shared.
+    #[error(transparent)]
+    Shared(#[from] shared::Problem),
+}
+
+/// The folder that holds the scratch tree of a worktree. `home`: where the user's caches are.
+pub fn place(home: &Path, worktree: &Path) -> PathBuf {
+    let name = Digest::of_bytes(worktree.as_os_str().as_encoded_bytes()).short();
+    home.join("wf/scratch").join(name)
+}
+
+impl Scratch {
+    /// Takes the scratch tree of a worktree, and shares these ignored folders with it. `wait` is called once if another
+    /// hook holds it.
+    ///
+    /// # Errors
+    /// It cannot be had.
+    pub fn open(repo: &Repo, home: &Path, folders: &[RepoPath], wait: &dyn Fn()) -> Result<Self, Problem> {
+        let place = place(home, repo.root());
+        let at = |path: &Path| {
+            let path = path.to_owned();
+            move |error| Problem::Io { path, error }
+        };
+        std::fs::create_dir_all(&place).map_err(at(&place))?;
+        let real = place.canonicalize().map_err(at(&place))?;
+        if real.starts_with(repo.root()) || real.starts_with(repo.main_root()) {
+            return Err(Problem::Inside(real));
+        }
+        let path = real.join("lock");
+        let lock = File::options().create(true).append(true).open(&path).map_err(at(&path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                wait();
+                lock.lock().map_err(at(&path))?;
+            }
+            Err(TryLockError::Error(error)) => return Err(at(&path)(error)),
+        }
+        // Tools show the folder's name, and some take the project's from it.
+        let tree = real.join(repo.root().file_name().unwrap_or(OsStr::new("tree")));
+        let twin = Twin::open(repo, &tree, folders)?;
+        Ok(Self { twin, shared: Shared::default(), _lock: lock })
+    }
+
+    /// Fills it with this tree, and links the shared folders. Returns whether any file had to be touched.
+    ///
+    /// # Errors
+    /// git does not fill it, or a folder cannot be shared.
+    pub fn fill(&mut self, repo: &Repo, tree: &str, head: Option<&str>, folders: &[RepoPath]) -> Result<bool, Problem> {
+        let touched = self.twin.follow(tree, head)?;
+        let notes = self.twin.root().with_file_name("shared");
+        self.shared = shared::share(repo.root(), self.twin.root(), &notes, folders)?;
+        Ok(touched)
+    }
+}
+
+/// Removes the scratch tree of a worktree, if there is one. Nothing of the user's is in it.
+///
+/// # Errors
+/// It cannot be removed.
+pub fn remove(home: &Path, worktree: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(place(home, worktree)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
