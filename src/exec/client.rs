@@ -57,16 +57,30 @@ impl Routes {
     }
 }
 
-impl Client {
-    /// Starts a guard. From now on wf adopts what the guard would leave behind, should it be killed.
-    ///
-    /// # Errors
-    /// The executable cannot be started, or the system refuses a socket.
+/// A guard that was started before anybody knew what it is to run.
+static AHEAD: Mutex<Option<Spawned>> = Mutex::new(None);
+
+/// Starts the guard of the first attempt now, by somebody who knows that there will be one: a program takes its time to be
+/// loaded. One that nobody comes to need ends when wf does. One that cannot be started is tried again, and told of, by who needs it.
+pub fn start_ahead(executable: &Path) {
+    let mut ahead = AHEAD.lock().unwrap_or_else(PoisonError::into_inner);
+    if ahead.is_none() {
+        *ahead = Spawned::new(executable).ok();
+    }
+}
+
+/// A guard's process, and wf's end of the socket to it.
+struct Spawned {
+    child: Child,
+    ours: std::os::unix::net::UnixStream,
+}
+
+impl Spawned {
     #[expect(
         clippy::disallowed_methods,
         reason = "the guard is the one child of wf that must not be spawned by the guard"
     )]
-    pub fn start(executable: &Path, base: Vec<(Vec<u8>, Vec<u8>)>) -> io::Result<Self> {
+    fn new(executable: &Path) -> io::Result<Self> {
         #[cfg(target_os = "linux")]
         rustix::process::set_child_subreaper(Some(getpid()))?;
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
@@ -76,6 +90,21 @@ impl Client {
         drop(command);
         guards().push(child.id());
         ours.set_nonblocking(true)?;
+        Ok(Self { child, ours })
+    }
+}
+
+impl Client {
+    /// Starts a guard. From now on wf adopts what the guard would leave behind, should it be killed.
+    ///
+    /// # Errors
+    /// The executable cannot be started, or the system refuses a socket.
+    pub fn start(executable: &Path, base: Vec<(Vec<u8>, Vec<u8>)>) -> io::Result<Self> {
+        let ahead = AHEAD.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Spawned { child, ours } = match ahead {
+            Some(spawned) => spawned,
+            None => Spawned::new(executable)?,
+        };
         let socket = Arc::new(UnixStream::from_std(ours)?);
         let routes = Arc::new(Routes::default());
         let reader = tokio::spawn(read(Arc::clone(&socket), Arc::clone(&routes), child.id()));

@@ -17,5 +17,6 @@ pub mod secret;
 mod tail;
 mod watchdog;
 
+pub use client::start_ahead;
 pub use executor::{Executor, Setup};
 pub use job::{Ended, Job, OutputSink, Progress, RunStep, StopHow, StopSignal, Variable};

@@ -5,12 +5,13 @@ use super::super::context::Context;
 use super::super::failure::{Exit, Failure};
 use super::super::load::LoadedConfig;
 use super::super::prepared::{self, Keys, Ready};
-use super::super::run;
+use super::super::{request, run};
 use super::tree::{self, Content};
 use super::{RunHookArgs, keys, quick, steps, told};
 use crate::base::RepoPath;
 use crate::engine::{Clock, fallback};
 use crate::event::FallbackCode;
+use crate::exec::{self, guard};
 use crate::git::{GitError, Left, Mode, Repo};
 use crate::graph::StepGraph;
 use crate::history::StateDir;
@@ -25,7 +26,7 @@ const HOOK: Hook = Hook::PreCommit;
 
 /// Runs the hook.
 pub fn run(args: &RunHookArgs, cx: &Context) -> Result<Exit, Failure> {
-    let config = cx.load_config(vec![])?;
+    let config = cx.load_config(request::overrides(&quick()))?;
     let repo = repository(&config)?;
     let ids = match scope(config.workflow(), HOOK) {
         Scope::Steps(ids) if config.path.is_some() => ids,
@@ -36,6 +37,10 @@ pub fn run(args: &RunHookArgs, cx: &Context) -> Result<Exit, Failure> {
     let touched = Touched::by(config.workflow(), &ids, &file, &staged);
     if staged.is_empty() || touched.as_ref().is_some_and(Touched::is_empty) {
         return Ok(Exit::Passed);
+    }
+    // Here or in the scratch tree, most likely something runs now.
+    if let Ok(program) = guard::executable() {
+        exec::start_ahead(&program);
     }
     let (changes, files) = repo.changes_and_listing(None, Mode::StagedOnly).map_err(unreadable)?;
     let (beside, unseen) = (changes.beside.clone(), changes.unseen.clone());
@@ -55,7 +60,7 @@ pub fn run(args: &RunHookArgs, cx: &Context) -> Result<Exit, Failure> {
         if let Some(exit) = here.run(ready, None)? {
             return Ok(exit);
         }
-        cx.load_config(vec![])?
+        cx.load_config(request::overrides(&quick()))?
     };
     let repo = repository(&config)?;
     let filled = match hollow(repo, touched.as_ref(), &config)? {
