@@ -207,7 +207,7 @@ impl Pattern {
                     "patterns name files inside the repository, from its root; `./x` is relative to the step's folder";
                 return Err((format!("`{text}` has the segment `{segment}`"), Some(hint.into())));
             }
-            if segment.contains("**") && segment != "**" {
+            if holds_two_stars(segment) && segment != "**" {
                 let hint = whole_segment(&body, segment).map_or_else(
                     || "`**` stands alone between slashes: `a/**/b`".into(),
                     |fixed| format!("did you mean `{fixed}`?"),
@@ -221,7 +221,7 @@ impl Pattern {
         }
         let last = body.rsplit('/').next().unwrap_or(&body);
         // A name without wildcards may be a folder; who watches a folder means what is in it.
-        let folder = is_literal(&unescaped(last));
+        let folder = if last.contains('\\') { is_literal(&unescaped(last)) } else { is_literal(last) };
         // What has a shape is a pattern.
         let how = match Shapes::of(&body, folder) {
             Some(shapes) => How::Shapes(shapes),
@@ -312,7 +312,12 @@ fn itself_and_below(body: &str) -> String {
 }
 
 fn is_literal(segment: &str) -> bool {
-    !segment.contains(['*', '?', '[', '{', '\\', '}', ']'])
+    !segment.bytes().any(|byte| matches!(byte, b'*' | b'?' | b'[' | b'{' | b'\\' | b'}' | b']'))
+}
+
+/// Is there a `**`? Hundreds of short segments are asked at each start.
+pub(super) fn holds_two_stars(segment: &str) -> bool {
+    segment.as_bytes().windows(2).any(|two| two == b"**")
 }
 
 /// A segment without its escaped characters: what is left says whether it has wildcards.

@@ -4,6 +4,8 @@
 //! run, and looking at a path's end or beginning is ten times as fast. What is no such pattern is left to `globset`, and a
 //! test holds both to the same answers.
 
+use super::glob::holds_two_stars;
+
 /// More alternatives than this are left to the regular expression.
 const MOST: usize = 64;
 
@@ -28,16 +30,16 @@ enum Shape {
 impl Shapes {
     /// None if only a regular expression will do. With `folder` a pattern that ends in a literal name means what is below, too.
     pub fn of(body: &str, folder: bool) -> Option<Self> {
-        if body.contains(['[', ']', '?', '\\']) {
+        if body.bytes().any(|byte| matches!(byte, b'[' | b']' | b'?' | b'\\')) {
             return None;
         }
-        if body.split('/').any(|segment| segment.contains("**") && segment != "**") {
+        if body.split('/').any(|segment| holds_two_stars(segment) && segment != "**") {
             return None;
         }
         if !body.contains(['{', '}']) {
             return Shape::of(body, folder).map(|shape| Self(vec![shape]));
         }
-        let deep = |text: &str| memchr::memmem::find_iter(text.as_bytes(), "**").count();
+        let deep = |text: &str| text.split('/').filter(|segment| holds_two_stars(segment)).count();
         let (mut open, mut shapes, all_deep) = (vec![body.to_owned()], Vec::new(), deep(body));
         while let Some(text) = open.pop() {
             if let Some((before, rest)) = text.split_once('{') {

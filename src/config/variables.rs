@@ -26,7 +26,10 @@ pub fn variable(key: &str) -> String {
 pub fn overrides_from_env<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<Override> {
     let mut found = Vec::new();
     for (name, value) in variables.into_iter().filter(|(_, value)| !value.trim().is_empty()) {
-        let key = SETTINGS.iter().map(|key| key.about.name).find(|key| variable(key) == name);
+        // As [`variable`] would call it; every start asks this of its whole environment.
+        let rest = name.strip_prefix("WF_").filter(|rest| !rest.contains(|c: char| c.is_ascii_lowercase()));
+        let key =
+            rest.and_then(|rest| SETTINGS.iter().map(|key| key.about.name).find(|key| key.eq_ignore_ascii_case(rest)));
         let other = || OTHERS.iter().find(|(variable, _)| *variable == name).map(|(_, key)| *key);
         if let Some(key) = key.or_else(other) {
             let (key, value) = (key.to_owned(), value.trim().to_owned());
