@@ -36,7 +36,10 @@ struct Pattern {
     body: String,
     /// Its leading segments without wildcards: a cheap first look.
     root: Vec<u8>,
-    how: How,
+    /// Does a name at its end mean what is in a folder of that name, too?
+    folder: bool,
+    /// Found out when a path is compared with it: most starts compare none with most patterns.
+    how: OnceLock<How>,
     /// Its beginnings that end in a segment other than `*` and `**`: the folders it names.
     folders: OnceLock<Vec<globset::GlobMatcher>>,
 }
@@ -222,13 +225,11 @@ impl Pattern {
         let last = body.rsplit('/').next().unwrap_or(&body);
         // A name without wildcards may be a folder; who watches a folder means what is in it.
         let folder = if last.contains('\\') { is_literal(&unescaped(last)) } else { is_literal(last) };
-        // What has a shape is a pattern.
-        let how = match Shapes::of(&body, folder) {
-            Some(shapes) => How::Shapes(shapes),
-            None => How::Regex(Box::new(regex(text, &body, folder)?), OnceLock::new()),
-        };
-        let (folders, root) = (OnceLock::new(), literal_root(&body).into());
-        Ok(Self { text: text.to_owned(), negated, relative, how, folders, root, body })
+        if !is_plain(&body) {
+            regex(text, &body, folder)?;
+        }
+        let (how, folders, root) = (OnceLock::new(), OnceLock::new(), literal_root(&body).into());
+        Ok(Self { text: text.to_owned(), negated, relative, folder, how, folders, root, body })
     }
 
     fn is_match(&self, path: &RepoPath, dir: &RepoPath) -> bool {
@@ -236,12 +237,22 @@ impl Pattern {
         let bytes = if self.relative { path.below(dir) } else { Some(path.as_bytes()) };
         bytes.is_some_and(|bytes| {
             (self.root.is_empty() || bytes.starts_with(&self.root))
-                && match &self.how {
+                && match self.how() {
                     How::Shapes(shapes) => shapes.is_match(bytes),
                     How::Regex(glob, matcher) => {
                         matcher.get_or_init(|| glob.compile_matcher()).is_match(std::ffi::OsStr::from_bytes(bytes))
                     }
                 }
+        })
+    }
+
+    fn how(&self) -> &How {
+        self.how.get_or_init(|| match Shapes::of(&self.body, self.folder) {
+            Some(shapes) => How::Shapes(shapes),
+            None => match regex(&self.text, &self.body, self.folder) {
+                Ok(glob) => How::Regex(Box::new(glob), OnceLock::new()),
+                Err((error, _)) => unreachable!("it was looked at when it was read: {error}"),
+            },
         })
     }
 
@@ -269,6 +280,21 @@ impl Pattern {
         // Its segments are names: `..`, `.` and empty ones were refused.
         if self.relative { dir.append(&self.root) } else { RepoPath::root().append(&self.root) }
     }
+}
+
+/// Nothing but stars, and braces that are closed and hold no others: that is always a pattern, and need not be tried.
+fn is_plain(body: &str) -> bool {
+    let mut open = false;
+    for byte in body.bytes() {
+        match byte {
+            b'[' | b']' | b'?' | b'\\' => return false,
+            b'{' if open => return false,
+            b'}' if !open => return false,
+            b'{' | b'}' => open = !open,
+            _ => {}
+        }
+    }
+    !open
 }
 
 fn regex(text: &str, body: &str, folder: bool) -> Result<globset::Glob, Refusal> {
@@ -415,6 +441,18 @@ mod tests {
             }
         }
         assert!(set(&["**/*.txt"]).is_match(&RepoPath::from_bytes(b"a/\xff\n.txt")));
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(4096))]
+
+        #[test]
+        fn what_is_plain_is_a_pattern(body in "[ab/*.{},!-]{1,12}") {
+            if is_plain(&body) {
+                proptest::prop_assert!(regex(&body, &body, false).is_ok(), "{}", body);
+                proptest::prop_assert!(regex(&body, &body, true).is_ok(), "{}", body);
+            }
+        }
     }
 
     #[test]
