@@ -38,7 +38,6 @@ case "$ACTION_COMMAND" in
     flag stage "$ACTION_STAGE"
     flag tag "$ACTION_TAG"
     flag jobs "$ACTION_JOBS"
-    flag shard "$ACTION_SHARD"
     flag cache "$ACTION_CACHE"
     flag ai "$ACTION_AI"
     ;;
@@ -50,6 +49,9 @@ if [ "$ACTION_COMMAND" = run ] && [ "$ACTION_PLAN" = true ]; then
     printf 'plan=%s\n' "$plan" >>"$GITHUB_OUTPUT"
   fi
 fi
+
+# The plan is the whole one; a run takes its share of it.
+[ "$ACTION_COMMAND" != run ] || flag shard "$ACTION_SHARD"
 
 if [ "$ACTION_PROBLEM_MATCHER" = true ]; then
   echo "::add-matcher::$SOURCE/.github/action/problem-matcher.json"

@@ -37,8 +37,7 @@ pub struct Asking<'a> {
 }
 
 /// What changed; and with `list` every file too, for the price of one walk, or of none if somebody has just looked. Whatever
-/// cannot be told is a note, and then
-/// the change set has no base.
+/// cannot be told is a note, and then the change set has no base.
 pub fn find(
     repo: Result<&Repo, &GitError>,
     asking: &Asking<'_>,

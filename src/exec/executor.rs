@@ -35,7 +35,7 @@ impl Setup {
     }
 }
 
-/// Runs attempts. Clones share one guard, which is started by the first attempt.
+/// Runs attempts. Clones share one guard, which is started by the first attempt, or was before ([`super::start_ahead`]).
 #[derive(Clone)]
 pub struct Executor(Arc<Inner>);
 

@@ -57,19 +57,23 @@ pub struct Fake {
     state: Arc<State>,
 }
 
+/// Serves every connection in a thread of its own, for as long as the test runs; returns where.
+pub fn listen<S: Send + Sync + 'static>(state: Arc<S>, serve: fn(&S, TcpStream) -> std::io::Result<()>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let state = Arc::clone(&state);
+            std::thread::spawn(move || drop(serve(&state, stream)));
+        }
+    });
+    url
+}
+
 impl Fake {
     pub fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::new(State::default());
-        let shared = Arc::clone(&state);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let state = Arc::clone(&shared);
-                std::thread::spawn(move || drop(serve(&state, stream)));
-            }
-        });
-        Self { url, state }
+        Self { url: listen(Arc::clone(&state), serve), state }
     }
 
     /// The next requests meet these, one each.

@@ -164,11 +164,45 @@ fn the_actions_script_gives_its_inputs_to_wf_as_they_are() {
     let more =
         said(&[("SMART_EXECUTION", "false"), ("STRICT", "true"), ("SHARD", "1/3"), ("ARGUMENTS", "--keep-going -v")]);
     assert_eq!(more.passed().out, "<run><--no-smart-execution><--strict><--shard=1/3><--keep-going><-v>\n");
+    let planned = said(&[("PLAN", "true"), ("SHARD", "1/3"), ("STRICT", "true")]).passed();
+    assert_eq!(planned.out, "<run><--strict><--shard=1/3>\n");
+    let text = std::fs::read_to_string(&output).unwrap();
+    assert_eq!(text, "plan=<plan><--json><--strict>\n", "a plan is whole");
     let other = said(&[("COMMAND", "check"), ("STRICT", "true"), ("ARGUMENTS", "--json")]).passed();
     assert_eq!(other.out, "<check><--json>\n");
     let _ = said(&[("PARALLEL", "yes; id")]).exits(2).complains("takes true or false");
     let matcher = said(&[("PROBLEM_MATCHER", "true")]).passed();
     assert!(matcher.out.starts_with("::add-matcher::/source/.github/action/problem-matcher.json\n"), "{}", matcher.out);
+}
+
+#[test]
+fn the_usual_inputs_are_flags_that_wf_takes() {
+    let world = World::topic(CONFIG);
+    world.write("lines", "").commit("good");
+    let output = world.outside("output");
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("action.yml")).unwrap();
+    // `ACTION_X: ${{ inputs.x }}`, and each input's default.
+    let named: Vec<&str> =
+        text.lines().filter_map(|line| line.trim().strip_prefix("ACTION_")?.split(':').next()).collect();
+    let default = |name: &str| {
+        let start = format!("  {}:\n", name.to_lowercase().replace('_', "-"));
+        let input = &text[text.find(&start).unwrap_or_else(|| panic!("no input {name}"))..];
+        let line = input.lines().find_map(|line| line.trim().strip_prefix("default:")).unwrap();
+        line.trim().trim_matches('"').to_owned()
+    };
+    assert!(named.len() > 20, "{named:?}");
+    let mut env: Vec<(String, String)> = named.iter().map(|name| (format!("ACTION_{name}"), default(name))).collect();
+    env.push(("ACTION_BASE".into(), "main".into()));
+    env.push(("ACTION_SHARD".into(), "1/1".into()));
+    env.push(("WF".into(), env!("CARGO_BIN_EXE_wf").into()));
+    env.push(("SOURCE".into(), "/source".into()));
+    env.push(("GITHUB_ACTIONS".into(), "true".into()));
+    env.push(("GITHUB_OUTPUT".into(), output.to_str().unwrap().into()));
+    let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let _ = script(&world, "run.sh", &env).passed();
+    let said = std::fs::read_to_string(output).unwrap();
+    let plan: serde_json::Value = serde_json::from_str(value(&said, "plan")).unwrap();
+    assert_eq!((plan["steps"].as_array().unwrap().len(), value(&said, "status")), (2, "passed"));
 }
 
 #[test]

@@ -4,11 +4,11 @@
 //! <https://docs.github.com/pull-requests/collaborating-with-pull-requests/collaborating-on-repositories-with-code-quality-features/troubleshooting-required-status-checks>:
 //! one that was never made is pending, and of ended ones success, skipped and neutral let a change be merged.
 
-use super::ai_server::{Seen, request};
+use super::ai_server::{Seen, listen, request};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::io::{BufReader, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 
 pub const TOKEN: &str = "gh-token-of-the-job";
@@ -36,17 +36,8 @@ pub enum Merge {
 
 impl GitHub {
     pub fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::new(State::default());
-        let shared = Arc::clone(&state);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let state = Arc::clone(&shared);
-                std::thread::spawn(move || drop(serve(&state, stream)));
-            }
-        });
-        Self { url, state }
+        Self { url: listen(Arc::clone(&state), serve), state }
     }
 
     /// The next requests are answered with these.
