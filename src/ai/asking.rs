@@ -10,6 +10,7 @@ use super::provider::{self, Answer, Question};
 use super::redact::Redactor;
 use crate::ask::money::{self, about_tokens};
 use crate::ask::{Call, Recorded, Spent};
+use crate::base::Digest;
 use crate::config::model::{AiMode, Budget, Price, Provider};
 use std::path::Path;
 use std::sync::Mutex;
@@ -95,7 +96,7 @@ impl Asker<'_> {
         }
         let key = call.key();
         loop {
-            if let Some(answer) = self.known(&call, check) {
+            if let Some(answer) = self.known(&call, &key, check) {
                 return Ok((answer, From::Cache));
             }
             // Who else asks just this: one asks, the others wait for the answer.
@@ -104,18 +105,18 @@ impl Asker<'_> {
                 continue;
             };
             // Another one may have come back between the look and the lock.
-            return match self.known(&call, check) {
+            return match self.known(&call, &key, check) {
                 Some(answer) => Ok((answer, From::Cache)),
                 None => self.send(&call, file, check).await.map(|answer| (answer, From::Service)),
             };
         }
     }
 
-    fn known(&self, call: &Call, check: &dyn Fn(&Answer) -> Result<(), Problem>) -> Option<Answer> {
+    fn known(&self, call: &Call, key: &Digest, check: &dyn Fn(&Answer) -> Result<(), Problem>) -> Option<Answer> {
         if !self.order.shared.mode.reads() {
             return None;
         }
-        let Look::Hit(stored) = self.cache.look(call) else { return None };
+        let Look::Hit(stored) = self.cache.look(key) else { return None };
         let answer = provider::answer(&call.provider, &stored.recorded).ok().filter(|answer| check(answer).is_ok())?;
         self.record(call, &stored.recorded, stored.meta.file.as_deref());
         self.tally.known.fetch_add(1, Ordering::Relaxed);

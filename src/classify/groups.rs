@@ -341,7 +341,7 @@ mod tests {
                 });
             }
             let graph = StepGraph::build(steps).unwrap();
-            let rules = [CategoryRule { category: Category::from("docs"), paths: globs(&["**/*.md"], ""), built_in: true }];
+            let rules = [CategoryRule { category: Category::from("docs"), paths: crate::config::model::Paths::Given(globs(&["**/*.md"], "")), built_in: true }];
             let watches = groups(&graph, &vec![true; graph.len()], &files, &rules);
             for (at, expected) in plainly(&graph, &files, &rules).iter().enumerate() {
                 prop_assert_eq!(&together(&watches, at), expected, "step {}: {:?}", at, graph.step(at).inputs);

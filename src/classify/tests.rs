@@ -15,7 +15,7 @@ fn rules() -> Vec<CategoryRule> {
     .iter()
     .map(|(category, globs)| CategoryRule {
         category: Category::from(*category),
-        paths: GlobSet::parse(globs, &RepoPath::root()).unwrap(),
+        paths: crate::config::model::Paths::Given(GlobSet::parse(globs, &RepoPath::root()).unwrap()),
         built_in: true,
     })
     .collect()

@@ -1,17 +1,20 @@
 //! The command line: dumb structures for clap, and nothing else. `request` says what they mean.
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use super::later::Later;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::mem::ManuallyDrop;
 use std::path::PathBuf;
-
-/// Help of a subcommand: its examples stand above the options, which may be more than a screen.
-const HELP: &str = "{about-with-newline}\n{usage-heading} {usage}{after-help}\n\n{all-args}";
 
 /// The whole command line, as clap knows it.
 pub fn command() -> clap::Command {
-    fn examples_first(command: clap::Command) -> clap::Command {
-        command.help_template(HELP).mut_subcommands(examples_first)
-    }
-    Cli::command().mut_subcommands(examples_first)
+    Cli::command()
+}
+
+/// What was typed. The description of the command line is not taken apart again: the process ends soon.
+pub fn parse(typed: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Cli, clap::Error> {
+    let mut command = ManuallyDrop::new(command());
+    command.try_get_matches_from_mut(typed).and_then(|matches| Cli::from_arg_matches(&matches))
 }
 
 /// Runs the checks a change can affect, and proves why the others may be skipped.
@@ -56,43 +59,43 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Write a configuration that fits this repository
-    Init(super::init::InitArgs),
+    Init(Later<super::init::InitArgs>),
     /// Run what the change can affect
-    Run(Box<RunArgs>),
+    Run(Later<RunArgs>),
     /// Say what would run, why, and what of it the cache is expected to know; run nothing
-    Plan(PlanArgs),
+    Plan(Later<PlanArgs>),
     /// Say why one step runs or is skipped, and what would turn that round
-    Explain(ExplainArgs),
+    Explain(Later<ExplainArgs>),
     /// List what differs from the base
-    Changes(ChangesArgs),
+    Changes(Later<ChangesArgs>),
     /// Draw the steps and what they wait for
-    Graph(GraphArgs),
+    Graph(Later<GraphArgs>),
     /// Watch a run that another process makes
-    Status(super::status::StatusArgs),
+    Status(Later<super::status::StatusArgs>),
     /// Tell a finished run again, from its log
-    Report(super::report::ReportArgs),
+    Report(Later<super::report::ReportArgs>),
     /// Put git hooks in place, and run what belongs to one
-    Hook(super::hook::HookArgs),
+    Hook(Later<super::hook::HookArgs>),
     /// Check the configuration
-    Check(super::check::CheckArgs),
+    Check(Later<super::check::CheckArgs>),
     /// Share a run out over the machines of a CI service, join the parts, make checks
-    Ci(super::ci::CiArgs),
+    Ci(Later<super::ci::CiArgs>),
     /// Show the resolved configuration, or its schema
-    Config(super::config::ConfigArgs),
+    Config(Later<super::config::ConfigArgs>),
     /// List recorded runs
-    History(super::history::HistoryArgs),
+    History(Later<super::history::HistoryArgs>),
     /// Remove old runs
-    Clean(super::clean::CleanArgs),
+    Clean(Later<super::clean::CleanArgs>),
     /// Look at stored results, and manage them
-    Cache(super::cache::CacheArgs),
+    Cache(Later<super::cache::CacheArgs>),
     /// Ask models: by hand, and look after what they answered
-    Ai(super::ai::AiArgs),
+    Ai(Later<super::ai::AiArgs>),
     /// Look at what is learned of how long steps take and which fail
-    Ml(super::ml::MlArgs),
+    Ml(Later<super::ml::MlArgs>),
     /// Say what of the configuration to change so that runs take less time, and change it
-    Optimize(super::optimize::OptimizeArgs),
+    Optimize(Later<super::optimize::OptimizeArgs>),
     /// Print a completion script for a shell
-    Completions(CompletionsArgs),
+    Completions(Later<CompletionsArgs>),
     /// Print the manual page
     #[command(after_help = "Examples:\n  wf man | man -l -\n  wf man > wf.1\n  \
         wf man | gzip > /usr/local/share/man/man1/wf.1.gz")]
@@ -246,7 +249,7 @@ pub struct DecideArgs {
 
 #[derive(Clone, Debug, Args)]
 #[command(
-    after_help = "Examples:\n  wf plan\n  wf plan --base origin/main --json\n  wf plan --all --verbose\n  wf plan --all --shards 4 --shard 1"
+    after_help = "Examples:\n  wf plan\n  wf plan --base origin/main --json\n  wf plan --all --verbose\n  wf plan --all --shard 1/4"
 )]
 pub struct PlanArgs {
     #[command(flatten)]
@@ -254,9 +257,9 @@ pub struct PlanArgs {
     /// Share the steps out over so many machines, each with what they need
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub shards: Option<u16>,
-    /// Only the steps of this machine, from 1
-    #[arg(long, value_name = "I", requires = "shards", value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub shard: Option<u16>,
+    /// Only the steps of this machine: as 2/3, or 2 with `--shards 3`
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<super::shard::Which>,
     /// One JSON document
     #[arg(long)]
     pub json: bool,

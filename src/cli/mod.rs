@@ -19,6 +19,7 @@ pub mod history;
 pub mod hook;
 mod import;
 pub mod init;
+mod later;
 pub mod load;
 pub mod look;
 mod machine;
@@ -42,7 +43,6 @@ pub use context::{Context, Env};
 pub use failure::{Exit, Failure, Kind};
 
 use args::{Cli, Command};
-use clap::FromArgMatches as _;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -59,8 +59,7 @@ pub fn main(argv: Vec<OsString>) -> Exit {
     if argv.get(1).is_some_and(|word| word == OsStr::new(crate::ai::order::BEHIND)) {
         return ai::proxy::behind(argv.get(2).map(OsString::as_os_str));
     }
-    let parsed = args::command().try_get_matches_from(argv).and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match parsed {
+    let cli = match args::parse(argv) {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
@@ -76,8 +75,8 @@ pub fn main(argv: Vec<OsString>) -> Exit {
 fn dispatch(cli: Cli, cx: &Context) -> Result<Exit, Failure> {
     let command = match cli.command {
         Some(command) => command,
-        None if cli.show_graph => Command::Graph(args::GraphArgs::default()),
-        None if cli.init_config => Command::Init(init::InitArgs::default()),
+        None if cli.show_graph => Command::Graph(args::GraphArgs::default().into()),
+        None if cli.init_config => Command::Init(init::InitArgs::default().into()),
         None => return shell::help(cx),
     };
     match command {
@@ -96,7 +95,7 @@ fn dispatch(cli: Cli, cx: &Context) -> Result<Exit, Failure> {
         Command::Cache(args) => cache::run(&args, cx),
         Command::Status(args) => status::run(&args, cx),
         Command::Report(args) => report::run(&args, cx),
-        Command::Ai(args) => ai::run(args, cx),
+        Command::Ai(args) => ai::run(args.into_inner(), cx),
         Command::Ci(args) => ci::run(&args, cx),
         Command::Ml(args) => ml::run(&args, cx),
         Command::Optimize(args) => optimize::run(&args, cx),
@@ -108,8 +107,7 @@ fn dispatch(cli: Cli, cx: &Context) -> Result<Exit, Failure> {
 /// Another command, as if it had been typed instead.
 fn also(words: &[&str], cx: &Context) -> Result<Exit, Failure> {
     let typed = std::iter::once("wf").chain(words.iter().copied());
-    let cli = args::command().try_get_matches_from(typed).and_then(|matches| Cli::from_arg_matches(&matches));
-    dispatch(cli.map_err(Failure::usage)?, cx)
+    dispatch(args::parse(typed).map_err(Failure::usage)?, cx)
 }
 
 /// Prints a failure: what happened, what caused it, what to do next.

@@ -7,7 +7,7 @@ use super::failure::{Exit, Failure};
 use super::forecast::Forecast;
 use super::outline;
 use super::prepared::{self, Keys, Ready};
-use super::reuse;
+use super::{reuse, shard};
 use crate::engine::reuse::Foretold;
 use crate::engine::{Outlined, Outlook};
 use crate::event::{Decision, EventKind, PlannedStage, PlannedStep, Predicted, WarningCode};
@@ -23,11 +23,11 @@ const NAMED: usize = 12;
 /// Runs the command.
 pub fn run(args: &PlanArgs, cx: &Context) -> Result<Exit, Failure> {
     let mut ready = prepared::prepare(&args.decide, Keys::IfStored, cx)?;
+    if args.shards.is_some() || args.shard.is_some() {
+        return shards(args, &shard::outlined(&ready, cx), cx);
+    }
     let forecast = reuse::predict(&mut ready, None, cx)?;
     let outlined = outlined(&mut ready, &forecast, cx);
-    if let Some(count) = args.shards {
-        return shards(args, count, &outlined, cx);
-    }
     let outline = outlined.is_known().then(|| outlined.outline(&ready.request, args.verbose));
     let steps = ready.prepared.plan.steps();
     if args.json {
@@ -71,13 +71,22 @@ fn outlined(ready: &mut Ready, forecast: &Forecast, cx: &Context) -> Outlined {
     outlined
 }
 
-/// Only which machine runs what.
-fn shards(args: &PlanArgs, count: u16, outlined: &Outlined, cx: &Context) -> Result<Exit, Failure> {
-    let (found, even) = outlined.shards(count.into());
-    let only = args.shard.map(usize::from);
-    if only.is_some_and(|only| only > found.len()) {
+/// Only which machine runs what: as `wf run --shard` does it.
+fn shards(args: &PlanArgs, outlined: &Outlined, cx: &Context) -> Result<Exit, Failure> {
+    let said = args.shard.as_ref().and_then(|which| which.count);
+    let count = match (args.shards, said) {
+        (Some(all), Some(said)) if all != said => {
+            return Err(Failure::usage(format!("--shards says {all} machines, and --shard says {said}")));
+        }
+        (all, said) => all.or(said).ok_or_else(|| {
+            Failure::usage("--shard: of how many machines?").hint("`--shard 2/3`, or `--shard 2 --shards 3`")
+        })?,
+    };
+    let only = args.shard.as_ref().map(|which| usize::from(which.index));
+    if only.is_some_and(|only| only > count.into()) {
         return Err(Failure::usage(format!("--shard is one of 1 to {count}")));
     }
+    let (found, even) = outlined.shards(count.into());
     if args.json {
         let all: Vec<_> = found.iter().map(|shard| outline::shard_json(outlined, shard)).collect();
         let shown = only.map_or_else(|| json!(all), |only| json!(all[only - 1]));

@@ -45,6 +45,37 @@ impl FromStr for Spec {
     }
 }
 
+/// What `wf plan --shard` says: as for `wf run`, or the machine alone where `--shards` says how many there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Which {
+    /// Which machine, from 1.
+    pub index: u16,
+    /// Of how many, if that was said.
+    pub count: Option<u16>,
+}
+
+impl FromStr for Which {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(index @ 1..=MOST) => Ok(Self { index, count: None }),
+            _ => text.parse::<Spec>().map(|spec| Self { index: spec.index, count: Some(spec.count) }),
+        }
+    }
+}
+
+/// What is known of the steps of a plan, whatever this machine's cache happens to hold.
+pub fn outlined(ready: &Ready, cx: &Context) -> Outlined {
+    let predicts = ready.prepared.past && ready.request.settings.ml_optimize;
+    let state = cx.state_for_reading(&ready.config).ok().filter(|_| predicts);
+    let mut outlook = Outlook::new(state.zip(Some(Arc::clone(&ready.prepared.recorded))));
+    let (mut outlined, _) =
+        Outlined::of(&ready.prepared, &ready.request, &mut outlook, Circumstances::default, |_| false);
+    outlined.slots = ready.request.settings.jobs.unwrap_or(1).max(1).saturating_mul(1_000);
+    outlined
+}
+
 /// A plan shared out.
 pub struct Sharing {
     /// For each machine the steps that it runs, and what it is expected to take.
@@ -64,12 +95,7 @@ impl Sharing {
     /// Shares out what a plan runs. With fewer ends than machines some would have nothing to do: there are never more
     /// than the plan has use for, and always one.
     pub fn of(ready: &Ready, count: u16, trim: bool, cx: &Context) -> Self {
-        let predicts = ready.prepared.past && ready.request.settings.ml_optimize;
-        let state = cx.state_for_reading(&ready.config).ok().filter(|_| predicts);
-        let mut outlook = Outlook::new(state.zip(Some(Arc::clone(&ready.prepared.recorded))));
-        let (mut outlined, _) =
-            Outlined::of(&ready.prepared, &ready.request, &mut outlook, Circumstances::default, |_| false);
-        outlined.slots = ready.request.settings.jobs.unwrap_or(1).max(1).saturating_mul(1_000);
+        let outlined = outlined(ready, cx);
         let mut count = usize::from(count.max(1));
         if trim {
             count = count.min(outlined.ends().max(1));
@@ -124,5 +150,9 @@ mod tests {
         for bad in ["", "2", "0/3", "4/3", "1/0", "-1/3", "1/1001", "a/b", "1/3/5"] {
             assert!(spec(bad).is_err(), "{bad}");
         }
+        let which = |text: &str| text.parse::<Which>();
+        assert_eq!(which("2"), Ok(Which { index: 2, count: None }));
+        assert_eq!(which("2/3@abc"), Ok(Which { index: 2, count: Some(3) }));
+        assert!(which("0").is_err() && which("4/3").is_err() && which("1001").is_err());
     }
 }

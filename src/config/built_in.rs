@@ -4,7 +4,7 @@
 //! matches is in no category, and nothing ever ignores it. Changing any of this changes what recorded passes mean:
 //! raise `event::SEMANTICS`.
 
-use super::model::{Category, CategoryRule, Kind};
+use super::model::{Category, CategoryRule, Kind, Paths};
 use crate::base::{GlobSet, RepoPath};
 use std::sync::{Arc, LazyLock};
 
@@ -133,17 +133,25 @@ pub const CATEGORIES: &[(&str, &[&str])] = &[
     ),
 ];
 
-static RULES: LazyLock<Vec<CategoryRule>> = LazyLock::new(|| {
-    let rule = |(name, globs): &(&str, &[&str])| {
-        let paths = GlobSet::parse(globs, &RepoPath::root()).ok()?;
-        Some(CategoryRule { category: Category::from(*name), paths, built_in: true })
-    };
-    CATEGORIES.iter().filter_map(rule).collect()
+/// The globs of each. Most starts compare no path with them, so they are read when one does.
+static PATHS: LazyLock<Vec<GlobSet>> = LazyLock::new(|| {
+    let parsed = |(_, globs): &(&str, &[&str])| GlobSet::parse(globs, &RepoPath::root()).ok();
+    CATEGORIES.iter().filter_map(parsed).collect()
 });
 
-/// The rules, compiled once.
+/// The rules.
 pub fn rules() -> Vec<CategoryRule> {
-    RULES.clone()
+    let rule = |(at, (name, _)): (usize, &(&str, _))| CategoryRule {
+        category: Category::from(*name),
+        paths: Paths::BuiltIn(at),
+        built_in: true,
+    };
+    CATEGORIES.iter().enumerate().map(rule).collect()
+}
+
+/// The paths of one of [`CATEGORIES`].
+pub fn paths(at: usize) -> &'static GlobSet {
+    &PATHS[at]
 }
 
 /// Categories that a kind of step does not watch unless it says otherwise.
@@ -169,7 +177,7 @@ mod tests {
 
     #[test]
     fn every_rule_compiles() {
-        assert_eq!(rules().len(), CATEGORIES.len());
+        assert_eq!(PATHS.len(), CATEGORIES.len());
     }
 
     #[test]

@@ -100,7 +100,7 @@ impl World {
             .iter()
             .map(|(name, patterns)| CategoryRule {
                 category: Category::from(*name),
-                paths: globs(patterns),
+                paths: Paths::Given(globs(patterns)),
                 built_in: true,
             })
             .collect();

@@ -59,6 +59,20 @@ fn every_step_is_told_once_and_the_whole_is_green() {
     assert_eq!(matrix(&world, &["--shards", "3"]), which, "the same on every machine");
     assert_eq!(matrix(&world, &["--shards", "50"]).len(), 4, "no more machines than there are ends");
     let states = shards(&world, &which, 0);
+    for (shard, state) in which.iter().zip(&states) {
+        let plan: Value = serde_json::from_str(&world.wf(&["plan", "--json", "--shard", shard]).passed().out).unwrap();
+        let run = std::fs::read_dir(state.join("runs")).unwrap().next().unwrap().unwrap().path();
+        let log = std::fs::read_to_string(run.join("events.jsonl")).unwrap();
+        let events: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let mut planned: Vec<&str> =
+            plan["shards"]["steps"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let mut ran = started(&events);
+        // Follows a failure, and there is none.
+        planned.retain(|step| *step != "tell");
+        planned.sort_unstable();
+        ran.sort_unstable();
+        assert_eq!(planned, ran, "{shard}: a plan tells what that machine does");
+    }
     let dirs: Vec<&str> = states.iter().map(|state| state.to_str().unwrap()).collect();
     let said = world.wf(&[&["ci", "merge"], &dirs[..]].concat()).passed();
     let _ = said.says("5 passed");

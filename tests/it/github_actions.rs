@@ -61,6 +61,32 @@ fn what_is_known_is_a_hit() {
     assert_eq!(steps, serde_json::json!({ "lint": "hit", "docs": "hit" }));
 }
 
+#[test]
+fn the_problem_matcher_reads_what_wf_would_annotate_and_nothing_else() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".github/action/problem-matcher.json");
+    let matcher: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let pattern = &matcher["problemMatcher"][0]["pattern"][0];
+    let regex = regex::Regex::new(pattern["regexp"].as_str().unwrap()).unwrap();
+    let world = World::topic(CONFIG);
+    let lines = "src/a.rs:1: error: bad\nsrc/b c.rs:2:7: warning[E01]: worse\n  ./x.py:3:1: note: see\nall: 3 errors\n";
+    world.write("lines", lines).commit("bad");
+    for output in ["grouped", "stream", "errors"] {
+        let job =
+            job(&world, &[("WF_ANNOTATIONS", "off")], &["run", "--base", "main", "--no-cache", "--output", output]);
+        let said = job.said.exits(1);
+        assert!(!said.out.contains("::error file="), "{}", said.out);
+        let mut found: Vec<String> = Vec::new();
+        for line in said.out.lines() {
+            let Some(hit) = regex.captures(line) else { continue };
+            let part = |name: &str| hit.get(pattern[name].as_u64().unwrap() as usize).map_or("", |part| part.as_str());
+            found.push(["file", "line", "column", "severity", "message"].map(part).join("|"));
+        }
+        found.dedup();
+        let expected = ["src/a.rs|1||error|bad", "src/b c.rs|2|7|warning|worse", "./x.py|3|1|note|see"];
+        assert_eq!(found, expected, "{output}: {}", said.out);
+    }
+}
+
 /// Every workflow command begins a line with `::`, or holds `##[`.
 fn commands(text: &str) -> Vec<&str> {
     text.lines().filter(|line| line.trim_start().starts_with("::") || line.contains("##[")).collect()

@@ -102,6 +102,10 @@ fn a_plan_tells_what_it_takes_and_shares_it_out() {
     assert_eq!(two.len(), 4, "{two:?}");
     let second: Value = serde_json::from_str(&plan(&["--shards", "2", "--shard", "2", "--json"])).unwrap();
     assert_eq!(steps(&second["shards"]), two);
+    assert_eq!(plan(&["--shard", "2/2", "--json"]), plan(&["--shards", "2", "--shard", "2", "--json"]));
+    for wrong in [&["--shard", "2"][..], &["--shard", "2/2", "--shards", "3"]] {
+        wf(&scratch, &[&["plan", "--all"], wrong].concat()).exits(2);
+    }
     let wrong = wf(&scratch, &["plan", "--shards", "2", "--shard", "3"]).exits(2);
     assert!(wrong.err.contains("one of 1 to 2"), "{}", wrong.err);
     wf(&scratch, &["run", "--strategy", "quick"]).exits(2);

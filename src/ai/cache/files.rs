@@ -64,10 +64,12 @@ pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other?,
     };
-    if !file.metadata()?.is_file() {
+    let about = file.metadata()?;
+    if !about.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
-    let mut bytes = Vec::new();
+    // One byte more than it has, to see its end at once.
+    let mut bytes = Vec::with_capacity(about.len().min(LARGEST) as usize + 1);
     file.take(LARGEST).read_to_end(&mut bytes)?;
     Ok(Some(bytes))
 }

@@ -110,19 +110,18 @@ impl AiCache {
     }
 
     /// The answer to a call, if it is known and still good. A damaged entry is removed.
-    pub fn look(&self, call: &Call) -> Look {
-        let key = call.key();
+    pub fn look(&self, key: &Digest) -> Look {
         if !self.settings.enabled {
             return Look::Miss;
         }
         let now = (self.clock)();
         for folder in self.readable() {
-            match entry::read(&folder, &key) {
+            match entry::read(&folder, key) {
                 Ok(Some(found)) if found.is_good(now) => {
                     index::used(&self.dir, &folder, &found, now);
                     return Look::Hit(Box::new(found.stored()));
                 }
-                Err(error) if entry::is_damage(&error) => files::remove(&folder, &key),
+                Err(error) if entry::is_damage(&error) => files::remove(&folder, key),
                 // What cannot be read now may be read a moment later.
                 Ok(_) | Err(_) => {}
             }

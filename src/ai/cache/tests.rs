@@ -24,7 +24,7 @@ fn keep(cache: &AiCache, n: u32) {
 }
 
 fn said(cache: &AiCache, n: u32) -> Option<Vec<u8>> {
-    match cache.look(&call(n)) {
+    match cache.look(&call(n).key()) {
         Look::Hit(stored) => Some(stored.recorded.body()),
         Look::Miss => None,
     }

@@ -119,7 +119,7 @@ impl Proxy {
         if settings.mode.reads() && !wishes.no_cache {
             loop {
                 // Looked at once more with the key taken: another one may have come back in between.
-                if let Look::Hit(stored) = settings.cache.look(&call) {
+                if let Look::Hit(stored) = settings.cache.look(&key) {
                     self.record(&call, &stored.recorded);
                     turn.iter_mut().for_each(Turn::answered);
                     return reply::recorded(stored.recorded, &key, settings.speed);

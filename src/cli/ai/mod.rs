@@ -11,6 +11,7 @@ pub mod trust;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use super::later::Later;
 
 const HELP: &str = "\
 Examples:
@@ -33,15 +34,15 @@ pub struct AiArgs {
 #[derive(Clone, Debug, clap::Subcommand)]
 enum Command {
     /// Ask one persona about some files
-    Run(Box<run::RunArgs>),
+    Run(Later<run::RunArgs>),
     /// Serve the caching proxy, for programs that ask AI services themselves
-    Proxy(Box<proxy::ProxyArgs>),
+    Proxy(Later<proxy::ProxyArgs>),
     /// Run the AI steps and write their answers into ai.lock
-    Record(record::RecordArgs),
+    Record(Later<record::RecordArgs>),
     /// Look at what models answered, and manage it
-    Cache(cache::CacheArgs),
+    Cache(Later<cache::CacheArgs>),
     /// List personas and prompts
-    Personas(personas::PersonasArgs),
+    Personas(Later<personas::PersonasArgs>),
 }
 
 /// Runs the command.

@@ -11,6 +11,7 @@ mod verify;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use super::later::Later;
 use crate::cache::{Actions, CachePlace, Entry, Folder};
 use crate::history::StateDir;
 use crate::report::{Look, clean};
@@ -28,25 +29,25 @@ pub struct CacheArgs {
 #[derive(Clone, Debug, clap::Subcommand)]
 enum Command {
     /// Say how much is stored, and what it saved
-    Stats(Json),
+    Stats(Later<Json>),
     /// List stored results, newest first
-    Ls(entries::LsArgs),
+    Ls(Later<entries::LsArgs>),
     /// Show one result and everything its key was made of
-    Show(show::ShowArgs),
+    Show(Later<show::ShowArgs>),
     /// Read everything again, and remove what is damaged (exit 1 if something was)
-    Verify(Json),
+    Verify(Later<Json>),
     /// Remove what is past the limits, or past tighter ones
-    Prune(prune::PruneArgs),
+    Prune(Later<prune::PruneArgs>),
     /// Remove all results and what is known about them
-    Clear(Json),
+    Clear(Later<Json>),
     /// Write all results into one file
-    Export(portable::FileArgs),
+    Export(Later<portable::FileArgs>),
     /// Take over results from a file that `wf cache export` wrote
-    Import(portable::FileArgs),
+    Import(Later<portable::FileArgs>),
     /// Take over results from another cache's folder, or from a file
-    Warm(portable::FromArgs),
+    Warm(Later<portable::FromArgs>),
     /// Bring back files of yours that a run replaced with stored results
-    Undo(undo::UndoArgs),
+    Undo(Later<undo::UndoArgs>),
 }
 
 /// How a result is told.

@@ -8,6 +8,7 @@ pub mod workflow;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use super::later::Later;
 
 /// What `wf ci` takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -24,13 +25,13 @@ pub struct CiArgs {
 #[derive(Clone, Debug, clap::Subcommand)]
 enum Command {
     /// Print a matrix of machines, each with an equal share of what is expected to take time
-    Matrix(Box<matrix::MatrixArgs>),
+    Matrix(Later<matrix::MatrixArgs>),
     /// Join the recorded runs of all machines into one, and end as that ended
-    Merge(merge::MergeArgs),
+    Merge(Later<merge::MergeArgs>),
     /// Print a pipeline with one job for each machine
-    Generate(Box<generate::GenerateArgs>),
+    Generate(Later<generate::GenerateArgs>),
     /// Make one completed check of GitHub for each step of a run
-    Checks(checks::ChecksArgs),
+    Checks(Later<checks::ChecksArgs>),
 }
 
 /// Runs the command.

@@ -9,6 +9,7 @@ mod tree;
 use super::args::{DecideArgs, RunArgs};
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use super::later::Later;
 use super::prepared::Keys;
 use crate::config::Workflow;
 use crate::exec::Variable;
@@ -37,11 +38,11 @@ pub struct HookArgs {
 #[derive(Clone, Debug, clap::Subcommand)]
 enum Command {
     /// Put a hook where git looks for it; one that is there is kept and called first
-    Install(WhichArgs),
+    Install(Later<WhichArgs>),
     /// Take a hook of wf's away, and put back what was there before
-    Uninstall(WhichArgs),
+    Uninstall(Later<WhichArgs>),
     /// Run what belongs to a hook
-    Run(RunHookArgs),
+    Run(Later<RunHookArgs>),
 }
 
 /// Which hook.

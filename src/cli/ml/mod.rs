@@ -11,6 +11,7 @@ mod train;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use super::later::Later;
 use crate::base::Millis;
 use crate::report::look;
 
@@ -37,17 +38,17 @@ pub struct MlArgs {
 #[derive(Clone, Debug, clap::Subcommand)]
 enum Command {
     /// Show what was learned, how good it is, and what would make it better
-    Status(status::StatusArgs),
+    Status(Later<status::StatusArgs>),
     /// Learn everything anew from the recorded runs
-    Train(train::TrainArgs),
+    Train(Later<train::TrainArgs>),
     /// Say how good predictions would have been over the recorded runs
-    Evaluate(evaluate::EvaluateArgs),
+    Evaluate(Later<evaluate::EvaluateArgs>),
     /// Say what the next run would take
-    Predict(Box<predict::PredictArgs>),
+    Predict(Later<predict::PredictArgs>),
     /// Write the recorded durations as a table, which `wf ml replay` reads
-    Export(export::ExportArgs),
+    Export(Later<export::ExportArgs>),
     /// Say how good predictions would have been on histories in files
-    Replay(replay::ReplayArgs),
+    Replay(Later<replay::ReplayArgs>),
 }
 
 /// Runs the command.

@@ -9,11 +9,13 @@ mod settings;
 pub use ai::*;
 pub use settings::*;
 
+use super::built_in;
 use super::trigger::Trigger;
 use crate::base::{GlobSet, Millis, RepoPath, Span, StepId};
 use crate::event::OutcomeKind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// A category's name: `docs`, `tests`, …
@@ -261,9 +263,35 @@ pub struct CategoryRule {
     /// The category.
     pub category: Category,
     /// Paths that belong to it.
-    pub paths: GlobSet,
+    pub paths: Paths,
     /// Came with wf.
     pub built_in: bool,
+}
+
+/// Paths of a category.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Paths {
+    /// As the configuration gives them.
+    Given(GlobSet),
+    /// Those of this built-in category.
+    BuiltIn(usize),
+}
+
+impl Deref for Paths {
+    type Target = GlobSet;
+
+    fn deref(&self) -> &GlobSet {
+        match self {
+            Self::Given(paths) => paths,
+            Self::BuiltIn(at) => built_in::paths(*at),
+        }
+    }
+}
+
+impl Serialize for Paths {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        GlobSet::serialize(self, to)
+    }
 }
 
 /// `impact`.

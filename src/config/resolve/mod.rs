@@ -6,7 +6,7 @@ mod step;
 
 use super::cx::Cx;
 use super::error::ConfigError;
-use super::model::{Category, CategoryRule, ImpactLimits, SkipRule, StageSpec, WorkspaceSpec};
+use super::model::{Category, CategoryRule, ImpactLimits, Paths, SkipRule, StageSpec, WorkspaceSpec};
 use super::setting::Draft;
 use super::setting::category::CategoryDraft;
 use super::trigger::Trigger;
@@ -78,7 +78,7 @@ fn categories(drafts: &[CategoryDraft], cx: &mut Cx) -> Vec<CategoryRule> {
             let minus = draft.remove.iter().map(|glob| format!("!{}", glob.value));
             let all: Vec<String> = rule.paths.texts().map(str::to_owned).chain(minus).collect();
             if fine && let Ok(paths) = GlobSet::parse(&all, &RepoPath::root()) {
-                rule.paths = paths;
+                rule.paths = Paths::Given(paths);
             }
         } else if let Some(first) = draft.remove.first() {
             let message = format!("`{category}` is not a built-in category; there is nothing to remove from");
@@ -87,7 +87,7 @@ fn categories(drafts: &[CategoryDraft], cx: &mut Cx) -> Vec<CategoryRule> {
         if !draft.add.is_empty()
             && let Some(paths) = globs(&draft.add, &RepoPath::root(), cx)
         {
-            rules.push(CategoryRule { category, paths, built_in: false });
+            rules.push(CategoryRule { category, paths: Paths::Given(paths), built_in: false });
         }
     }
     rules
