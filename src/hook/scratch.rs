@@ -8,6 +8,7 @@ use crate::git::{Repo, Twin, TwinError};
 use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 /// A scratch tree, held.
@@ -43,10 +44,15 @@ pub enum Problem {
     Shared(#[from] shared::Problem),
 }
 
+/// Where all of them are, in the folder of the user's caches.
+const PLACES: &str = "wf/scratch";
+/// The file that names the worktree it is of, so that it can go when that is gone.
+const OF: &str = "of";
+
 /// The folder that holds the scratch tree of a worktree. `home`: where the user's caches are.
 pub fn place(home: &Path, worktree: &Path) -> PathBuf {
     let name = Digest::of_bytes(worktree.as_os_str().as_encoded_bytes()).short();
-    home.join("wf/scratch").join(name)
+    home.join(PLACES).join(name)
 }
 
 impl Scratch {
@@ -76,6 +82,11 @@ impl Scratch {
             }
             Err(TryLockError::Error(error)) => return Err(at(&path)(error)),
         }
+        let (of, worktree) = (real.join(OF), repo.root().as_os_str().as_bytes());
+        if std::fs::read(&of).ok().as_deref() != Some(worktree) {
+            std::fs::write(&of, worktree).map_err(at(&of))?;
+            sweep(&home.join(PLACES));
+        }
         // Tools show the folder's name, and some take the project's from it.
         let tree = real.join(repo.root().file_name().unwrap_or(OsStr::new("tree")));
         let twin = Twin::open(repo, &tree, folders)?;
@@ -91,6 +102,18 @@ impl Scratch {
         let notes = self.twin.root().with_file_name("shared");
         self.shared = shared::share(repo.root(), self.twin.root(), &notes, folders)?;
         Ok(touched)
+    }
+}
+
+/// Removes those whose worktree is gone. What cannot be removed stays: it only takes room.
+fn sweep(places: &Path) {
+    for place in std::fs::read_dir(places).into_iter().flatten().flatten().map(|entry| entry.path()) {
+        let Ok(of) = std::fs::read(place.join(OF)) else { continue };
+        let is_gone = matches!(Path::new(OsStr::from_bytes(&of)).try_exists(), Ok(false));
+        let lock = File::options().append(true).open(place.join("lock"));
+        if is_gone && lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
+            let _ = std::fs::remove_dir_all(&place);
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The pre-commit hook looks at what is staged, and at nothing else.
 
 use super::hook_rig::{LOOK, Rig};
+use super::world::{Said, WF};
+use std::path::Path;
 
 #[test]
 fn nothing_that_matters_staged_leaves_no_trace() {
@@ -83,6 +85,35 @@ fn the_scratch_tree_follows_the_index_by_what_differs() {
     assert_eq!(rig.seen(), "one\ntwo\n");
     let said = rig.git_in(&scratch, &["status", "--porcelain"]);
     assert_eq!(said.lines().map(|line| &line[..2]).collect::<Vec<_>>(), ["D ", "M ", "A "], "{said}");
+}
+
+#[test]
+fn scratch_trees_of_worktrees_that_are_gone_go() {
+    let rig = Rig::new(LOOK);
+    rig.write("src/a.rs", "one\n").commit("a");
+    let stage = |folder: &Path| {
+        std::fs::write(folder.join("src/a.rs"), "staged\n").unwrap();
+        rig.git_in(folder, &["add", "src/a.rs"]);
+        std::fs::write(folder.join("src/a.rs"), "disk\n").unwrap();
+        let mut command = rig.command_of(WF);
+        command.args(["hook", "run", "pre-commit"]).current_dir(folder);
+        let _ = Said::of(command).passed();
+    };
+    let [one, two, three] = ["one", "two", "three"].map(|name| {
+        let folder = rig.outside(name);
+        rig.git(&["worktree", "add", "--quiet", "--detach", folder.to_str().unwrap()]);
+        folder
+    });
+    let places = || std::fs::read_dir(rig.outside(".cache/wf/scratch")).unwrap().count();
+    stage(&one);
+    stage(&two);
+    assert_eq!(places(), 2);
+    std::fs::remove_dir_all(&one).unwrap();
+    stage(&two);
+    assert_eq!(places(), 2, "looked for when a new one is made");
+    stage(&three);
+    assert_eq!(places(), 2);
+    stage(&two);
 }
 
 #[test]
