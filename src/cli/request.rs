@@ -71,7 +71,7 @@ pub fn resolve(args: &DecideArgs, config: &LoadedConfig, cx: &Context) -> Result
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u32;
     let jobs = settings.jobs.unwrap_or(cpus).min(share.unwrap_or(u32::MAX)).max(1);
     let filter = Filter {
-        steps: args.steps.clone(),
+        steps: args.steps.iter().map(|name| name.as_str().into()).collect(),
         stages: args.stage.clone(),
         tags: args.tag.clone(),
         failed: None,

@@ -3,7 +3,9 @@
 use crate::base::StepId;
 use crate::ci::Situation;
 use crate::config::model::Settings;
+use globset::{Glob, GlobMatcher};
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 /// One run, as it was asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,8 +40,8 @@ pub enum BaseRef {
 /// Which steps a run is limited to. Empty lists do not limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// `--steps`: ids or globs over ids; an id takes all its instances.
-    pub steps: Vec<String>,
+    /// `--steps`
+    pub steps: Vec<StepName>,
     /// `--stage`
     pub stages: Vec<String>,
     /// `--tag`
@@ -63,10 +65,44 @@ impl Filter {
 
     /// Is this step's id named by `--steps`?
     pub fn names(&self, id: &StepId) -> bool {
-        self.steps.iter().any(|pattern| {
-            pattern == id.as_str()
-                || pattern == id.template()
-                || globset::Glob::new(pattern).is_ok_and(|glob| glob.compile_matcher().is_match(id.as_str()))
-        })
+        self.steps.iter().any(|name| name.is_of(id))
     }
 }
+
+/// What `--steps` takes: an id, which takes all its instances, or a glob over ids. Equal if it was written the same.
+#[derive(Clone, Debug)]
+pub struct StepName {
+    text: String,
+    /// Compiled at the first look: most names are ids.
+    glob: OnceLock<Option<GlobMatcher>>,
+}
+
+impl StepName {
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Does it name this step?
+    pub fn is_of(&self, id: &StepId) -> bool {
+        let compiled = || Glob::new(&self.text).ok().map(|glob| glob.compile_matcher());
+        let has_wildcard = self.text.contains(['*', '?', '[', '{', '\\']);
+        self.text == id.as_str()
+            || self.text == id.template()
+            || (has_wildcard && self.glob.get_or_init(compiled).as_ref().is_some_and(|glob| glob.is_match(id.as_str())))
+    }
+}
+
+impl<T: Into<String>> From<T> for StepName {
+    fn from(text: T) -> Self {
+        Self { text: text.into(), glob: OnceLock::new() }
+    }
+}
+
+impl PartialEq for StepName {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for StepName {}

@@ -62,11 +62,10 @@ pub fn check_stages<'a>(
 
 fn check(graph: &StepGraph, filter: &Filter) -> Result<(), UnknownSelection> {
     for name in &filter.steps {
-        let one = Filter { steps: vec![name.clone()], ..Filter::default() };
-        if !graph.steps().iter().any(|step| one.names(&step.id)) {
+        if !graph.steps().iter().any(|step| name.is_of(&step.id)) {
             let ids = graph.steps().iter().flat_map(|step| [step.id.as_str(), step.id.template()]);
-            let suggestion = suggest::nearest(name, ids).map(str::to_owned);
-            return Err(UnknownSelection { what: "step", name: name.clone(), suggestion });
+            let suggestion = suggest::nearest(name.as_str(), ids).map(str::to_owned);
+            return Err(UnknownSelection { what: "step", name: name.as_str().to_owned(), suggestion });
         }
     }
     for name in &filter.tags {
