@@ -5,8 +5,9 @@
 //! only, on every system; a later `!p` subtracts; a set of nothing but `!p` is an error.
 
 use super::RepoPath;
-use super::shape::Shapes;
+use super::shape::{Shapes, Subject};
 use std::fmt;
+use std::os::unix::ffi::OsStrExt as _;
 use std::sync::{Arc, OnceLock};
 
 /// Why a list of patterns is no glob set.
@@ -92,7 +93,8 @@ impl GlobSet {
     /// The pattern that puts the path in the set.
     pub fn matching(&self, path: &RepoPath) -> Option<&str> {
         // Most paths match nothing, and then no subtraction has to be looked at.
-        let matches = |p: &Pattern| p.is_match(path, &self.dir);
+        let subject = Subject::of(path.as_bytes());
+        let matches = |p: &Pattern| p.takes(subject, path, &self.dir);
         let last = self.patterns.iter().rposition(|p| !p.negated && matches(p))?;
         let taken = self.patterns[last + 1..].iter().any(|p| p.negated && matches(p));
         (!taken).then_some(&self.patterns[last].text)
@@ -233,12 +235,17 @@ impl Pattern {
     }
 
     fn is_match(&self, path: &RepoPath, dir: &RepoPath) -> bool {
-        use std::os::unix::ffi::OsStrExt;
-        let bytes = if self.relative { path.below(dir) } else { Some(path.as_bytes()) };
-        bytes.is_some_and(|bytes| {
+        self.takes(Subject::of(path.as_bytes()), path, dir)
+    }
+
+    /// The same with the path taken apart already.
+    fn takes<'a>(&self, subject: Subject<'a>, path: &'a RepoPath, dir: &RepoPath) -> bool {
+        let subject = if self.relative { path.below(dir).map(|below| subject.below(below)) } else { Some(subject) };
+        subject.is_some_and(|subject| {
+            let bytes = subject.path();
             (self.root.is_empty() || bytes.starts_with(&self.root))
                 && match self.how() {
-                    How::Shapes(shapes) => shapes.is_match(bytes),
+                    How::Shapes(shapes) => shapes.is_match(subject),
                     How::Regex(glob, matcher) => {
                         matcher.get_or_init(|| glob.compile_matcher()).is_match(std::ffi::OsStr::from_bytes(bytes))
                     }
@@ -258,7 +265,6 @@ impl Pattern {
 
     /// Does one of its beginnings name this folder: `{dist,build}/**` the folder `dist`, `a/*/gen/**` the folder `a/b/gen`?
     fn names_folder(&self, path: &RepoPath, dir: &RepoPath) -> bool {
-        use std::os::unix::ffi::OsStrExt;
         let bytes = if self.relative { path.below(dir) } else { Some(path.as_bytes()) };
         let folders = || {
             self.folders.get_or_init(|| {

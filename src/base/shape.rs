@@ -11,7 +11,39 @@ const MOST: usize = 64;
 
 /// A pattern whose braces are written out.
 #[derive(Debug)]
-pub(super) struct Shapes(Vec<Shape>);
+pub(super) struct Shapes {
+    /// `rs` of `**/*.rs`, sorted: what half of all patterns are made of.
+    endings: Vec<Vec<u8>>,
+    others: Vec<Shape>,
+}
+
+/// A path that is compared with many patterns, taken apart once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Subject<'a> {
+    path: &'a [u8],
+    /// Its last segment.
+    last: &'a [u8],
+    /// What stands behind that one's last dot, if there is one.
+    ending: Option<&'a [u8]>,
+}
+
+impl<'a> Subject<'a> {
+    /// Takes a path apart.
+    pub fn of(path: &'a [u8]) -> Self {
+        let last = memchr::memrchr(b'/', path).map_or(path, |at| &path[at + 1..]);
+        Self { path, last, ending: memchr::memrchr(b'.', last).map(|at| &last[at + 1..]) }
+    }
+
+    /// The end of the same path, below one of its folders.
+    pub fn below(self, path: &'a [u8]) -> Self {
+        if path.len() >= self.last.len() { Self { path, ..self } } else { Self::of(path) }
+    }
+
+    /// The path.
+    pub fn path(self) -> &'a [u8] {
+        self.path
+    }
+}
 
 #[derive(Debug)]
 enum Shape {
@@ -37,7 +69,7 @@ impl Shapes {
             return None;
         }
         if !body.contains(['{', '}']) {
-            return Shape::of(body, folder).map(|shape| Self(vec![shape]));
+            return Shape::of(body, folder).map(|shape| Self::sorted(vec![shape]));
         }
         let deep = |text: &str| text.split('/').filter(|segment| holds_two_stars(segment)).count();
         let (mut open, mut shapes, all_deep) = (vec![body.to_owned()], Vec::new(), deep(body));
@@ -59,13 +91,29 @@ impl Shapes {
             }
             shapes.push(Shape::of(&text, folder)?);
         }
-        Some(Self(shapes))
+        Some(Self::sorted(shapes))
+    }
+
+    fn sorted(shapes: Vec<Shape>) -> Self {
+        let (mut endings, mut others) = (Vec::new(), Vec::new());
+        for shape in shapes {
+            match shape {
+                Shape::Name { prefix, deep: true, start, end }
+                    if prefix.is_empty() && start.is_empty() && memchr::memrchr(b'.', &end) == Some(0) =>
+                {
+                    endings.push(end[1..].to_vec());
+                }
+                other => others.push(other),
+            }
+        }
+        endings.sort_unstable();
+        Self { endings, others }
     }
 
     /// Does one of them match?
-    pub fn is_match(&self, path: &[u8]) -> bool {
-        let name = last(path);
-        self.0.iter().any(|shape| shape.is_match(path, name))
+    pub fn is_match(&self, of: Subject<'_>) -> bool {
+        let has = |ending: &[u8]| self.endings.binary_search_by(|known| known.as_slice().cmp(ending)).is_ok();
+        of.ending.is_some_and(has) || self.others.iter().any(|shape| shape.is_match(of.path, of.last))
     }
 }
 
@@ -140,10 +188,6 @@ fn starts_with(text: &[u8], start: &[u8]) -> bool {
     start.is_empty() || (text.first() == start.first() && text.starts_with(start))
 }
 
-fn last(path: &[u8]) -> &[u8] {
-    memchr::memrchr(b'/', path).map_or(path, |at| &path[at + 1..])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,7 +229,7 @@ mod tests {
                 // Whatever has a shape is a pattern.
                 let (itself, below) = (glob(&body).unwrap(), glob(&format!("{body}/**")).unwrap());
                 let expected = itself.is_match(&path) || (folder && below.is_match(&path));
-                prop_assert_eq!(shapes.is_match(path.as_bytes()), expected, "{} on {:?}", body, path);
+                prop_assert_eq!(shapes.is_match(Subject::of(path.as_bytes())), expected, "{} on {:?}", body, path);
             }
         }
     }
