@@ -64,14 +64,18 @@ pub fn causes(graph: &StepGraph, paths: &[Classified]) -> Vec<Option<Cause>> {
 }
 
 /// The changed paths that one step watches, in order.
-pub fn watched(graph: &StepGraph, at: usize, paths: &[Classified]) -> Vec<RepoPath> {
+pub fn watched<'a>(
+    graph: &'a StepGraph,
+    at: usize,
+    paths: &'a [Classified],
+) -> impl Iterator<Item = &'a RepoPath> + use<'a> {
     let (index, mut compiled) = (Index::of(graph), HashMap::new());
     let step = graph.step(at);
-    let watched = paths.iter().filter(|file| {
+    let watched = paths.iter().filter(move |file| {
         let owners = index.owners(graph, &file.path);
         watches(step, file, &owners, &mut compiled).is_some()
     });
-    watched.map(|file| file.path.clone()).collect()
+    watched.map(|file| &file.path)
 }
 
 fn note(slot: &mut Option<Cause>, file: &Classified, rule: RunRule) {

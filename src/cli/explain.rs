@@ -242,7 +242,7 @@ fn outside(step: &Step) -> String {
 fn without_changes(ready: &Ready, at: usize) -> String {
     let prepared = &ready.prepared;
     let (graph, Some(class)) = (&prepared.plan.graph, &prepared.class) else { return "a base".into() };
-    let mut culprits = classify::watched(graph, at, &class.paths);
+    let mut culprits: Vec<_> = classify::watched(graph, at, &class.paths).collect();
     let mut open = vec![at];
     while let Some(next) = open.pop() {
         for (need, _) in graph.waits(next) {
@@ -252,7 +252,7 @@ fn without_changes(ready: &Ready, at: usize) -> String {
     }
     culprits.sort_unstable();
     culprits.dedup();
-    let culprit = |path: &crate::base::RepoPath| culprits.binary_search(path).is_ok();
+    let culprit = |path: &crate::base::RepoPath| culprits.binary_search(&path).is_ok();
     let kept = prepared.change.files.iter().filter(|f| !culprit(&f.path) && !f.from.as_ref().is_some_and(culprit));
     let change = ChangeSet { files: kept.cloned().collect(), ..prepared.change.clone() };
     let workflow = ready.config.workflow();

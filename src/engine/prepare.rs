@@ -211,7 +211,8 @@ pub fn changed_lists(prepared: &Prepared) -> Vec<Option<ChangedList>> {
     let graph = &prepared.plan.graph;
     let list = |at: usize| {
         let class = prepared.class.as_ref().filter(|_| graph.step(at).changed_only)?;
-        Some(ChangedList { base: base_commit(&prepared.change), paths: classify::watched(graph, at, &class.paths) })
+        let paths = classify::watched(graph, at, &class.paths).cloned().collect();
+        Some(ChangedList { base: base_commit(&prepared.change), paths })
     };
     (0..graph.len()).map(list).collect()
 }

@@ -10,7 +10,7 @@ use super::reuse::{Looked, Made, Reuse};
 use super::telling::Telling;
 use super::{Clock, Outlook, Prepared};
 use crate::ai::step::UNANSWERED;
-use crate::base::{Millis, RunId, StepId};
+use crate::base::{Millis, RepoPath, RunId, StepId};
 use crate::change::Base;
 use crate::classify;
 use crate::config::model::Command;
@@ -404,7 +404,8 @@ impl Loop {
 
     fn lists(&mut self, at: usize, step: &crate::graph::Step) -> Option<ChangedLists> {
         let class = self.prepared.class.as_ref().filter(|_| step.changed_only)?;
-        let paths = classify::watched(&self.prepared.plan.graph, at, &class.paths);
+        let watched = classify::watched(&self.prepared.plan.graph, at, &class.paths);
+        let paths: Vec<RepoPath> = watched.cloned().collect();
         match job::write_lists(&self.common.root, &self.lists, step, &paths) {
             Ok(lists) => Some(lists),
             Err(error) => {

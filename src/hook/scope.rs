@@ -67,14 +67,18 @@ impl Touched {
             return None;
         }
         let graph = StepGraph::build(workspace::expand(workflow, &Tree::default()).ok()?.steps).ok()?;
-        let class = classify::classify(&workflow.categories, workflow.impact, &change);
         let named = |at: &usize| ids.iter().any(|id| id == graph.step(*at).id.as_str());
         let mut wanted: BTreeSet<usize> = (0..graph.len()).filter(named).collect();
         let mut open: Vec<usize> = wanted.iter().copied().collect();
         while let Some(at) = open.pop() {
             open.extend(graph.waits(at).iter().map(|(need, _)| *need).filter(|need| wanted.insert(*need)));
         }
-        let touched = |at: &usize| !classify::watched(&graph, *at, &class.paths).is_empty();
+        // Most steps ignore no category, and then none has to be found out.
+        let ignores = wanted.iter().any(|at| !graph.step(*at).ignore.is_empty());
+        let rules = if ignores { workflow.categories.as_slice() } else { &[] };
+        let paths: Vec<RepoPath> = change.paths().cloned().collect();
+        let paths = classified(rules, &paths);
+        let touched = |at: &usize| classify::watched(&graph, *at, &paths).next().is_some();
         let at = wanted.into_iter().filter(touched).collect();
         Some(Self { graph, at })
     }
@@ -122,15 +126,15 @@ pub fn obstacle(graph: &StepGraph, steps: &[usize], rules: &[CategoryRule], besi
     }
     let classified = classified(rules, beside);
     steps.iter().find_map(|at| {
-        let path = classify::watched(graph, *at, &classified).into_iter().next()?;
-        Some(Obstacle::Reads(graph.step(*at).id.clone(), path))
+        let path = classify::watched(graph, *at, &classified).next()?;
+        Some(Obstacle::Reads(graph.step(*at).id.clone(), path.clone()))
     })
 }
 
 /// Do any of these steps watch any of these paths?
 pub fn watches_any(graph: &StepGraph, steps: &[usize], rules: &[CategoryRule], paths: &[RepoPath]) -> bool {
     let classified = classified(rules, paths);
-    !classified.is_empty() && steps.iter().any(|at| !classify::watched(graph, *at, &classified).is_empty())
+    !classified.is_empty() && steps.iter().any(|at| classify::watched(graph, *at, &classified).next().is_some())
 }
 
 fn classified(rules: &[CategoryRule], paths: &[RepoPath]) -> Vec<Classified> {
