@@ -132,18 +132,12 @@ pub const BASE: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "git, and the repository of a hook",
+        "git",
         &[
             "GIT_CONFIG_GLOBAL",
             "GIT_CONFIG_SYSTEM",
             "GIT_CONFIG_NOSYSTEM",
             "GIT_SSH_COMMAND",
-            "GIT_DIR",
-            "GIT_INDEX_FILE",
-            "GIT_WORK_TREE",
-            "GIT_PREFIX",
-            "GIT_OBJECT_DIRECTORY",
-            "GIT_COMMON_DIR",
         ],
     ),
 ];
@@ -171,7 +165,7 @@ mod tests {
 
     #[test]
     fn where_things_are_is_given_and_how_to_build_is_not() {
-        for name in ["PATH", "LC_ALL", "LC_COLLATE", "CI", "https_proxy", "CARGO_HOME", "GIT_INDEX_FILE"] {
+        for name in ["PATH", "LC_ALL", "LC_COLLATE", "CI", "https_proxy", "CARGO_HOME", "GIT_SSH_COMMAND"] {
             assert!(is_base(name.as_bytes()), "{name}");
         }
         for name in

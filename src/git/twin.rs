@@ -8,6 +8,7 @@ use super::cli::Cli;
 use super::{GitError, Mode, Repo, tree, without_trailing_slash};
 use crate::base::{Digest, RepoPath};
 use git2::{Index, Oid, Repository};
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -89,6 +90,12 @@ impl Twin {
         put(&git_dir.join("config"), &config)?;
         put(&info.join("attributes"), &attributes)?;
         put(&info.join("exclude"), &hidden)?;
+        let shallow = git_dir.join("shallow");
+        match std::fs::read(of.common_dir.join("shallow")) {
+            // Where history ends here, it ends there too.
+            Ok(theirs) => put(&shallow, &theirs)?,
+            Err(_) => drop(std::fs::remove_file(&shallow)),
+        }
         let theirs = std::fs::read(of.common_dir.join("config")).unwrap_or_default();
         let rules = Digest::of_json(&(config, attributes, theirs)).to_string();
         Ok(Self { cli: Cli::new(&dir), git_dir, dir, rules })
@@ -153,7 +160,8 @@ impl Twin {
             if file.seen.untracked {
                 left.new.push(file.path);
             } else if file.seen.unstaged {
-                left.changed.extend([file.path].into_iter().chain(file.from));
+                // `from` is a name in HEAD: a rename that is staged is nothing that a step did.
+                left.changed.push(file.path);
             }
         }
         Ok(left)
@@ -166,6 +174,20 @@ impl Twin {
     pub fn staged(&self, path: &RepoPath) -> Result<Vec<u8>, GitError> {
         let name = [b":0:", path.as_bytes()].concat();
         self.cli.run_os(&[OsStr::new("cat-file"), OsStr::new("--filters"), OsStr::from_bytes(&name)])
+    }
+
+    /// Mode and object name of what is staged at these paths.
+    ///
+    /// # Errors
+    /// git cannot be asked.
+    pub fn entries(&self, paths: &[RepoPath]) -> Result<BTreeMap<RepoPath, (u32, String)>, GitError> {
+        if paths.is_empty() { Ok(BTreeMap::new()) } else { Ok(self.cli.entries(paths)?.into_iter().collect()) }
+    }
+
+    /// Does a file's mode on disk say anything (`core.fileMode`)?
+    pub fn trusts_modes(&self) -> bool {
+        let config = Repository::open(&self.dir).and_then(|repo| repo.config());
+        config.and_then(|config| config.get_bool("core.filemode")).unwrap_or(true)
     }
 
     /// What differs in it from what is staged, as a patch for [`Repo::stage`].
