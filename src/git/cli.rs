@@ -237,9 +237,14 @@ impl Cli {
     /// Which of these files differ from the index, by content through their filters, or by mode.
     pub fn differing(&self, paths: &[RepoPath]) -> Result<Vec<RepoPath>, GitError> {
         let plain = ["--literal-pathspecs", "diff", "--name-only", "-z", "--no-ext-diff", "--no-renames", "--"];
-        let paths = paths.iter().map(|path| OsStr::from_bytes(path.as_bytes()));
-        let said = self.run_os(&plain.iter().map(OsStr::new).chain(paths).collect::<Vec<_>>())?;
-        Ok(said.split(|byte| *byte == 0).filter(|path| !path.is_empty()).map(RepoPath::from_bytes).collect())
+        let mut differ = vec![];
+        // A command line holds only so much.
+        for paths in paths.chunks(500) {
+            let paths = paths.iter().map(|path| OsStr::from_bytes(path.as_bytes()));
+            let said = self.run_os(&plain.iter().map(OsStr::new).chain(paths).collect::<Vec<_>>())?;
+            differ.extend(said.split(|byte| *byte == 0).filter(|path| !path.is_empty()).map(RepoPath::from_bytes));
+        }
+        Ok(differ)
     }
 
     /// Mode and object name of what the index has at these paths, without open conflicts.

@@ -44,11 +44,13 @@ pub fn fill(
     let folders = shared::candidates(repo.root(), ignored);
     let wait = || cx.say("waiting for another hook, which has the scratch tree of this worktree");
     let filled = Scratch::open(repo, &home, &folders, &wait).and_then(|mut scratch| {
-        let (tree, head) = match content {
-            Content::Index => (repo.staged_tree(&scratch.twin)?, repo.head().map_err(git)?),
-            Content::Commit(commit) => (repo.tree_of(commit).map_err(git)?, Some((*commit).to_owned())),
+        let (tree, head, branch) = match content {
+            Content::Index => {
+                (repo.staged_tree(&scratch.twin)?, repo.head().map_err(git)?, repo.branch().map_err(git)?)
+            }
+            Content::Commit(commit) => (repo.tree_of(commit).map_err(git)?, Some((*commit).to_owned()), None),
         };
-        scratch.fill(repo, &tree, head.as_deref(), &folders)?;
+        scratch.fill(repo, &tree, (head.as_deref(), branch.as_deref()), &folders)?;
         Ok(scratch)
     });
     match filled {
@@ -91,7 +93,8 @@ fn inside(scratch: &Scratch, config: &LoadedConfig, state: &Path, cx: &Context) 
     // One that is not staged is used as it is on disk: there is no other.
     let file = config.path.as_ref().map(|path| moved(path).filter(|path| path.is_file()).unwrap_or(path.clone()));
     there.config_file = file;
-    there.env.0.retain(|name, _| !name.as_encoded_bytes().starts_with(b"GIT_") || is_harmless(name));
+    // Who commits, and how git behaves, may be known; which repository and which index it is about must not.
+    there.env.0.retain(|name, _| !crate::engine::leads_git(name));
     for (name, value) in [
         ("WF_HOOK", OsStr::new("1")),
         ("WF_STATE_DIR", state.as_os_str()),
@@ -100,22 +103,6 @@ fn inside(scratch: &Scratch, config: &LoadedConfig, state: &Path, cx: &Context) 
         there.env.0.insert(name.into(), value.into());
     }
     there
-}
-
-/// Who commits, and how git behaves, may be known; which repository and which index it is about must not.
-fn is_harmless(name: &OsStr) -> bool {
-    const ABOUT: [&str; 9] = [
-        "GIT_DIR",
-        "GIT_INDEX_FILE",
-        "GIT_WORK_TREE",
-        "GIT_PREFIX",
-        "GIT_OBJECT_DIRECTORY",
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-        "GIT_COMMON_DIR",
-        "GIT_QUARANTINE_PATH",
-        "GIT_INTERNAL_SUPER_PREFIX",
-    ];
-    !ABOUT.iter().any(|about| name == *about)
 }
 
 /// What Python has to look into before what editable installs name.
