@@ -131,15 +131,7 @@ pub const BASE: &[(&str, &[&str])] = &[
             "MISE_DATA_DIR",
         ],
     ),
-    (
-        "git",
-        &[
-            "GIT_CONFIG_GLOBAL",
-            "GIT_CONFIG_SYSTEM",
-            "GIT_CONFIG_NOSYSTEM",
-            "GIT_SSH_COMMAND",
-        ],
-    ),
+    ("git", &["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_SSH_COMMAND"]),
 ];
 
 /// Does every step get this variable?

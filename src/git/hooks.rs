@@ -61,12 +61,10 @@ impl Repo {
     /// It is not here.
     pub fn blob(&self, name: &str) -> Result<Vec<u8>, GitError> {
         match &self.lib {
-            Some(lib) => {
-                libgit::content(lib, oid(name)?).ok_or_else(|| GitError::Failed {
-                    doing: format!("reading the blob {name}"),
-                    message: "it is not here".into(),
-                })
-            }
+            Some(lib) => libgit::content(lib, oid(name)?).ok_or_else(|| GitError::Failed {
+                doing: format!("reading the blob {name}"),
+                message: "it is not here".into(),
+            }),
             None => self.cli.run(&["cat-file", "blob", name]),
         }
     }
@@ -102,7 +100,13 @@ impl Repo {
     /// # Errors
     /// It cannot be read, or a filter fails.
     pub fn clean_name(&self, path: &RepoPath) -> Result<String, GitError> {
-        let said = self.cli.run_os(&["hash-object", "--"].map(OsStr::new).into_iter().chain([OsStr::from_bytes(path.as_bytes())]).collect::<Vec<_>>())?;
+        let said = self.cli.run_os(
+            &["hash-object", "--"]
+                .map(OsStr::new)
+                .into_iter()
+                .chain([OsStr::from_bytes(path.as_bytes())])
+                .collect::<Vec<_>>(),
+        )?;
         Ok(String::from_utf8_lossy(&trimmed(said)).into_owned())
     }
 

@@ -211,7 +211,9 @@ pub(super) fn recheck<'a>(
 pub(super) fn is_filtered(repo: &Repository, path: &RepoPath) -> bool {
     let flags = git2::AttrCheckFlags::FILE_THEN_INDEX;
     let value = repo.get_attr_bytes(&path.under(Path::new("")), "filter", flags);
-    value.is_ok_and(|value| matches!(git2::AttrValue::from_bytes(value), git2::AttrValue::String(_) | git2::AttrValue::Bytes(_)))
+    value.is_ok_and(|value| {
+        matches!(git2::AttrValue::from_bytes(value), git2::AttrValue::String(_) | git2::AttrValue::Bytes(_))
+    })
 }
 
 /// Staged or new files inside a submodule.

@@ -71,10 +71,10 @@ pub fn apply(repo: &Repo, twin: &Twin, left: &Left) -> Result<Vec<Fix>, Problem>
     for path in &left.changed {
         let failed = |error| Problem::Io { path: path.clone(), error };
         let became = match link_before(repo.root(), path).map_err(failed)? {
-            Some(link) => Became::Left(format!("{link} is a link here").into()),
+            Some(link) => Some(Became::Left(format!("{link} is a link here").into())),
             None => changed(repo, twin, &desk, path, staged.get(path).map(|entry| (entry, trusts_modes)))?,
         };
-        fixes.push(Fix { path: path.clone(), became, new: false });
+        fixes.extend(became.map(|became| Fix { path: path.clone(), became, new: false }));
     }
     for path in &left.new {
         let failed = |error| Problem::Io { path: path.clone(), error };
@@ -139,18 +139,19 @@ impl Drop for Desk {
     }
 }
 
-/// `entry`: what is staged, and whether modes on disk say anything.
+/// What becomes of one file; nothing if no step changed it after all. `entry`: what is staged, and whether modes on disk
+/// say anything.
 fn changed(
     repo: &Repo,
     twin: &Twin,
     desk: &Desk,
     path: &RepoPath,
     entry: Option<(&(u32, String), bool)>,
-) -> Result<Became, Problem> {
+) -> Result<Option<Became>, Problem> {
     let failed = |error| Problem::Io { path: path.clone(), error };
     let (here, there) = (path.under(repo.root()), path.under(twin.root()));
     let Some(theirs) = regular(&there).map_err(failed)? else {
-        return Ok(left("the step removed it, or put something else there; wf does not"));
+        return Ok(Some(left("the step removed it, or put something else there; wf does not")));
     };
     // May it be executed from now on? None: the step did not touch that.
     let executable = match entry {
@@ -161,9 +162,12 @@ fn changed(
         _ => None,
     };
     let base = twin.staged(path)?;
+    if theirs == base && executable.is_none() {
+        return Ok(None);
+    }
     for _ in 0..TRIES {
         let Some(ours) = regular(&here).map_err(failed)? else {
-            return Ok(left("it is not a file here any more"));
+            return Ok(Some(left("it is not a file here any more")));
         };
         let merged = if ours == theirs || theirs == base {
             Some(ours.clone())
@@ -179,21 +183,21 @@ fn changed(
             _ => None,
         };
         match merged {
-            None => return Ok(left("you changed the same lines since they were staged")),
+            None => return Ok(Some(left("you changed the same lines since they were staged"))),
             Some(merged) if merged == ours => {
-                let Some(wanted) = mode else { return Ok(Became::Already) };
+                let Some(wanted) = mode else { return Ok(Some(Became::Already)) };
                 let about = here.metadata().map_err(failed)?;
                 fs::set_permissions(&here, with_execute(about.permissions(), wanted)).map_err(failed)?;
-                return Ok(Became::Fixed);
+                return Ok(Some(Became::Fixed));
             }
             Some(merged) => {
                 if replace(desk, &here, &ours, &merged, mode).map_err(failed)? {
-                    return Ok(Became::Fixed);
+                    return Ok(Some(Became::Fixed));
                 }
             }
         }
     }
-    Ok(left("it is being written to"))
+    Ok(Some(left("it is being written to")))
 }
 
 /// Is the file on disk what is staged, though other bytes (line ends, `ident`) than git would put there today?

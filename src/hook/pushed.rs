@@ -64,7 +64,9 @@ mod tests {
 
     #[test]
     fn a_tag_is_its_commit_and_what_has_none_is_nothing() {
-        let told = parse("refs/tags/t aa refs/tags/t 00\nrefs/heads/m bb refs/heads/m cc\nrefs/tags/tree dd refs/tags/tree 00");
+        let told = parse(
+            "refs/tags/t aa refs/tags/t 00\nrefs/heads/m bb refs/heads/m cc\nrefs/tags/tree dd refs/tags/tree 00",
+        );
         let peeled = |name: &str| match name {
             "aa" | "bb" => Some("bb".to_owned()),
             "dd" => None,

@@ -137,6 +137,9 @@ fn bring_over(
         return Ok(exit);
     }
     let fixes = fixes::apply(repo, &scratch.twin, &left).map_err(Failure::environment)?;
+    if fixes.is_empty() {
+        return Ok(exit);
+    }
     let mut text = String::new();
     for fix in &fixes {
         text.push_str(&line(fix));
