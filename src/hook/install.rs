@@ -82,13 +82,14 @@ pub fn install(folder: &Path, hook: Hook, wf: &Path) -> Result<Installed, Proble
         }
         Whose::Others => {}
     }
-    if let Some((_, before)) = moved {
-        // Nobody calls it now; ours would.
-        return if there { Err(Problem::Two(place, before)) } else { Err(Problem::Two(before, place)) };
-    }
-    if !there {
-        write(&place, &script(hook, &quoted(wf), Keep::Folder))?;
-        return Ok(Installed::New);
+    match moved {
+        Some((_, before)) if there => return Err(Problem::Two(place, before)),
+        None if there => {}
+        moved => {
+            let keep = moved.map_or(Keep::Folder, |(keep, _)| keep);
+            write(&place, &script(hook, &quoted(wf), keep))?;
+            return Ok(Installed::New);
+        }
     }
     let keep = Keep::of(&place)?;
     let before = keep.place(folder, hook);

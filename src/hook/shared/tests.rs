@@ -81,3 +81,108 @@ fn dependencies_are_told_from_what_is_built() {
     let found = candidates(&here.root, ignored.iter().map(|(path, folder)| (path, *folder)));
     assert_eq!(found, [".venv", "node_modules", "own"].map(RepoPath::from));
 }
+
+fn write(path: PathBuf, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+#[test]
+fn what_installers_write_in_an_environment_is_not_the_users() {
+    let here = place(&[".venv/bin", "src/pkg"]);
+    let (venv, mirrored, root) = (here.root.join(".venv"), here.scratch.join(".venv"), here.root.display());
+    let site = "lib/python3.12/site-packages";
+    let files = [
+        ("pyvenv.cfg".to_owned(), "home = /usr/bin\n".to_owned()),
+        (format!("{site}/foo/__init__.py"), "x = 1\n".to_owned()),
+        (format!("{site}/pkg-1.dist-info/RECORD"), "__editable___pkg.pth,,\n".to_owned()),
+        (format!("{site}/pkg-1.dist-info/direct_url.json"), format!("{{\"url\": \"file://{root}\"}}")),
+        (format!("{site}/__editable___pkg.pth"), format!("{root}/src\n{root}2/src\n")),
+        ("bin/tool".to_owned(), format!("#!{root}/.venv/bin/python\n")),
+    ];
+    for (file, text) in &files {
+        write(venv.join(file), text);
+    }
+    symlink("lib", venv.join("lib64")).unwrap();
+    symlink("/usr/bin/python3", venv.join("bin/python")).unwrap();
+    let share = || share(&here.root, &here.scratch, &here.notes, &[".venv".into()]).unwrap();
+    share();
+    let read = |file: &str| fs::read_to_string(mirrored.join(file)).unwrap();
+    let scratch = here.scratch.display();
+    assert_eq!(read(&format!("{site}/__editable___pkg.pth")), format!("{scratch}/src\n{root}2/src\n"));
+    assert_eq!(read("bin/tool"), format!("#!{scratch}/.venv/bin/python\n"));
+    assert!(read(&format!("{site}/pkg-1.dist-info/direct_url.json")).contains(&format!("file://{scratch}\"")));
+    assert_eq!(fs::read_link(mirrored.join("lib64")).unwrap(), Path::new("lib"));
+    assert_eq!(fs::read_link(mirrored.join("bin/python")).unwrap(), Path::new("/usr/bin/python3"));
+    // As an installer does: written in place what it wrote, removed what it listed.
+    for (file, _) in files.iter().filter(|(file, _)| !file.ends_with("__init__.py")) {
+        fs::write(mirrored.join(file), "installed\n").unwrap();
+    }
+    fs::remove_file(mirrored.join(format!("{site}/foo/__init__.py"))).unwrap();
+    for (file, text) in &files {
+        assert_eq!(&fs::read_to_string(venv.join(file)).unwrap(), text, "{file}");
+    }
+    share();
+    assert_eq!(read(&format!("{site}/foo/__init__.py")), "x = 1\n", "what was removed is there again");
+}
+
+#[test]
+fn links_that_a_step_removed_are_put_right_and_the_rest_is_not_made_again() {
+    let here = place(&["node_modules/left", "node_modules/@org/b", "node_modules/.bin"]);
+    fs::write(here.root.join("node_modules/.package-lock.json"), "{}").unwrap();
+    symlink("../left/cli.js", here.root.join("node_modules/.bin/left")).unwrap();
+    let share = || share(&here.root, &here.scratch, &here.notes, &["node_modules".into()]).unwrap();
+    let mirrored = here.scratch.join("node_modules");
+    share();
+    assert_eq!(fs::read_link(mirrored.join(".bin/left")).unwrap(), Path::new("../left/cli.js"));
+    fs::write(mirrored.join(".package-lock.json"), "scribbled").unwrap();
+    assert_eq!(fs::read(here.root.join("node_modules/.package-lock.json")).unwrap(), b"{}");
+    let made = mirror::time(&mirrored);
+    share();
+    assert_eq!(mirror::time(&mirrored), made);
+    for link in ["left", "@org/b", ".bin/left"] {
+        fs::remove_file(mirrored.join(link)).unwrap();
+        share();
+        assert!(mirrored.join(link).symlink_metadata().is_ok(), "{link}");
+    }
+}
+
+#[test]
+fn packages_that_require_a_workspace_are_copied_with_those_that_require_them() {
+    let here = place(&["packages/a"]);
+    let modules = here.root.join("node_modules");
+    for (file, text) in [
+        ("tool/package.json", r#"{"peerDependencies": {"@org/a": "*"}}"#),
+        ("tool/index.js", "require('@org/a')"),
+        ("@x/outer/package.json", r#"{"dependencies": {"tool": "1"}}"#),
+        ("deep/package.json", "{}"),
+        ("deep/node_modules/in/package.json", r#"{"optionalDependencies": {"@org/a": "1"}}"#),
+        ("left/package.json", r#"{"dependencies": {"right": "1"}, "name": 7}"#),
+        ("right/package.json", "no json"),
+    ] {
+        write(modules.join(file), text);
+    }
+    fs::create_dir(modules.join("@org")).unwrap();
+    symlink("../../packages/a", modules.join("@org/a")).unwrap();
+    share(&here.root, &here.scratch, &here.notes, &["node_modules".into()]).unwrap();
+    let is_link = |name: &str| here.scratch.join("node_modules").join(name).is_symlink();
+    assert_eq!(
+        ["tool", "@x/outer", "deep", "left", "right", "@org/a"].map(is_link),
+        [false, false, false, true, true, true]
+    );
+    let copied = here.scratch.join("node_modules/tool/index.js");
+    assert_eq!(copied.canonicalize().unwrap(), copied, "Node looks from here");
+}
+
+#[test]
+fn an_environment_elsewhere_is_looked_into_and_refused_where_no_path_helps() {
+    let here = place(&["lib/two"]);
+    let (venv, root) = (here.root.with_file_name("venv"), here.root.display());
+    let site = venv.join("lib/python3.12/site-packages");
+    write(site.join("_one.pth"), &format!("{root}/src\n"));
+    write(site.join("__editable___two_finder.py"), &format!("# it's\nMAPPING = {{'two': '{root}/lib/two'}}\n"));
+    assert_eq!(outside(&here.root, &venv).unwrap(), ["lib", "src"].map(PathBuf::from));
+    write(site.join("__editable___three_finder.py"), &format!("MAPPING = {{'three': '{root}/lib/two'}}\n"));
+    let Problem::Refused(refused) = outside(&here.root, &venv).unwrap_err() else { panic!() };
+    assert_eq!((refused.link.as_str(), refused.target.as_str()), ("__editable___three_finder.py", "lib/two"));
+}
