@@ -71,7 +71,16 @@ struct Note {
     python: Vec<PathBuf>,
     /// The folders that were made, with the time at which each was last changed: a step that removes or replaces a link shows
     /// in that.
+    #[serde(default)]
     made: Vec<(PathBuf, i128)>,
+}
+
+impl Note {
+    /// Is everything there as it was made? What an older wf made is not.
+    fn is_whole(&self, to: &Path) -> bool {
+        let same = |(path, then): &(PathBuf, i128)| mirror::time(&to.join(path)) == Some(*then);
+        !self.made.is_empty() && self.made.iter().all(same)
+    }
 }
 
 /// The folders that are shared, of those that git ignores.
@@ -82,7 +91,9 @@ pub fn candidates<'a>(root: &Path, ignored: impl Iterator<Item = (&'a RepoPath, 
             (true, _) => path.under(root).join("pyvenv.cfg").is_file().then(|| path.clone()),
             // An environment that ignores itself, and so is listed by what is in it.
             (false, b"pyvenv.cfg") => Some(path.parent()),
-            (false, _) => None,
+            // Links to such folders are no folders to git.
+            (false, b"node_modules") => path.under(root).is_dir().then(|| path.clone()),
+            (false, _) => path.under(root).join("pyvenv.cfg").is_file().then(|| path.clone()),
         })
         .collect();
     found.sort_unstable();
@@ -104,12 +115,7 @@ pub fn share(root: &Path, scratch: &Path, notes: &Path, folders: &[RepoPath]) ->
         let known: Option<Note> = fs::read(&file).ok().and_then(|text| serde_json::from_slice(&text).ok());
         let stamp = stamp(&from);
         let note = match known {
-            Some(note)
-                if note.stamp == stamp
-                    && note.made.iter().all(|(path, then)| mirror::time(&to.join(path)) == Some(*then)) =>
-            {
-                note
-            }
+            Some(note) if note.stamp == stamp && note.is_whole(&to) => note,
             // What is checked out there is staged, and wins.
             None if to.symlink_metadata().is_ok() => continue,
             _ if !to.parent().is_some_and(Path::is_dir) => continue,
@@ -161,6 +167,7 @@ fn stamp(folder: &Path) -> String {
 /// Entries of a folder that lead back into the repository, by where they lead; both relative.
 fn leading_back(root: &Path, folder: &RepoPath, shared: &[RepoPath]) -> Result<Vec<(PathBuf, PathBuf)>, Problem> {
     let (mut back, from) = (vec![], folder.under(root));
+    let is_venv = from.join("pyvenv.cfg").is_file();
     for entry in WalkDir::new(&from).min_depth(1).into_iter().flatten().filter(walkdir::DirEntry::path_is_symlink) {
         let Ok(target) = entry.path().canonicalize() else { continue };
         let Ok(inside) = target.strip_prefix(root) else { continue };
@@ -174,7 +181,8 @@ fn leading_back(root: &Path, folder: &RepoPath, shared: &[RepoPath]) -> Result<V
         if through {
             continue;
         }
-        if entry.depth() > 1 + usize::from(first.starts_with(b"@")) {
+        // Of an environment every folder is made.
+        if entry.depth() > 1 + usize::from(first.starts_with(b"@")) && !is_venv {
             return Err(Problem::Refused(Refused {
                 folder: folder.to_string(),
                 link: name.display().to_string(),

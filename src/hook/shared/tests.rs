@@ -186,3 +186,30 @@ fn an_environment_elsewhere_is_looked_into_and_refused_where_no_path_helps() {
     let Problem::Refused(refused) = outside(&here.root, &venv).unwrap_err() else { panic!() };
     assert_eq!((refused.link.as_str(), refused.target.as_str()), ("__editable___three_finder.py", "lib/two"));
 }
+
+#[test]
+fn a_folder_that_is_a_link_is_shared_as_what_it_leads_to() {
+    let here = place(&["packages/a"]);
+    let far = here.root.with_file_name("far");
+    write(far.join("left/index.js"), "1");
+    symlink("../far", here.root.join("node_modules")).unwrap();
+    let found = candidates(&here.root, [(&RepoPath::from("node_modules"), false)].into_iter());
+    assert_eq!(found, [RepoPath::from("node_modules")]);
+    share(&here.root, &here.scratch, &here.notes, &found).unwrap();
+    assert_eq!(fs::read(here.scratch.join("node_modules/left/index.js")).unwrap(), b"1");
+    assert!(!here.scratch.join("node_modules").is_symlink());
+}
+
+#[test]
+fn what_an_older_wf_made_is_made_again() {
+    let here = place(&["node_modules/left"]);
+    let share = || share(&here.root, &here.scratch, &here.notes, &["node_modules".into()]).unwrap();
+    share();
+    let note = fs::read_dir(&here.notes).unwrap().next().unwrap().unwrap().path();
+    let mut old: serde_json::Value = serde_json::from_slice(&fs::read(&note).unwrap()).unwrap();
+    old.as_object_mut().unwrap().remove("made");
+    fs::write(&note, old.to_string()).unwrap();
+    fs::remove_file(here.scratch.join("node_modules/left")).unwrap();
+    share();
+    assert!(here.scratch.join("node_modules/left").exists());
+}
