@@ -9,7 +9,7 @@ use super::super::prepared::Ready;
 use super::super::run;
 use super::commit::unreadable;
 use super::told;
-use crate::base::RepoPath;
+use crate::base::{Digest, RepoPath};
 use crate::engine::{Clock, fallback};
 use crate::event::FallbackCode;
 use crate::git::Mode;
@@ -18,7 +18,6 @@ use crate::history::StateDir;
 use crate::history::lock::{Attempt, Holder, WorktreeLock};
 use crate::hook::Hook;
 use crate::hook::scope::{obstacle, watches_any};
-use crate::tree::Listed;
 use std::collections::BTreeMap;
 
 /// How it went.
@@ -84,9 +83,13 @@ impl Here<'_> {
         let rules = ready.config.workflow().categories.clone();
         let state = self.state(&ready)?;
         let lock = self.lock(&ready, &state)?;
-        let before = self.listed()?;
+        let before = self.unlike_staged()?;
         let exit = run::go(self.args, (ready, None), &state, lock, &told(Hook::PreCommit, &[]), self.cx)?;
-        let mut news = differing(&before, &self.listed()?);
+        let after = self.unlike_staged()?;
+        let other = |(path, _): &(&RepoPath, _)| before.get(*path) != after.get(*path);
+        let all = before.iter().chain(after.iter().filter(|(path, _)| !before.contains_key(*path)));
+        let mut news: Vec<RepoPath> = all.filter(other).map(|(path, _)| path.clone()).collect();
+        news.sort_unstable();
         news.retain(|path| {
             let writes = |at: &usize| graph.step(*at).writes.as_ref().is_some_and(|globs| globs.is_match(path));
             running.iter().any(writes) || watches_any(&graph, &running, &rules, std::slice::from_ref(path))
@@ -116,9 +119,14 @@ impl Here<'_> {
         }
     }
 
-    fn listed(&self) -> Result<Vec<Listed>, Failure> {
+    /// The files that are not as they are staged, with what is in them.
+    fn unlike_staged(&self) -> Result<BTreeMap<RepoPath, Option<Digest>>, Failure> {
         let repo = self.cx.discover().map_err(unreadable)?;
-        Ok(repo.changes_and_listing(None, Mode::All).map_err(unreadable)?.1.files)
+        let files = repo.changes(None, Mode::All).map_err(unreadable)?.files;
+        let differs = files.into_iter().filter(|file| file.seen.unstaged || file.seen.untracked);
+        let content =
+            |path: &RepoPath| std::fs::read(path.under(repo.root())).ok().map(|bytes| Digest::of_bytes(&bytes));
+        Ok(differs.map(|file| (file.path.clone(), content(&file.path))).collect())
     }
 }
 
@@ -132,15 +140,4 @@ pub fn running(ready: &Ready) -> Vec<usize> {
 pub fn watched(ready: &Ready, paths: &[RepoPath]) -> bool {
     let graph: &StepGraph = &ready.prepared.plan.graph;
     watches_any(graph, &running(ready), &ready.config.workflow().categories, paths)
-}
-
-/// What is not any more what it was, what is gone, and what is new.
-fn differing(before: &[Listed], after: &[Listed]) -> Vec<RepoPath> {
-    let kind = |file: &Listed| (file.kind, file.stat.size, file.stat.mtime_ns, file.stat.inode);
-    let mut left: BTreeMap<&RepoPath, _> = before.iter().map(|file| (&file.path, kind(file))).collect();
-    let is_new = |file: &&Listed| left.remove(&file.path) != Some(kind(file));
-    let mut found: Vec<RepoPath> = after.iter().filter(is_new).map(|file| file.path.clone()).collect();
-    found.extend(left.into_keys().cloned());
-    found.sort_unstable();
-    found
 }
