@@ -88,12 +88,11 @@ pub fn candidates<'a>(root: &Path, ignored: impl Iterator<Item = (&'a RepoPath, 
     let mut found: Vec<RepoPath> = ignored
         .filter_map(|(path, folder)| match (folder, path.file_name()) {
             (true, b"node_modules") => Some(path.clone()),
-            (true, _) => path.under(root).join("pyvenv.cfg").is_file().then(|| path.clone()),
+            // A link to such a folder is no folder to git.
+            (false, b"node_modules") => path.under(root).is_dir().then(|| path.clone()),
             // An environment that ignores itself, and so is listed by what is in it.
             (false, b"pyvenv.cfg") => Some(path.parent()),
-            // Links to such folders are no folders to git.
-            (false, b"node_modules") => path.under(root).is_dir().then(|| path.clone()),
-            (false, _) => path.under(root).join("pyvenv.cfg").is_file().then(|| path.clone()),
+            _ => path.under(root).join("pyvenv.cfg").is_file().then(|| path.clone()),
         })
         .collect();
     found.sort_unstable();
