@@ -102,6 +102,14 @@ impl Folder {
         self.place.dir.join(name.as_ref())
     }
 
+    /// Makes it, if it is not there yet.
+    ///
+    /// # Errors
+    /// It cannot be used or written.
+    pub fn make(&self) -> io::Result<()> {
+        self.cas().map(drop)
+    }
+
     /// The folder of blobs, to write into. Makes what is missing.
     pub(super) fn cas(&self) -> io::Result<BorrowedFd<'_>> {
         if let Some(cas) = self.cas.get() {

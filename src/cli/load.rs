@@ -65,12 +65,37 @@ impl Context {
             None => detected(&root, repo.as_ref().ok())?,
         };
         let name = found.as_ref().map_or_else(|| "detected pipeline".into(), |path| self.relative(path));
+        self.loaded(repo, (found, text, &name), root, flags)
+    }
+
+    /// The same with a text that is not the disk's, of the file at this path: what is staged, what a commit has (`how`).
+    ///
+    /// # Errors
+    /// Every error of the configuration at once (exit 2).
+    pub fn load_text(
+        &self,
+        repo: Repo,
+        path: PathBuf,
+        (text, how): (String, &str),
+        flags: Vec<Override>,
+    ) -> Result<LoadedConfig, Failure> {
+        let (root, name) = (repo.root().to_owned(), format!("{}{how}", self.relative(&path)));
+        self.loaded(Ok(repo), (Some(path), text, &name), root, flags)
+    }
+
+    fn loaded(
+        &self,
+        repo: Result<Repo, GitError>,
+        (path, text, name): (Option<PathBuf>, String, &str),
+        root: PathBuf,
+        flags: Vec<Override>,
+    ) -> Result<LoadedConfig, Failure> {
         let user = self.user_file()?;
         let mut overrides = config::overrides_from_env(
             self.env.0.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?))),
         );
         overrides.extend(flags);
-        match config::load(&sources(user.as_ref(), &name, &text), &overrides) {
+        match config::load(&sources(user.as_ref(), name, &text), &overrides) {
             Ok(loaded) => {
                 let errors = super::ai::check::errors(&loaded.workflow, &root);
                 if !errors.is_empty() {
@@ -79,7 +104,7 @@ impl Context {
                     return Err(Failure { kind: Kind::Config, error: report.into(), hints: vec![] });
                 }
                 self.masker(Some(&loaded.workflow));
-                Ok(LoadedConfig { loaded, path: found, text, root, repo, user, overrides })
+                Ok(LoadedConfig { loaded, path, text, root, repo, user, overrides })
             }
             Err(errors) => {
                 let report = errors.report(self.color(self.stderr_is_terminal));
@@ -103,7 +128,7 @@ impl Context {
     }
 
     /// `--config-file`, else the nearest file from the working folder up to the root of the repository.
-    fn find_config(&self, root: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
+    pub(super) fn find_config(&self, root: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
         if let Some(path) = &self.config_file {
             if !path.is_file() {
                 return Err(Failure::usage(format!("there is no file {}", path.display()))

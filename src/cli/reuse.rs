@@ -49,8 +49,7 @@ impl Context {
 
     /// What steps inherit of the environment, unless they say otherwise.
     pub fn inherited(&self) -> Environment {
-        let in_hook = ["GIT_DIR", "GIT_INDEX_FILE"].iter().any(|name| self.env.get(name).is_some());
-        engine::inherited(&self.env.0, in_hook)
+        engine::inherited(&self.env.0)
     }
 
     /// Where a run is made: by a CI service, in a git hook, or by somebody here.

@@ -131,21 +131,7 @@ pub const BASE: &[(&str, &[&str])] = &[
             "MISE_DATA_DIR",
         ],
     ),
-    (
-        "git, and the repository of a hook",
-        &[
-            "GIT_CONFIG_GLOBAL",
-            "GIT_CONFIG_SYSTEM",
-            "GIT_CONFIG_NOSYSTEM",
-            "GIT_SSH_COMMAND",
-            "GIT_DIR",
-            "GIT_INDEX_FILE",
-            "GIT_WORK_TREE",
-            "GIT_PREFIX",
-            "GIT_OBJECT_DIRECTORY",
-            "GIT_COMMON_DIR",
-        ],
-    ),
+    ("git", &["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_SSH_COMMAND"]),
 ];
 
 /// Does every step get this variable?
@@ -171,7 +157,7 @@ mod tests {
 
     #[test]
     fn where_things_are_is_given_and_how_to_build_is_not() {
-        for name in ["PATH", "LC_ALL", "LC_COLLATE", "CI", "https_proxy", "CARGO_HOME", "GIT_INDEX_FILE"] {
+        for name in ["PATH", "LC_ALL", "LC_COLLATE", "CI", "https_proxy", "CARGO_HOME", "GIT_SSH_COMMAND"] {
             assert!(is_base(name.as_bytes()), "{name}");
         }
         for name in

@@ -225,6 +225,43 @@ impl Cli {
         }
     }
 
+    /// Mode and object name of what a commit has at a path.
+    pub fn entry(&self, commit: &str, path: &RepoPath) -> Result<Option<(u32, String)>, GitError> {
+        let literal = ["--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, "--"].map(OsStr::new);
+        let found = self.run_os(&[&literal[..], &[OsStr::from_bytes(path.as_bytes())]].concat())?;
+        let mut fields = found.split(|byte| matches!(byte, b' ' | b'\t'));
+        let read = |(first, name): (&[u8], &[u8])| Some((mode(first)?, String::from_utf8_lossy(name).into_owned()));
+        Ok(fields.next().zip(fields.nth(1)).and_then(read))
+    }
+
+    /// Which of these files differ from the index, by content through their filters, or by mode.
+    pub fn differing(&self, paths: &[RepoPath]) -> Result<Vec<RepoPath>, GitError> {
+        let plain = ["--literal-pathspecs", "diff", "--name-only", "-z", "--no-ext-diff", "--no-renames", "--"];
+        let mut differ = vec![];
+        // A command line holds only so much.
+        for paths in paths.chunks(500) {
+            let paths = paths.iter().map(|path| OsStr::from_bytes(path.as_bytes()));
+            let said = self.run_os(&plain.iter().map(OsStr::new).chain(paths).collect::<Vec<_>>())?;
+            differ.extend(said.split(|byte| *byte == 0).filter(|path| !path.is_empty()).map(RepoPath::from_bytes));
+        }
+        Ok(differ)
+    }
+
+    /// Mode and object name of what the index has at these paths, without open conflicts.
+    pub fn entries(&self, paths: &[RepoPath]) -> Result<Vec<(RepoPath, (u32, String))>, GitError> {
+        let literal = ["--literal-pathspecs", "ls-files", "--stage", "-z", "--"].map(OsStr::new);
+        let paths: Vec<&OsStr> = paths.iter().map(|path| OsStr::from_bytes(path.as_bytes())).collect();
+        let said = self.run_os(&[&literal[..], &paths].concat())?;
+        let read = |line: &[u8]| {
+            let tab = memchr::memchr(b'\t', line)?;
+            let fields: Vec<&[u8]> = line[..tab].split(|byte| *byte == b' ').collect();
+            let [bits, name, b"0"] = fields[..] else { return None };
+            let entry = (mode(bits)?, String::from_utf8_lossy(name).into_owned());
+            Some((RepoPath::from_bytes(&line[tab + 1..]), entry))
+        };
+        Ok(said.split(|byte| *byte == 0).filter_map(read).collect())
+    }
+
     pub fn is_ignored(&self, path: &RepoPath) -> bool {
         let args =
             [OsStr::new("check-ignore"), OsStr::new("--quiet"), OsStr::new("--"), OsStr::from_bytes(path.as_bytes())];

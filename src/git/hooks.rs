@@ -4,13 +4,77 @@
 //! Does not know: what a hook runs, the scratch tree's place.
 
 use super::cli::trimmed;
-use super::{GitError, Repo};
+use super::history::oid;
+use super::index::Index;
+use super::{Changes, GitError, Mode, Repo, libgit};
 use crate::base::RepoPath;
+use git2::{ObjectType, Oid};
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The index as it was read once. None: another reader than wf's own has to read it.
+#[derive(Debug)]
+pub struct Staged(Option<Arc<Index>>);
 
 impl Repo {
+    /// What is staged, and the index that says so.
+    ///
+    /// # Errors
+    /// The index or HEAD cannot be read.
+    pub fn staged(&self) -> Result<(Changes, Staged), GitError> {
+        let layers = self.read(None, Mode::StagedOnly)?;
+        let (hollow, index) = (layers.is_hollow(self)?, layers.index.clone());
+        Ok((layers.changes(hollow), Staged(index)))
+    }
+
+    /// Mode and object name of what the index has at a path; none if nothing, or an open conflict.
+    ///
+    /// # Errors
+    /// git cannot be asked.
+    pub fn staged_entry(&self, staged: &Staged, path: &RepoPath) -> Result<Option<(u32, String)>, GitError> {
+        let Some(index) = &staged.0 else {
+            return Ok(self.cli.entries(std::slice::from_ref(path))?.into_iter().next().map(|(_, entry)| entry));
+        };
+        let found = index.entries.binary_search_by_key(&(path.as_bytes(), 0), |one| (index.path(one), one.stage()));
+        let entry = found.ok().map(|at| &index.entries[at]);
+        let name = |id: &[u8]| Oid::from_bytes(id).map_err(GitError::doing("reading an object name"));
+        let read = |entry| Ok((index.stat(entry).mode, name(&index.id(entry))?.to_string()));
+        entry.map(read).transpose()
+    }
+
+    /// The same of a commit.
+    ///
+    /// # Errors
+    /// The commit cannot be read.
+    pub fn entry_at(&self, commit: &str, path: &RepoPath) -> Result<Option<(u32, String)>, GitError> {
+        match &self.lib {
+            Some(lib) => libgit::entry(lib, oid(commit)?, path),
+            None => self.cli.entry(commit, path),
+        }
+    }
+
+    /// The bytes of a blob.
+    ///
+    /// # Errors
+    /// It is not here.
+    pub fn blob(&self, name: &str) -> Result<Vec<u8>, GitError> {
+        match &self.lib {
+            Some(lib) => libgit::content(lib, oid(name)?).ok_or_else(|| GitError::Failed {
+                doing: format!("reading the blob {name}"),
+                message: "it is not here".into(),
+            }),
+            None => self.cli.run(&["cat-file", "blob", name]),
+        }
+    }
+
+    /// The name that git would give these bytes, unfiltered; none where names are of another kind than SHA-1.
+    pub fn name_of(&self, bytes: &[u8]) -> Option<String> {
+        self.lib.as_ref()?;
+        Oid::hash_object(ObjectType::Blob, bytes).ok().map(|name| name.to_string())
+    }
+
     /// The folder in which git looks for hooks: `core.hooksPath`, else the one that all worktrees share.
     ///
     /// # Errors
@@ -29,6 +93,21 @@ impl Repo {
     pub fn has_own_index(&self) -> bool {
         let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         real(&self.index_file) == real(&self.git_dir.join("index"))
+    }
+
+    /// The name that git would give a file of the working tree, through the filters of its path.
+    ///
+    /// # Errors
+    /// It cannot be read, or a filter fails.
+    pub fn clean_name(&self, path: &RepoPath) -> Result<String, GitError> {
+        let said = self.cli.run_os(
+            &["hash-object", "--"]
+                .map(OsStr::new)
+                .into_iter()
+                .chain([OsStr::from_bytes(path.as_bytes())])
+                .collect::<Vec<_>>(),
+        )?;
+        Ok(String::from_utf8_lossy(&trimmed(said)).into_owned())
     }
 
     /// Merges what two sides made of one text, as `git merge-file` does. None: they touch the same lines, or it is no

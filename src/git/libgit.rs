@@ -207,6 +207,15 @@ pub(super) fn recheck<'a>(
     Ok(found)
 }
 
+/// Does a program of the user's stand between this file and git's objects (`filter=…`)? libgit2 starts none.
+pub(super) fn is_filtered(repo: &Repository, path: &RepoPath) -> bool {
+    let flags = git2::AttrCheckFlags::FILE_THEN_INDEX;
+    let value = repo.get_attr_bytes(&path.under(Path::new("")), "filter", flags);
+    value.is_ok_and(|value| {
+        matches!(git2::AttrValue::from_bytes(value), git2::AttrValue::String(_) | git2::AttrValue::Bytes(_))
+    })
+}
+
 /// Staged or new files inside a submodule.
 fn dirty(status: git2::SubmoduleStatus) -> bool {
     status.contains(git2::SubmoduleStatus::WD_INDEX_MODIFIED) || status.is_wd_untracked()
@@ -246,6 +255,16 @@ pub(super) fn holds(repo: &Repository, commit: Oid, path: &RepoPath) -> Result<b
     let tree = || repo.find_commit(commit)?.tree();
     let tree = tree().map_err(GitError::doing("reading a commit"))?;
     Ok(tree.get_path(&path.under(Path::new(""))).is_ok())
+}
+
+/// Mode and object name of what a commit has at a path.
+pub(super) fn entry(repo: &Repository, commit: Oid, path: &RepoPath) -> Result<Option<(u32, String)>, GitError> {
+    let read = || match repo.find_commit(commit)?.tree()?.get_path(&path.under(Path::new(""))) {
+        Ok(entry) => Ok(Some((u32::from_ne_bytes(entry.filemode().to_ne_bytes()), entry.id().to_string()))),
+        Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
+        Err(error) => Err(error),
+    };
+    read().map_err(GitError::doing("reading a commit"))
 }
 
 /// The bytes of a file at a commit; none if there is no such file.

@@ -37,6 +37,7 @@ pub use attributes::Attributes;
 pub use base::{BaseQuery, Resolved};
 pub use error::{GitError, NoBase};
 pub use fetch::Depth;
+pub use hooks::Staged;
 pub use reach::Reach;
 pub use read::{Changes, Listing, Mode};
 pub use twin::{Left, Twin, TwinError};

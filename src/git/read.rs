@@ -104,7 +104,7 @@ impl Repo {
         Ok((changes, Listing { files, attributes }))
     }
 
-    fn read(&self, base: Option<&str>, mode: Mode) -> Result<Layers, GitError> {
+    pub(super) fn read(&self, base: Option<&str>, mode: Mode) -> Result<Layers, GitError> {
         self.look(base, mode, false)
     }
 
@@ -163,7 +163,7 @@ impl Repo {
             _ if !whole => (Worktree::default(), None),
             Some(mut seen) => {
                 let listed = seen.files.take();
-                (seen.settle(lib)?, listed)
+                (seen.settle(lib, &self.cli)?, listed)
             }
             None => return Ok(None),
         };
@@ -193,18 +193,18 @@ fn read_slowly(lib: &Repository, base: Option<Oid>, whole: bool) -> Result<Layer
 }
 
 /// The layers, before they are merged.
-struct Layers {
+pub(super) struct Layers {
     committed: Vec<Delta>,
     staged: Vec<Delta>,
     worktree: Worktree,
     /// None if another reader had to read it.
-    index: Option<Arc<Index>>,
+    pub index: Option<Arc<Index>>,
     /// Everything that is there, if it was asked for and wf's own walk saw it.
     listed: Option<Vec<Listed>>,
 }
 
 impl Layers {
-    fn changes(self, hollow: bool) -> Changes {
+    pub fn changes(self, hollow: bool) -> Changes {
         let mut merge = Merge::default();
         merge.add(Layer::Committed, self.committed);
         merge.add(Layer::Staged, self.staged);
@@ -213,7 +213,7 @@ impl Layers {
         Changes { files: merge.finish(), unseen: self.worktree.unseen, hollow, beside: vec![] }
     }
 
-    fn is_hollow(&self, repo: &Repo) -> Result<bool, GitError> {
+    pub fn is_hollow(&self, repo: &Repo) -> Result<bool, GitError> {
         let empty = |path: RepoPath| path.under(&repo.root).join(".git").symlink_metadata().is_err();
         if let Some(index) = &self.index {
             let mut links = index.entries.iter().filter(|entry| index.stat(entry).mode == GITLINK);

@@ -8,10 +8,11 @@ use super::cli::Cli;
 use super::{GitError, Mode, Repo, tree, without_trailing_slash};
 use crate::base::{Digest, RepoPath};
 use git2::{Index, Oid, Repository};
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The tree that its files are of, and under which rules git put them there. Written last.
 const STATE: &str = "wf-twin";
@@ -89,6 +90,12 @@ impl Twin {
         put(&git_dir.join("config"), &config)?;
         put(&info.join("attributes"), &attributes)?;
         put(&info.join("exclude"), &hidden)?;
+        let shallow = git_dir.join("shallow");
+        match std::fs::read(of.common_dir.join("shallow")) {
+            // Where history ends here, it ends there too.
+            Ok(theirs) => put(&shallow, &theirs)?,
+            Err(_) => drop(std::fs::remove_file(&shallow)),
+        }
         let theirs = std::fs::read(of.common_dir.join("config")).unwrap_or_default();
         let rules = Digest::of_json(&(config, attributes, theirs)).to_string();
         Ok(Self { cli: Cli::new(&dir), git_dir, dir, rules })
@@ -99,22 +106,19 @@ impl Twin {
         &self.dir
     }
 
-    /// Makes it hold exactly this tree, with HEAD at this commit. Returns whether any file had to be touched.
+    /// Makes it hold exactly this tree, with HEAD at this commit, on a branch of this name. Returns whether any file had to
+    /// be touched.
     ///
     /// # Errors
     /// git could not put the files in place. What is there then is mended by the next call.
-    pub fn follow(&self, tree: &str, head: Option<&str>) -> Result<bool, TwinError> {
+    pub fn follow(&self, tree: &str, head: Option<&str>, branch: Option<&str>) -> Result<bool, TwinError> {
         // Its holder is the only one here: a lock is what a killed git left.
         let _ = std::fs::remove_file(self.git_dir.join("index.lock"));
-        let head = head.map_or("ref: refs/heads/wf\n".to_owned(), |head| format!("{head}\n"));
         let (state, index) = (self.git_dir.join(STATE), self.git_dir.join("index"));
         let before = std::fs::read_to_string(&state).unwrap_or_default();
         let (old, rules) = before.trim_end().split_once(' ').unwrap_or_default();
-        let same_head = std::fs::read_to_string(self.git_dir.join("HEAD")).is_ok_and(|now| now == head);
         let left = if rules == self.rules && index.exists() { self.left().ok() } else { None };
-        if !same_head {
-            put(&self.git_dir.join("HEAD"), head.as_bytes())?;
-        }
+        self.point(head, branch)?;
         if old == tree && left.as_ref().is_some_and(|left| left.changed.is_empty() && left.new.is_empty()) {
             self.grow_old(&index);
             return Ok(false);
@@ -143,6 +147,26 @@ impl Twin {
         Ok(true)
     }
 
+    /// Puts HEAD at a commit: on a branch of that name, which is the only one, or on none.
+    fn point(&self, head: Option<&str>, branch: Option<&str>) -> Result<(), TwinError> {
+        let line = head.map(|head| format!("{head}\n"));
+        let is_plain = |name: &&str| Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+        let branch = branch.filter(is_plain).or(if head.is_none() { Some("wf") } else { None });
+        let says = |path: &Path, text: &str| std::fs::read_to_string(path).is_ok_and(|now| now == text);
+        let heads = self.git_dir.join("refs/heads");
+        let Some(branch) = branch else { return put(&self.git_dir.join("HEAD"), line.unwrap_or_default().as_bytes()) };
+        let (name, file) = (format!("ref: refs/heads/{branch}\n"), heads.join(branch));
+        let is_there = line.as_ref().map_or(!file.exists(), |line| says(&file, line));
+        if !is_there || !says(&self.git_dir.join("HEAD"), &name) {
+            // `a` stands in the way of `a/b`.
+            let _ = std::fs::remove_dir_all(&heads);
+            let _ = std::fs::remove_file(self.git_dir.join("packed-refs"));
+            std::fs::create_dir_all(&heads).map_err(at(&heads))?;
+            line.map_or(Ok(()), |line| put(&file, line.as_bytes()))?;
+        }
+        put(&self.git_dir.join("HEAD"), name.as_bytes())
+    }
+
     /// What steps left in it: files that differ from what was put there, and new ones that git does not ignore.
     ///
     /// # Errors
@@ -153,7 +177,8 @@ impl Twin {
             if file.seen.untracked {
                 left.new.push(file.path);
             } else if file.seen.unstaged {
-                left.changed.extend([file.path].into_iter().chain(file.from));
+                // `from` is a name in HEAD: a rename that is staged is nothing that a step did.
+                left.changed.push(file.path);
             }
         }
         Ok(left)
@@ -166,6 +191,20 @@ impl Twin {
     pub fn staged(&self, path: &RepoPath) -> Result<Vec<u8>, GitError> {
         let name = [b":0:", path.as_bytes()].concat();
         self.cli.run_os(&[OsStr::new("cat-file"), OsStr::new("--filters"), OsStr::from_bytes(&name)])
+    }
+
+    /// Mode and object name of what is staged at these paths.
+    ///
+    /// # Errors
+    /// git cannot be asked.
+    pub fn entries(&self, paths: &[RepoPath]) -> Result<BTreeMap<RepoPath, (u32, String)>, GitError> {
+        if paths.is_empty() { Ok(BTreeMap::new()) } else { Ok(self.cli.entries(paths)?.into_iter().collect()) }
+    }
+
+    /// Does a file's mode on disk say anything (`core.fileMode`)?
+    pub fn trusts_modes(&self) -> bool {
+        let config = Repository::open(&self.dir).and_then(|repo| repo.config());
+        config.and_then(|config| config.get_bool("core.filemode")).unwrap_or(true)
     }
 
     /// What differs in it from what is staged, as a patch for [`Repo::stage`].

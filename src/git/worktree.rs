@@ -2,6 +2,7 @@
 //!
 //! Does not know: the base, layers, the `git` command.
 
+use super::cli::Cli;
 use super::delta::Delta;
 use super::error::GitError;
 use super::ignore::Rules;
@@ -117,10 +118,19 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Asks libgit2 about submodules and about files whose bytes differ, if a filter may make those equal.
-    pub fn settle(self, repo: &Repository) -> Result<Worktree, GitError> {
+    /// Asks libgit2 about submodules and about files whose bytes differ, if a filter may make those equal; git itself if
+    /// the filter is a program (LFS).
+    pub fn settle(self, repo: &Repository, cli: &Cli) -> Result<Worktree, GitError> {
         let mut found = self.found;
         let doubtful = if self.filters { std::mem::take(&mut found.doubtful) } else { vec![] };
+        let (filtered, doubtful): (Vec<Delta>, Vec<Delta>) =
+            doubtful.into_iter().partition(|delta| libgit::is_filtered(repo, &delta.path));
+        if !filtered.is_empty() {
+            let paths: Vec<_> = filtered.iter().map(|delta| delta.path.clone()).collect();
+            // What git cannot tell, because the program fails, counts as changed.
+            let differ = cli.differing(&paths).unwrap_or(paths);
+            found.changed.extend(filtered.into_iter().filter(|delta| differ.contains(&delta.path)));
+        }
         let open = found.submodules.iter().chain(doubtful.iter().map(|delta| &delta.path));
         let really = libgit::recheck(repo, open)?;
         found.changed.append(&mut found.doubtful);

@@ -8,8 +8,10 @@
 use crate::base::RepoPath;
 use crate::git::{GitError, Left, Repo, Twin};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
+use std::borrow::Cow;
 use std::fs;
 use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 
@@ -24,7 +26,11 @@ pub enum Became {
     /// It was as the fix would make it, and only what is staged is not.
     Already,
     /// Not touched, with the reason.
-    Left(&'static str),
+    Left(Cow<'static, str>),
+}
+
+fn left(why: &'static str) -> Became {
+    Became::Left(Cow::Borrowed(why))
 }
 
 /// One file that steps changed.
@@ -60,16 +66,46 @@ pub enum Problem {
 /// The first file that cannot be read or written; those before it are done.
 pub fn apply(repo: &Repo, twin: &Twin, left: &Left) -> Result<Vec<Fix>, Problem> {
     let desk = Desk::open(repo.git_dir()).map_err(|error| Problem::Io { path: RepoPath::root(), error })?;
+    let (staged, trusts_modes) = (twin.entries(&left.changed)?, twin.trusts_modes());
     let mut fixes = vec![];
     for path in &left.changed {
-        let became = changed(repo, twin, &desk, path)?;
-        fixes.push(Fix { path: path.clone(), became, new: false });
+        let failed = |error| Problem::Io { path: path.clone(), error };
+        let became = match link_before(repo.root(), path).map_err(failed)? {
+            Some(link) => Some(Became::Left(format!("{link} is a link here").into())),
+            None => changed(repo, twin, &desk, path, staged.get(path).map(|entry| (entry, trusts_modes)))?,
+        };
+        fixes.extend(became.map(|became| Fix { path: path.clone(), became, new: false }));
     }
     for path in &left.new {
-        let became = new(repo, twin, &desk, path).map_err(|error| Problem::Io { path: path.clone(), error })?;
+        let failed = |error| Problem::Io { path: path.clone(), error };
+        let became = match link_before(repo.root(), path).map_err(failed)? {
+            Some(link) => Became::Left(format!("{link} is a link here").into()),
+            None => new(repo, twin, &desk, path).map_err(failed)?,
+        };
         fixes.push(Fix { path: path.clone(), became, new: true });
     }
     Ok(fixes)
+}
+
+/// The first folder above a path that is a link on disk (`has_symlink_leading_path` in git's symlinks.c): what is written
+/// behind it is not in the repository.
+fn link_before(root: &Path, path: &RepoPath) -> io::Result<Option<RepoPath>> {
+    let mut folders = vec![];
+    let mut folder = path.parent();
+    while !folder.is_root() {
+        let above = folder.parent();
+        folders.push(folder);
+        folder = above;
+    }
+    for folder in folders.into_iter().rev() {
+        match folder.under(root).symlink_metadata() {
+            Ok(about) if about.is_symlink() => return Ok(Some(folder)),
+            Ok(_) => {}
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
 }
 
 /// Where files are made: on the file system of the working tree, but not in it.
@@ -103,46 +139,90 @@ impl Drop for Desk {
     }
 }
 
-fn changed(repo: &Repo, twin: &Twin, desk: &Desk, path: &RepoPath) -> Result<Became, Problem> {
+/// What becomes of one file; nothing if no step changed it after all. `entry`: what is staged, and whether modes on disk
+/// say anything.
+fn changed(
+    repo: &Repo,
+    twin: &Twin,
+    desk: &Desk,
+    path: &RepoPath,
+    entry: Option<(&(u32, String), bool)>,
+) -> Result<Option<Became>, Problem> {
     let failed = |error| Problem::Io { path: path.clone(), error };
     let (here, there) = (path.under(repo.root()), path.under(twin.root()));
     let Some(theirs) = regular(&there).map_err(failed)? else {
-        return Ok(Became::Left("the step removed it, or put something else there; wf does not"));
+        return Ok(Some(left("the step removed it, or put something else there; wf does not")));
+    };
+    // May it be executed from now on? None: the step did not touch that.
+    let executable = match entry {
+        Some(((mode, _), true)) => {
+            let now = is_executable(&there).map_err(failed)?;
+            (now != (mode & 0o100 != 0)).then_some(now)
+        }
+        _ => None,
     };
     let base = twin.staged(path)?;
+    if theirs == base && executable.is_none() {
+        return Ok(None);
+    }
     for _ in 0..TRIES {
         let Some(ours) = regular(&here).map_err(failed)? else {
-            return Ok(Became::Left("it is not a file here any more"));
+            return Ok(Some(left("it is not a file here any more")));
         };
-        if ours == theirs {
-            return Ok(Became::Already);
-        }
-        let merged = if ours == base {
+        let merged = if ours == theirs || theirs == base {
+            Some(ours.clone())
+        } else if ours == base || is_staged(repo, path, entry) {
             Some(theirs.clone())
         } else {
             let files = [&ours, &base, &theirs].map(|bytes| desk.file(bytes));
             let [mine, old, new] = files;
             repo.merge_file(&mine.map_err(failed)?, &old.map_err(failed)?, &new.map_err(failed)?)?
         };
+        let mode = match executable {
+            Some(wanted) if is_executable(&here).map_err(failed)? != wanted => Some(wanted),
+            _ => None,
+        };
         match merged {
-            None => return Ok(Became::Left("you changed the same lines since they were staged")),
-            Some(merged) if merged == ours => return Ok(Became::Already),
+            None => return Ok(Some(left("you changed the same lines since they were staged"))),
+            Some(merged) if merged == ours => {
+                let Some(wanted) = mode else { return Ok(Some(Became::Already)) };
+                let about = here.metadata().map_err(failed)?;
+                fs::set_permissions(&here, with_execute(about.permissions(), wanted)).map_err(failed)?;
+                return Ok(Some(Became::Fixed));
+            }
             Some(merged) => {
-                if replace(desk, &here, &ours, &merged).map_err(failed)? {
-                    return Ok(Became::Fixed);
+                if replace(desk, &here, &ours, &merged, mode).map_err(failed)? {
+                    return Ok(Some(Became::Fixed));
                 }
             }
         }
     }
-    Ok(Became::Left("it is being written to"))
+    Ok(Some(left("it is being written to")))
+}
+
+/// Is the file on disk what is staged, though other bytes (line ends, `ident`) than git would put there today?
+fn is_staged(repo: &Repo, path: &RepoPath, entry: Option<(&(u32, String), bool)>) -> bool {
+    let name = |(_, name): &(u32, String)| repo.clean_name(path).is_ok_and(|now| now == *name);
+    entry.is_some_and(|(entry, _)| name(entry))
+}
+
+fn is_executable(path: &Path) -> io::Result<bool> {
+    Ok(path.metadata()?.permissions().mode() & 0o100 != 0)
+}
+
+/// As `chmod +x` and `-x`: whoever may read it may execute it.
+fn with_execute(mut permissions: fs::Permissions, execute: bool) -> fs::Permissions {
+    let mode = permissions.mode();
+    permissions.set_mode(if execute { mode | ((mode & 0o444) >> 2) } else { mode & !0o111 });
+    permissions
 }
 
 fn new(repo: &Repo, twin: &Twin, desk: &Desk, path: &RepoPath) -> io::Result<Became> {
     let (here, there) = (path.under(repo.root()), path.under(twin.root()));
-    let Some(bytes) = regular(&there)? else { return Ok(Became::Left("it is no file")) };
+    let Some(bytes) = regular(&there)? else { return Ok(left("it is no file")) };
     if here.symlink_metadata().is_ok() {
         let same = regular(&here)?.is_some_and(|now| now == bytes);
-        return Ok(if same { Became::Already } else { Became::Left("something else is there") });
+        return Ok(if same { Became::Already } else { left("something else is there") });
     }
     if let Some(folder) = here.parent() {
         fs::create_dir_all(folder)?;
@@ -151,7 +231,7 @@ fn new(repo: &Repo, twin: &Twin, desk: &Desk, path: &RepoPath) -> io::Result<Bec
     fs::set_permissions(&file, there.metadata()?.permissions())?;
     match file.persist_noclobber(&here) {
         Ok(()) => Ok(Became::Fixed),
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(Became::Left("something else is there")),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(left("something else is there")),
         Err(error) => Err(error.error),
     }
 }
@@ -167,18 +247,20 @@ fn regular(path: &Path) -> io::Result<Option<Vec<u8>>> {
 }
 
 /// Puts new bytes in the place of old ones. False: it does not say `old` (any more), and is as somebody else left it.
-fn replace(desk: &Desk, target: &Path, old: &[u8], new: &[u8]) -> io::Result<bool> {
-    match exchange(&desk.file(new)?, target, old) {
+/// `execute`: whether it may be executed from now on, if that changes.
+fn replace(desk: &Desk, target: &Path, old: &[u8], new: &[u8], execute: Option<bool>) -> io::Result<bool> {
+    match exchange(&desk.file(new)?, target, old, execute) {
         // git's folder is on another file system.
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-            exchange(&Desk::file_in(target.parent().unwrap_or(target), new)?, target, old)
+            exchange(&Desk::file_in(target.parent().unwrap_or(target), new)?, target, old, execute)
         }
         result => result,
     }
 }
 
-fn exchange(file: &Path, target: &Path, old: &[u8]) -> io::Result<bool> {
-    fs::set_permissions(file, target.metadata()?.permissions())?;
+fn exchange(file: &Path, target: &Path, old: &[u8], execute: Option<bool>) -> io::Result<bool> {
+    let permissions = target.metadata()?.permissions();
+    fs::set_permissions(file, execute.map_or(permissions.clone(), |execute| with_execute(permissions, execute)))?;
     if fs::read(target)? != old {
         return Ok(false);
     }
@@ -201,7 +283,6 @@ fn exchange(file: &Path, target: &Path, old: &[u8]) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn a_file_is_replaced_whole_with_its_mode_or_not_at_all() {
@@ -210,9 +291,9 @@ mod tests {
         let target = dir.path().join("a.sh");
         fs::write(&target, "old").unwrap();
         fs::set_permissions(&target, fs::Permissions::from_mode(0o751)).unwrap();
-        assert!(!replace(&desk, &target, b"other", b"new").unwrap());
+        assert!(!replace(&desk, &target, b"other", b"new", None).unwrap());
         assert_eq!(fs::read(&target).unwrap(), b"old");
-        assert!(replace(&desk, &target, b"old", b"new").unwrap());
+        assert!(replace(&desk, &target, b"old", b"new", None).unwrap());
         assert_eq!(fs::read(&target).unwrap(), b"new");
         assert_eq!(target.metadata().unwrap().permissions().mode() & 0o777, 0o751);
         assert_eq!(fs::read_dir(dir.path().join("wf-fixes")).unwrap().count(), 0);

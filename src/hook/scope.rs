@@ -60,10 +60,10 @@ pub struct Touched {
 
 impl Touched {
     /// Of these steps and what they need. None: only a look at the files could tell (`for_each`), or the change is one
-    /// of the configuration itself.
-    pub fn by(workflow: &Workflow, ids: &[String], config: &RepoPath, staged: &[ChangedFile]) -> Option<Self> {
+    /// of the configuration itself (`config`: every path that it is read through).
+    pub fn by(workflow: &Workflow, ids: &[String], config: &[RepoPath], staged: &[ChangedFile]) -> Option<Self> {
         let change = ChangeSet { base: Base::Staged { head: None }, files: staged.to_vec(), ..ChangeSet::unknown() };
-        if workspace::needs_tree(workflow) || change.paths().any(|path| path == config) {
+        if workspace::needs_tree(workflow) || change.paths().any(|path| config.contains(path)) {
             return None;
         }
         let graph = StepGraph::build(workspace::expand(workflow, &Tree::default()).ok()?.steps).ok()?;
@@ -196,7 +196,7 @@ mod tests {
                - {id: lint, stage: core, run: 'x', needs: [gen], inputs: ['src/**']}\n  \
                - {id: other, stage: core, run: 'x', inputs: ['docs/**']}\n",
         );
-        let (config, ids) = (RepoPath::from(".workflow-config.yaml"), ["lint".to_owned()]);
+        let (config, ids) = ([RepoPath::from(".workflow-config.yaml")], ["lint".to_owned()]);
         let touched = |paths: &[&str]| Touched::by(&workflow, &ids, &config, &changed(paths)).map(|touched| touched.at);
         assert_eq!(touched(&["docs/a"]), Some(vec![]));
         assert_eq!(touched(&["src/a"]), Some(vec![1]));

@@ -93,12 +93,19 @@ impl Scratch {
         Ok(Self { twin, shared: Shared::default(), _lock: lock })
     }
 
-    /// Fills it with this tree, and links the shared folders. Returns whether any file had to be touched.
+    /// Fills it with this tree, HEAD at a commit and on a branch, and links the shared folders. Returns whether any file had
+    /// to be touched.
     ///
     /// # Errors
     /// git does not fill it, or a folder cannot be shared.
-    pub fn fill(&mut self, repo: &Repo, tree: &str, head: Option<&str>, folders: &[RepoPath]) -> Result<bool, Problem> {
-        let touched = self.twin.follow(tree, head)?;
+    pub fn fill(
+        &mut self,
+        repo: &Repo,
+        tree: &str,
+        (head, branch): (Option<&str>, Option<&str>),
+        folders: &[RepoPath],
+    ) -> Result<bool, Problem> {
+        let touched = self.twin.follow(tree, head, branch)?;
         let notes = self.twin.root().with_file_name("shared");
         self.shared = shared::share(repo.root(), self.twin.root(), &notes, folders)?;
         Ok(touched)
@@ -117,13 +124,24 @@ fn sweep(places: &Path) {
     }
 }
 
-/// Removes the scratch tree of a worktree, if there is one. Nothing of the user's is in it.
+/// Removes the scratch tree of a worktree, if there is one; nothing of the user's is in it. False: a hook holds it.
 ///
 /// # Errors
 /// It cannot be removed.
-pub fn remove(home: &Path, worktree: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(place(home, worktree)) {
+pub fn remove(home: &Path, worktree: &Path) -> io::Result<bool> {
+    let place = place(home, worktree);
+    // Held until all is gone; a hook that waits for it makes a new one.
+    let _lock = match File::options().append(true).open(place.join("lock")) {
+        Ok(lock) => match lock.try_lock() {
+            Ok(()) => Some(lock),
+            Err(TryLockError::WouldBlock) => return Ok(false),
+            Err(TryLockError::Error(error)) => return Err(error),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    match std::fs::remove_dir_all(place) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+        _ => Ok(true),
     }
 }

@@ -104,3 +104,80 @@ fn what_a_step_makes_comes_if_it_says_that_it_writes_it() {
     rig.git(&["add", "src/made.rs"]);
     let _ = rig.try_commit(&[]).passed();
 }
+
+#[test]
+fn a_fix_is_not_written_through_a_link() {
+    let rig = Rig::new(&FIX.replace("sed -i s/bad/fixed/ src/*.rs", "echo fixed > src/a.rs; echo x > src/made.rs"));
+    std::fs::create_dir(rig.outside("elsewhere")).unwrap();
+    std::fs::write(rig.outside("elsewhere/a.rs"), "bad\n").unwrap();
+    rig.write("src/a.rs", "bad\n").git(&["add", "src/a.rs"]);
+    std::fs::remove_dir_all(rig.path("src")).unwrap();
+    rig.symlink("../elsewhere", "src");
+    let said = rig.try_commit(&[]).exits(1).complains("not touched: src/a.rs: src is a link here");
+    let said = said.complains("not touched: src/made.rs: src is a link here");
+    assert!(!said.err.contains("look at the fixes"), "there is none: {}", said.err);
+    assert_eq!(std::fs::read(rig.outside("elsewhere/a.rs")).unwrap(), b"bad\n");
+    assert!(!rig.outside("elsewhere/made.rs").exists());
+}
+
+#[test]
+fn without_a_scratch_tree_a_step_that_edits_stops_the_commit() {
+    let rig = rig();
+    for (key, value) in [("clean", "cat"), ("smudge", "false"), ("required", "true")] {
+        rig.git(&["config", &format!("filter.far.{key}"), value]);
+    }
+    rig.write("far.bin", "x\n").write(".gitattributes", "*.bin filter=far\n").git(&["add", "-A"]);
+    rig.git(&["commit", "--quiet", "--no-verify", "--message", "far"]);
+    rig.write("src/a.rs", text("bad", "z")).git(&["add", "src/a.rs"]);
+    let said = rig.try_commit(&[]).exits(1).complains("what is on disk is looked at");
+    let _ = said.complains("the commit stops: src/a.rs changed on disk while steps ran");
+    rig.git(&["add", "src/a.rs"]);
+    let _ = rig.try_commit(&[]).passed();
+    assert_eq!(rig.git(&["show", "HEAD:src/a.rs"]) + "\n", text("fixed", "z"));
+}
+
+#[test]
+fn a_renamed_file_is_fixed_under_its_new_name() {
+    let rig = rig();
+    rig.git(&["mv", "src/a.rs", "src/b.rs"]);
+    rig.write("src/b.rs", text("bad", "z")).git(&["add", "src/b.rs"]);
+    let said = rig.hook(&["--stage-fixes"]).passed().complains("fixed src/b.rs");
+    assert!(!said.err.contains("src/a.rs"), "{}", said.err);
+    assert_eq!(rig.git(&["show", ":src/b.rs"]) + "\n", text("fixed", "z"));
+}
+
+#[test]
+fn a_mode_is_brought_over_too() {
+    use std::os::unix::fs::PermissionsExt;
+    let rig = Rig::new(&FIX.replace("sed -i s/bad/fixed/ src/*.rs", "chmod +x src/a.rs; sed -i s/bad/fixed/ src/*.rs"));
+    let mode = || rig.path("src/a.rs").metadata().unwrap().permissions().mode() & 0o777;
+    rig.write("src/a.rs", text("a", "z")).chmod("src/a.rs", 0o640).git(&["add", "src/a.rs"]);
+    let _ = rig.try_commit(&[]).exits(1).complains("fixed src/a.rs");
+    assert_eq!((mode(), rig.read("src/a.rs")), (0o750, text("a", "z")));
+    rig.write("src/a.rs", text("bad", "z")).chmod("src/a.rs", 0o644).git(&["add", "src/a.rs"]);
+    let _ = rig.hook(&["--stage-fixes"]).passed().complains("fixed src/a.rs");
+    assert_eq!((mode(), rig.read("src/a.rs")), (0o755, text("fixed", "z")));
+    assert_eq!(rig.git(&["status", "--porcelain", "src/a.rs"]), "M  src/a.rs");
+}
+
+#[test]
+fn lines_that_only_end_otherwise_are_nobodys_change() {
+    let rig = rig();
+    rig.write(".gitattributes", "*.rs text eol=crlf\n").git(&["add", "-A"]);
+    rig.git(&["commit", "--quiet", "--no-verify", "--message", "ends"]);
+    // An editor wrote plain line ends; git stores the same.
+    rig.write("src/a.rs", text("bad", "z")).git(&["add", "src/a.rs"]);
+    let _ = rig.try_commit(&[]).exits(1).complains("fixed src/a.rs");
+    assert_eq!(rig.read("src/a.rs"), text("fixed", "z").replace('\n', "\r\n"));
+    rig.git(&["add", "src/a.rs"]);
+    let _ = rig.try_commit(&[]).passed();
+}
+
+#[test]
+fn the_first_run_of_all_keeps_what_it_knows_of_files() {
+    let rig = Rig::new(&format!("strict: true\n{FIX}"));
+    rig.write("src/a.rs", "bad\n").git(&["add", "src/a.rs"]);
+    assert!(!rig.exists(".wf"));
+    let said = rig.try_commit(&[]).exits(1).complains("fixed src/a.rs");
+    assert!(!said.err.contains("digests"), "{}", said.err);
+}

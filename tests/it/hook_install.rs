@@ -64,3 +64,66 @@ fn other_hooks_are_installed_by_name() {
     }
     let _ = world.wf(&["hook", "install", "post-commit"]).exits(2);
 }
+
+#[test]
+fn hooks_that_know_themselves_by_their_name_still_do() {
+    let world = World::new(LOOK);
+    let mine = "#!/bin/sh\necho $(basename \"$0\") >> $HOME/trace\n";
+    world.write(".git/hooks/pre-commit", mine).chmod(".git/hooks/pre-commit", 0o755);
+    let _ = world.wf(&["hook", "install"]).passed().says("wf-before/pre-commit");
+    let rig = Rig(world);
+    rig.write("src/a.rs", "b\n").git(&["add", "src/a.rs"]);
+    let _ = rig.try_commit(&[]).passed();
+    assert_eq!(rig.ran(), ["pre-commit", "here"]);
+    let _ = rig.wf(&["hook", "uninstall"]).passed();
+    assert!(rig.read(".git/hooks/pre-commit") == mine && !rig.exists(".git/hooks/wf-before"));
+}
+
+#[test]
+fn husky_is_told_to_call_wf_itself() {
+    let world = World::new(LOOK);
+    world.git(&["config", "core.hooksPath", ".husky/_"]);
+    let theirs = "#!/usr/bin/env sh\n. \"${0%/*}/h\"\n";
+    world.write(".husky/_/pre-commit", theirs).write(".husky/_/h", "n=$(basename \"$0\")\n");
+    let said = world.wf(&["hook", "install"]).exits(3).complains("would not work under another");
+    let _ = said.complains("put `wf hook run pre-commit` into").complains(".husky/pre-commit");
+    assert_eq!(world.read(".husky/_/pre-commit"), theirs);
+}
+
+#[test]
+fn hooks_that_are_switched_off_are_no_puzzle() {
+    let world = World::new(LOOK);
+    world.git(&["config", "core.hooksPath", "/dev/null"]);
+    let _ = world.wf(&["hook", "install"]).exits(3).complains("hooks are switched off").complains("core.hooksPath");
+}
+
+#[test]
+fn the_scratch_tree_goes_with_the_last_hook_and_not_under_a_running_one() {
+    let rig = Rig::new(LOOK);
+    let _ = rig.wf(&["hook", "install", "pre-push"]).passed();
+    rig.write("src/a.rs", "b\n").git(&["add", "src/a.rs"]);
+    rig.write("src/a.rs", "disk\n");
+    let _ = rig.hook(&[]).passed();
+    let scratch = rig.scratch().unwrap();
+    let _ = rig.wf(&["hook", "uninstall", "pre-push"]).passed().says("is gone");
+    assert!(scratch.exists(), "another hook uses it");
+    let lock = std::fs::File::open(scratch.with_file_name("lock")).unwrap();
+    lock.lock().unwrap();
+    let _ = rig.wf(&["hook", "uninstall"]).passed().complains("a hook uses it now");
+    assert!(scratch.exists());
+    drop(lock);
+    let _ = rig.wf(&["hook", "install"]).passed();
+    let _ = rig.wf(&["hook", "uninstall"]).passed();
+    assert!(!scratch.exists());
+    let _ = rig.wf(&["hook", "uninstall"]).passed().says("there is no ");
+}
+
+#[test]
+fn what_was_changed_in_a_hook_of_wfs_is_not_lost() {
+    let rig = Rig::new(LOOK);
+    let mine = rig.read(".git/hooks/pre-commit").replace("run pre-commit", "run pre-commit --stage-fixes");
+    rig.write(".git/hooks/pre-commit", &mine);
+    let _ = rig.wf(&["hook", "install"]).passed().says("changed since: it stays as it is");
+    let _ = rig.wf(&["hook", "uninstall"]).exits(3).complains("changed since: it is not removed");
+    assert_eq!(rig.read(".git/hooks/pre-commit"), mine);
+}

@@ -68,3 +68,35 @@ steps:
     assert_ne!(rig.try_commit(&[]).code, 0);
     let _ = rig.try_commit(&["--message", "JIRA 7"]).passed();
 }
+
+#[test]
+fn tags_are_checked_as_their_commits_and_once() {
+    let rig = rig(&PUSH.replace("]}", "], cache: false}"));
+    rig.write("src/a.rs", "new\n").commit("new");
+    rig.git(&["tag", "--annotate", "--message", "v1", "v1"]);
+    let _ = push(&rig, &["main", "v1"]).passed();
+    assert_eq!(rig.ran(), ["here"], "a tag and its branch are one commit");
+    // A tag of something that is no commit has nothing to look at.
+    rig.git(&["tag", "--annotate", "--message", "tree", "tree", "HEAD^{tree}"]);
+    rig.git(&["tag", "blob", "HEAD:src/a.rs"]);
+    let _ = push(&rig, &["tree", "blob"]).passed();
+    assert!(rig.ran().is_empty());
+}
+
+#[test]
+fn an_earlier_hook_is_given_exactly_what_git_says() {
+    let world = World::new(PUSH);
+    let mine = "#!/bin/sh\nwc -l >> $HOME/trace\n";
+    world.write(".git/hooks/pre-push", mine).chmod(".git/hooks/pre-push", 0o755);
+    let rig = {
+        let rig = Rig(world);
+        rig.git(&["init", "--quiet", "--bare", rig.outside("far.git").to_str().unwrap()]);
+        rig.git(&["remote", "add", "origin", rig.outside("far.git").to_str().unwrap()]);
+        let _ = rig.wf(&["hook", "install", "pre-push"]).passed();
+        rig
+    };
+    let _ = push(&rig, &["main"]).passed();
+    assert_eq!(rig.ran(), ["1", "here"]);
+    let _ = push(&rig, &["main"]).passed();
+    assert_eq!(rig.ran(), ["0"], "nothing is pushed");
+}

@@ -176,6 +176,12 @@ impl Digests {
         self.pack.save(&self.file, &new, &alive)
     }
 
+    /// Is anything known that [`Digests::save`] would keep?
+    pub fn knows_more(&self) -> bool {
+        let new = self.fresh();
+        !new.rows.is_empty() || !new.blobs.is_empty()
+    }
+
     /// Is anything known that the index does not have?
     fn is_fresh(&self) -> bool {
         !self.fresh().rows.is_empty()

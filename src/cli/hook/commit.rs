@@ -4,77 +4,74 @@ use super::super::args::{DecideArgs, RunArgs};
 use super::super::context::Context;
 use super::super::failure::{Exit, Failure};
 use super::super::load::LoadedConfig;
-use super::super::prepared::{self, Keys, Ready};
-use super::super::{request, run};
+use super::super::prepared::{self, Keys};
+use super::super::request;
+use super::chosen::{self, Chosen};
+use super::here::{self, Here, Went};
 use super::tree::{self, Content};
 use super::{RunHookArgs, keys, quick, steps, told};
 use crate::base::RepoPath;
-use crate::engine::{Clock, fallback};
-use crate::event::FallbackCode;
 use crate::exec::{self, guard};
 use crate::git::{GitError, Left, Mode, Repo};
 use crate::graph::StepGraph;
-use crate::history::StateDir;
-use crate::history::lock::{Attempt, Holder, WorktreeLock};
 use crate::hook::Hook;
 use crate::hook::fixes::{self, Became, Fix};
-use crate::hook::scope::{Scope, Touched, obstacle, scope, watches_any};
+use crate::hook::scope::{Scope, Touched, scope};
 use crate::hook::scratch::Scratch;
-use std::os::unix::ffi::OsStrExt as _;
 
 const HOOK: Hook = Hook::PreCommit;
 
 /// Runs the hook.
 pub fn run(args: &RunHookArgs, cx: &Context) -> Result<Exit, Failure> {
-    let config = cx.load_config(request::overrides(&quick()))?;
+    let flags = || request::overrides(&quick());
+    let Some((Chosen { config, files }, staged)) = chosen::staged(cx, flags())? else { return Ok(Exit::Passed) };
     let repo = repository(&config)?;
-    let ids = match scope(config.workflow(), HOOK) {
-        Scope::Steps(ids) if config.path.is_some() => ids,
-        _ => return Ok(nothing(cx)),
-    };
-    let staged = repo.changes(None, Mode::StagedOnly).map_err(unreadable)?.files;
-    let file = config_path(&config);
-    let touched = Touched::by(config.workflow(), &ids, &file, &staged);
-    if staged.is_empty() || touched.as_ref().is_some_and(Touched::is_empty) {
+    let Scope::Steps(ids) = scope(config.workflow(), HOOK) else { return Ok(nothing(cx)) };
+    let touched = Touched::by(config.workflow(), &ids, &files, &staged);
+    if touched.as_ref().is_some_and(Touched::is_empty) {
         return Ok(Exit::Passed);
     }
     // Here or in the scratch tree, most likely something runs now.
     if let Ok(program) = guard::executable() {
         exec::start_ahead(&program);
     }
-    let (changes, files) = repo.changes_and_listing(None, Mode::StagedOnly).map_err(unreadable)?;
-    let (beside, unseen) = (changes.beside.clone(), changes.unseen.clone());
+    let (changes, listing) = repo.changes_and_listing(None, Mode::StagedOnly).map_err(unreadable)?;
+    let (mut beside, unseen) = (changes.beside.clone(), changes.unseen.clone());
+    // Nobody looks whether these are as they are staged.
+    beside.extend(unseen.iter().filter(|hidden| hidden.assumed).map(|hidden| hidden.path.clone()));
     let rules = &config.workflow().categories;
-    let in_the_way = match &touched {
-        _ if beside.contains(&file) => true,
-        Some(touched) => touched.obstacle(rules, &beside).is_some(),
-        None => !beside.is_empty(),
+    let not_staged = |path: &RepoPath| format!("{path} is not as it is staged");
+    let in_the_way = match (files.iter().find(|file| beside.contains(file)), &touched) {
+        (Some(file), _) => Some(not_staged(file)),
+        (None, Some(touched)) => touched.obstacle(rules, &beside).map(|obstacle| obstacle.to_string()),
+        (None, None) => beside.first().map(not_staged),
     };
     let asked = steps(args, ids, DecideArgs { staged: true, ..quick() });
     let here = Here { args: &asked, beside: &beside, cx };
-    let config = if in_the_way {
-        config
+    let (config, why) = if let Some(why) = in_the_way {
+        (config, why)
     } else {
         let keys = keys(config.workflow());
-        let ready = prepared::looked(config, Some((changes, files)), &asked.decide, keys, cx)?;
-        if let Some(exit) = here.run(ready, None)? {
-            return Ok(exit);
-        }
-        cx.load_config(request::overrides(&quick()))?
+        let ready = prepared::looked(config, Some((changes, listing)), &asked.decide, keys, cx)?;
+        let why = match here.run(ready)? {
+            Went::Ended(exit) => return Ok(exit),
+            Went::NotHere(why) => why,
+        };
+        let Some((again, _)) = chosen::staged(cx, flags())? else { return Ok(Exit::Passed) };
+        (again.config, why)
     };
     let repo = repository(&config)?;
-    let filled = match hollow(repo, touched.as_ref(), &config)? {
+    let links = repo.submodules().map_err(unreadable)?;
+    let filled = match hollow(&links, touched.as_ref(), &config, &asked, cx)? {
         Some(why) => Err(why),
         None => tree::fill(repo, &Content::Index, &unseen, cx)?,
     };
     let scratch = match filled {
         Ok(scratch) => scratch,
         // Not what was asked for, and said so: as everywhere in wf, `strict` makes a failure of it.
-        Err(why) => {
-            let ready = prepared::prepare(&asked.decide, Keys::Yes, cx)?;
-            return here.run(ready, Some(&why)).map(|exit| exit.unwrap_or(Exit::Environment));
-        }
+        Err(why) => return here.instead(prepared::looked(config, None, &asked.decide, Keys::Yes, cx)?, &why),
     };
+    cx.say(&format!("in the scratch tree, because {why}"));
     let (exit, graph) = tree::run(&scratch, &asked, &config, &told(HOOK, &[]), cx)?;
     if !matches!(exit, Exit::Passed | Exit::StepFailed) {
         return Ok(exit);
@@ -101,78 +98,26 @@ fn nothing(cx: &Context) -> Exit {
     Exit::Passed
 }
 
-fn config_path(config: &LoadedConfig) -> RepoPath {
-    let inside = config.path.as_ref().and_then(|path| path.strip_prefix(&config.root).ok());
-    inside.map_or_else(RepoPath::root, |path| RepoPath::from_bytes(path.as_os_str().as_bytes()))
-}
-
-/// Do the steps watch a submodule? The scratch tree has none.
-fn hollow(repo: &Repo, touched: Option<&Touched>, config: &LoadedConfig) -> Result<Option<String>, Failure> {
-    let links = repo.submodules().map_err(unreadable)?;
+/// Do the steps watch a submodule (`links`: all there are)? The scratch tree has none.
+fn hollow(
+    links: &[RepoPath],
+    touched: Option<&Touched>,
+    config: &LoadedConfig,
+    asked: &RunArgs,
+    cx: &Context,
+) -> Result<Option<String>, Failure> {
+    let Some(first) = links.first() else { return Ok(None) };
     let watched = match touched {
-        Some(touched) => touched.watches_any(&config.workflow().categories, &links),
-        None => !links.is_empty(),
-    };
-    let first = links.first().filter(|_| watched);
-    Ok(first.map(|path| format!("the submodule {path} is not in the scratch tree")))
-}
-
-/// A run where the user works.
-struct Here<'a> {
-    args: &'a RunArgs,
-    beside: &'a [RepoPath],
-    cx: &'a Context,
-}
-
-impl Here<'_> {
-    /// Runs in place. None: it may not, somebody else runs here, or what was looked at changed meanwhile: then only the
-    /// scratch tree can tell. `instead`: why there is no such tree; then whatever is on disk is looked at.
-    fn run(&self, mut ready: Ready, instead: Option<&str>) -> Result<Option<Exit>, Failure> {
-        let graph = ready.prepared.plan.graph.clone();
-        let running = running(&ready);
-        let rules = ready.config.workflow().categories.clone();
-        if let Some(why) = instead {
-            let message = format!("what is on disk is looked at, not what is staged: {why}");
-            if ready.request.settings.strict {
-                return Err(Failure::environment(format!("--strict: {message}")));
+        Some(touched) => touched.watches_any(&config.workflow().categories, links),
+        // Only the plan knows the steps.
+        None => match chosen::staged(cx, request::overrides(&quick()))? {
+            Some((again, _)) => {
+                here::watched(&prepared::looked(again.config, None, &asked.decide, Keys::No, cx)?, links)
             }
-            self.cx.say(&format!("warning: {message}"));
-            ready.prepared.notes.push(fallback(FallbackCode::NoScratch, &message, None));
-        } else if obstacle(&graph, &running, &rules, self.beside).is_some() {
-            return Ok(None);
-        }
-        let (place, by) = self.cx.state_place(&ready.config);
-        let state = StateDir::open(&place, by)?;
-        let me = Holder { pid: std::process::id(), command: "wf hook run pre-commit".into(), since: Clock::utc() };
-        let held = WorktreeLock::try_acquire(&state, &ready.config.root, &me, false);
-        let lock = match held.map_err(Failure::environment)? {
-            Attempt::Held(lock) => Some(lock),
-            // Hooks do not wait.
-            Attempt::Busy(_) if instead.is_none() => return Ok(None),
-            Attempt::Busy(_) => None,
-        };
-        let exit = run::go(self.args, (ready, None), &state, lock, &told(HOOK, &[]), self.cx)?;
-        if instead.is_some() || running.is_empty() {
-            return Ok(Some(exit));
-        }
-        let repo = self.cx.discover().map_err(unreadable)?;
-        let disk = repo.changes(None, Mode::All).map_err(unreadable)?;
-        let differs = disk.files.iter().filter(|file| file.seen.unstaged || file.seen.untracked);
-        let mut news: Vec<RepoPath> =
-            differs.flat_map(|file| std::iter::once(&file.path).chain(&file.from)).cloned().collect();
-        news.retain(|path| !self.beside.contains(path));
-        if watches_any(&graph, &running, &rules, &news) {
-            let path = news.first().map(ToString::to_string).unwrap_or_default();
-            self.cx.say(&format!("{path} changed while steps looked at it: once more, in the scratch tree"));
-            return Ok(None);
-        }
-        Ok(Some(exit))
-    }
-}
-
-fn running(ready: &Ready) -> Vec<usize> {
-    let plan = &ready.prepared.plan;
-    (0..plan.graph.len()).filter(|at| plan.decisions[*at].runs()).collect()
+            None => false,
+        },
+    };
+    Ok(watched.then(|| format!("the submodule {first} is not in the scratch tree")))
 }
 
 /// Brings fixes into the working tree, and says what the commit needs now.
@@ -192,13 +137,18 @@ fn bring_over(
         return Ok(exit);
     }
     let fixes = fixes::apply(repo, &scratch.twin, &left).map_err(Failure::environment)?;
+    if fixes.is_empty() {
+        return Ok(exit);
+    }
     let mut text = String::new();
     for fix in &fixes {
         text.push_str(&line(fix));
     }
     cx.say(text.trim_end());
     let whole = fixes.iter().all(|fix| !matches!(fix.became, Became::Left(_)) && !fix.new);
-    if !args.stage_fixes {
+    if fixes.iter().all(|fix| matches!(fix.became, Became::Left(_))) {
+        cx.say("the commit stops: steps changed files in the scratch tree, and none of that could be brought here");
+    } else if !args.stage_fixes {
         cx.say("the commit stops: look at the fixes, `git add` them and commit again");
     } else if !repo.has_own_index() {
         cx.say(

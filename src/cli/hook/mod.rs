@@ -1,6 +1,8 @@
 //! `wf hook`: puts git hooks in place, takes them away, and is what they call.
 
+mod chosen;
 mod commit;
+mod here;
 mod message;
 mod place;
 mod push;

@@ -4,7 +4,7 @@ use super::super::context::Context;
 use super::super::failure::{Exit, Failure};
 use super::tree::cache_home;
 use crate::git::Repo;
-use crate::hook::install::{Installed, Uninstalled, install as put, uninstall as take};
+use crate::hook::install::{Installed, Problem, Uninstalled, any, install as put, uninstall as take};
 use crate::hook::{Hook, scratch};
 use std::path::PathBuf;
 
@@ -12,12 +12,27 @@ use std::path::PathBuf;
 pub fn install(hook: Hook, cx: &Context) -> Result<Exit, Failure> {
     let (_, folder) = folder(cx)?;
     let name = hook.name();
-    let done = put(&folder, hook, &cx.exe)
-        .map_err(|error| Failure::environment(format!("cannot install {name} in {}: {error}", folder.display())))?;
     let place = folder.join(name);
+    let done = put(&folder, hook, &cx.exe).map_err(|problem| {
+        let hint = match &problem {
+            Problem::Rooted { husky: Some(file) } => {
+                Some(format!("put `wf hook run {name}` into {}, and husky calls it", file.display()))
+            }
+            Problem::Rooted { husky: None } => Some(format!("put `wf hook run {name} -- \"$@\"` into it")),
+            Problem::NoFolder(_) => {
+                Some("`git config --show-origin core.hooksPath` says who set that; unset it to have hooks".into())
+            }
+            Problem::Two(..) | Problem::Io(_) => None,
+        };
+        let failure = Failure::environment(format!("cannot install {}: {problem}", place.display()));
+        hint.into_iter().fold(failure, Failure::hint)
+    })?;
     cx.print(&match done {
         Installed::New => format!("{} calls wf now\n", place.display()),
         Installed::Again => format!("{} called wf already\n", place.display()),
+        Installed::Edited => {
+            format!("{} was written by wf and changed since: it stays as it is\n", place.display())
+        }
         Installed::Beside(before) => format!(
             "{} calls wf now, after the hook that was there, which is {} now\n",
             place.display(),
@@ -35,15 +50,23 @@ pub fn uninstall(hook: Hook, cx: &Context) -> Result<Exit, Failure> {
         .map_err(|error| Failure::environment(format!("cannot uninstall {name} in {}: {error}", folder.display())))?;
     let place = folder.join(name);
     cx.print(&match done {
+        Uninstalled::Nothing => format!("there is no {}\n", place.display()),
         Uninstalled::NotOurs => format!("{} is not wf's\n", place.display()),
         Uninstalled::Gone => format!("{} is gone\n", place.display()),
         Uninstalled::Restored => format!("{} is what it was before\n", place.display()),
+        Uninstalled::Edited => {
+            let changed = format!("{} was written by wf and changed since: it is not removed", place.display());
+            return Err(Failure::environment(changed).hint("remove it yourself, or take your changes back"));
+        }
     })?;
-    if done != Uninstalled::NotOurs
+    if matches!(done, Uninstalled::Gone | Uninstalled::Restored)
+        && !any(&folder)
         && let Some(home) = cache_home(cx)
     {
         let gone = scratch::remove(&home, repo.root());
-        gone.map_err(|error| Failure::environment(format!("cannot remove the scratch tree: {error}")))?;
+        if !gone.map_err(|error| Failure::environment(format!("cannot remove the scratch tree: {error}")))? {
+            cx.say("the scratch tree stays: a hook uses it now");
+        }
     }
     Ok(Exit::Passed)
 }

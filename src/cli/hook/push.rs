@@ -9,7 +9,7 @@ use super::super::prepared::{self, Keys};
 use super::super::run;
 use super::commit::{repository, unreadable};
 use super::tree::{self, Content};
-use super::{RunHookArgs, steps, told};
+use super::{RunHookArgs, chosen, steps, told};
 use crate::engine::{Clock, fallback};
 use crate::event::FallbackCode;
 use crate::git::{BaseQuery, Mode, Repo};
@@ -24,18 +24,19 @@ const HOOK: Hook = Hook::PrePush;
 
 /// Runs the hook.
 pub fn run(args: &RunHookArgs, cx: &Context) -> Result<Exit, Failure> {
-    let config = cx.load_config(vec![])?;
-    let repo = repository(&config)?;
-    let ids = match scope(config.workflow(), HOOK) {
-        Scope::Nothing => return Ok(Exit::Passed),
-        _ if config.path.is_none() => return Ok(Exit::Passed),
-        Scope::Steps(ids) => ids,
-        Scope::Everything => vec![],
-    };
+    let repo = cx.discover().map_err(unreadable)?;
+    let commit_of = |name: &str| repo.commit_of(name).ok().flatten().map(|(commit, _)| commit);
     let mut worst = Exit::Passed;
-    for pushed in asked_for(repo)? {
-        let decide = DecideArgs { base: base(repo, &pushed, &config), ..DecideArgs::default() };
-        let exit = one(args, repo, &pushed, ids.clone(), decide, &config, cx)?;
+    for pushed in pushed::commits(asked_for(&repo)?, commit_of) {
+        // Each commit is checked as its own configuration says.
+        let Some(config) = chosen::pushed(cx, &pushed.commit)? else { continue };
+        let ids = match scope(config.workflow(), HOOK) {
+            Scope::Nothing => continue,
+            Scope::Steps(ids) => ids,
+            Scope::Everything => vec![],
+        };
+        let decide = DecideArgs { base: base(&repo, &pushed, &config), ..DecideArgs::default() };
+        let exit = one(args, &pushed, ids, decide, config, cx)?;
         if exit != Exit::Passed {
             worst = exit;
         }
@@ -57,8 +58,7 @@ fn asked_for(repo: &Repo) -> Result<Vec<Pushed>, Failure> {
 
 /// What a pushed commit is compared with: what the other side has, else where it left the default branch.
 fn base(repo: &Repo, pushed: &Pushed, config: &LoadedConfig) -> Option<String> {
-    let known = |commit: &String| repo.commit_of(commit).is_ok_and(|found| found.is_some());
-    if let Some(theirs) = pushed.theirs.as_ref().filter(|theirs| known(theirs)) {
+    if let Some(theirs) = &pushed.theirs {
         return Some(theirs.clone());
     }
     let query = BaseQuery::Default { configured: config.workflow().base.clone() };
@@ -69,28 +69,33 @@ fn base(repo: &Repo, pushed: &Pushed, config: &LoadedConfig) -> Option<String> {
 
 fn one(
     args: &RunHookArgs,
-    repo: &Repo,
     pushed: &Pushed,
     ids: Vec<String>,
     decide: DecideArgs,
-    config: &LoadedConfig,
+    config: LoadedConfig,
     cx: &Context,
 ) -> Result<Exit, Failure> {
+    let repo = repository(&config)?;
     let asked = steps(args, ids, decide);
     let disk = repo.changes(None, Mode::All).map_err(unreadable)?;
-    let (place, by) = cx.state_place(config);
+    let (place, by) = cx.state_place(&config);
     let state = StateDir::open(&place, by)?;
     let me = Holder { pid: std::process::id(), command: "wf hook run pre-push".into(), since: Clock::utc() };
     let hold = || WorktreeLock::try_acquire(&state, &config.root, &me, false).map_err(Failure::environment);
-    let is_here = repo.head().map_err(unreadable)?.as_ref() == Some(&pushed.commit) && disk.files.is_empty();
+    // Nobody looks whether files that git was told not to look at are those of the commit.
+    let is_clean = disk.files.is_empty() && !disk.unseen.iter().any(|hidden| hidden.assumed);
+    let is_here = is_clean && repo.head().map_err(unreadable)?.as_ref() == Some(&pushed.commit);
     if is_here && let Attempt::Held(lock) = hold()? {
-        let ready = prepared::prepare(&asked.decide, Keys::Yes, cx)?;
+        let ready = prepared::looked(config, None, &asked.decide, Keys::Yes, cx)?;
         return run::go(&asked, (ready, None), &state, Some(lock), &told(HOOK, &[]), cx);
     }
     match tree::fill(repo, &Content::Commit(&pushed.commit), &disk.unseen, cx)? {
-        Ok(scratch) => Ok(tree::run(&scratch, &asked, config, &told(HOOK, &[]), cx)?.0),
+        Ok(scratch) => {
+            cx.say(&format!("in the scratch tree, because what is on disk is not {}", pushed.name));
+            Ok(tree::run(&scratch, &asked, &config, &told(HOOK, &[]), cx)?.0)
+        }
         Err(why) => {
-            let mut ready = prepared::prepare(&asked.decide, Keys::Yes, cx)?;
+            let mut ready = prepared::looked(config, None, &asked.decide, Keys::Yes, cx)?;
             let message = format!("what is on disk is looked at, not what is pushed: {why}");
             if ready.request.settings.strict {
                 return Err(Failure::environment(format!("--strict: {message}")));

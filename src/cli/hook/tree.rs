@@ -44,20 +44,26 @@ pub fn fill(
     let folders = shared::candidates(repo.root(), ignored);
     let wait = || cx.say("waiting for another hook, which has the scratch tree of this worktree");
     let filled = Scratch::open(repo, &home, &folders, &wait).and_then(|mut scratch| {
-        let (tree, head) = match content {
-            Content::Index => (repo.staged_tree(&scratch.twin)?, repo.head().map_err(git)?),
-            Content::Commit(commit) => (repo.tree_of(commit).map_err(git)?, Some((*commit).to_owned())),
+        let (tree, head, branch) = match content {
+            Content::Index => {
+                (repo.staged_tree(&scratch.twin)?, repo.head().map_err(git)?, repo.branch().map_err(git)?)
+            }
+            Content::Commit(commit) => (repo.tree_of(commit).map_err(git)?, Some((*commit).to_owned()), None),
         };
-        scratch.fill(repo, &tree, head.as_deref(), &folders)?;
+        scratch.fill(repo, &tree, (head.as_deref(), branch.as_deref()), &folders)?;
         Ok(scratch)
     });
     match filled {
         Ok(scratch) => Ok(Ok(scratch)),
-        Err(Problem::Shared(problem @ shared::Problem::Refused(_))) => Err(Failure::environment(problem)
-            .hint("stage all of your changes, so that the working tree can be checked as it is")
-            .hint("or limit what the steps watch with `inputs`, so that they do not need the scratch tree")),
+        Err(Problem::Shared(problem @ shared::Problem::Refused(_))) => Err(refused(problem)),
         Err(problem) => Ok(Err(problem.to_string())),
     }
+}
+
+fn refused(problem: shared::Problem) -> Failure {
+    Failure::environment(problem)
+        .hint("stage all of your changes, so that the working tree can be checked as it is")
+        .hint("or limit what the steps watch with `inputs`, so that they do not need the scratch tree")
 }
 
 fn git(error: crate::git::GitError) -> Problem {
@@ -78,7 +84,7 @@ pub fn run(
     let ready = prepared::prepare(&args.decide, super::keys(config.workflow()), &there)?;
     let graph = ready.prepared.plan.graph.clone();
     let mut told = told.to_vec();
-    told.extend(python_path(scratch, cx));
+    told.extend(python_path(scratch, &config.root, cx)?);
     Ok((run::go(args, (ready, None), &state, None, &told, &there)?, graph))
 }
 
@@ -91,7 +97,22 @@ fn inside(scratch: &Scratch, config: &LoadedConfig, state: &Path, cx: &Context) 
     // One that is not staged is used as it is on disk: there is no other.
     let file = config.path.as_ref().map(|path| moved(path).filter(|path| path.is_file()).unwrap_or(path.clone()));
     there.config_file = file;
-    there.env.0.retain(|name, _| !name.as_encoded_bytes().starts_with(b"GIT_") || is_harmless(name));
+    // Who commits, and how git behaves, may be known; which repository and which index it is about must not.
+    there.env.0.retain(|name, _| !crate::engine::leads_git(name));
+    // An environment of the repository that is active here is the one that is shared.
+    let shared = |path: &Path| {
+        let inside = path.strip_prefix(&config.root).ok()?;
+        let mut folders = scratch.shared.folders.iter();
+        folders.any(|folder| inside.starts_with(folder.under(Path::new("")))).then(|| root.join(inside))
+    };
+    for (name, value) in &mut there.env.0 {
+        if name == "PATH" {
+            let parts = std::env::split_paths(value.as_os_str()).map(|part| shared(&part).unwrap_or(part));
+            *value = std::env::join_paths(parts).unwrap_or_else(|_| value.clone());
+        } else if ENVIRONMENTS.iter().any(|environment| name == *environment) {
+            *value = shared(Path::new(value)).map_or_else(|| value.clone(), PathBuf::into_os_string);
+        }
+    }
     for (name, value) in [
         ("WF_HOOK", OsStr::new("1")),
         ("WF_STATE_DIR", state.as_os_str()),
@@ -102,27 +123,22 @@ fn inside(scratch: &Scratch, config: &LoadedConfig, state: &Path, cx: &Context) 
     there
 }
 
-/// Who commits, and how git behaves, may be known; which repository and which index it is about must not.
-fn is_harmless(name: &OsStr) -> bool {
-    const ABOUT: [&str; 9] = [
-        "GIT_DIR",
-        "GIT_INDEX_FILE",
-        "GIT_WORK_TREE",
-        "GIT_PREFIX",
-        "GIT_OBJECT_DIRECTORY",
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-        "GIT_COMMON_DIR",
-        "GIT_QUARANTINE_PATH",
-        "GIT_INTERNAL_SUPER_PREFIX",
-    ];
-    !ABOUT.iter().any(|about| name == *about)
-}
+/// The variables that name the Python environment that is active.
+const ENVIRONMENTS: [&str; 2] = ["VIRTUAL_ENV", "CONDA_PREFIX"];
 
-/// What Python has to look into before what editable installs name.
-fn python_path(scratch: &Scratch, cx: &Context) -> Option<Variable> {
-    let first = &scratch.shared.python_path;
+/// What Python has to look into before what editable installs name, in environments that are shared and in the active one.
+fn python_path(scratch: &Scratch, root: &Path, cx: &Context) -> Result<Option<Variable>, Failure> {
+    let mut first = scratch.shared.python_path.clone();
+    for active in ENVIRONMENTS.iter().filter_map(|name| cx.env.get(name)).map(Path::new) {
+        let is_shared = scratch.shared.folders.iter().any(|folder| active.starts_with(folder.under(root)));
+        if !is_shared && active.is_absolute() {
+            let named = shared::outside(root, active).map_err(refused)?;
+            first.extend(named.into_iter().map(|inside| scratch.twin.root().join(inside)));
+        }
+    }
+    first.dedup();
     if first.is_empty() {
-        return None;
+        return Ok(None);
     }
     let mut value = OsString::new();
     for folder in first.iter().map(|folder| folder.as_os_str()).chain(cx.env.get("PYTHONPATH")) {
@@ -131,5 +147,5 @@ fn python_path(scratch: &Scratch, cx: &Context) -> Option<Variable> {
         }
         value.push(folder);
     }
-    Some((OsStr::new("PYTHONPATH").into(), value.as_os_str().into()))
+    Ok(Some((OsStr::new("PYTHONPATH").into(), value.as_os_str().into())))
 }

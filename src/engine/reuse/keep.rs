@@ -348,8 +348,9 @@ impl Reuse {
             let message = format!("what tools said cannot be kept for plans: {error}");
             notes.push(crate::engine::change::fallback(crate::event::FallbackCode::CacheUnwritable, &message, None));
         }
-        if let Err(error) = self.asking.digests.save() {
-            let message = format!("digests of files cannot be kept, and will be computed again: {error}");
+        if let Err(error) = self.save_digests() {
+            let place = self.asking.folder.dir().display();
+            let message = format!("digests of files cannot be kept in {place}, and will be computed again: {error}");
             notes.push(crate::engine::change::fallback(crate::event::FallbackCode::CacheUnwritable, &message, None));
         }
         notes
@@ -357,6 +358,18 @@ impl Reuse {
 }
 
 impl Reuse {
+    /// Keeps digests of files. The cache's folder may not be there yet: it is made for results, and perhaps there was none.
+    fn save_digests(&self) -> io::Result<()> {
+        if self.asking.digests.knows_more() && self.asking.folder.problem().is_none() {
+            if self.asking.mode.write {
+                self.asking.folder.make()?;
+            } else if !self.asking.folder.dir().is_dir() {
+                return Ok(());
+            }
+        }
+        self.asking.digests.save()
+    }
+
     /// Keeps what tools said for plans, which ask nobody. Nothing that holds a secret is written down.
     fn record_tools(&self) -> io::Result<()> {
         if !self.asking.mode.write || self.asking.folder.problem().is_some() {
