@@ -8,6 +8,8 @@
 mod actions;
 mod draft;
 mod filter;
+mod fit;
+mod judge;
 mod just;
 mod make;
 mod members;
@@ -27,6 +29,7 @@ mod turbo;
 mod write;
 
 pub use draft::{Draft, Imported, Lost};
+pub use fit::misfit;
 pub use settle::Settled;
 
 use crate::base::RepoPath;
@@ -213,10 +216,24 @@ pub struct Configuration {
 
 /// Imports files, each in its format, into one configuration.
 pub fn import(sources: &[(Format, RepoPath)], repo: &Repository<'_>) -> Configuration {
-    let imported = sources.iter().map(|(format, path)| one(*format, path, repo)).collect();
-    let (steps, lost) = settle::settle(imported);
+    let imported = sources.iter().map(|(format, path)| told(*format, path, repo)).collect();
+    let (mut steps, mut lost) = settle::settle(imported);
     let from: Vec<String> = sources.iter().map(|(_, path)| path.to_string()).collect();
+    if let Some(why) = misfit(&write::yaml(&steps, &[], &from), repo) {
+        if fit::without_upstream(&mut steps, &why, &mut lost) {
+            lost.sort();
+        }
+    }
     Configuration { text: write::yaml(&steps, &lost, &from), steps: steps.len(), lost: write::told(&lost) }
+}
+
+/// One source; where nothing came of it, it says so.
+fn told(format: Format, path: &RepoPath, repo: &Repository<'_>) -> Imported {
+    let mut made = one(format, path, repo);
+    if made.steps.is_empty() && made.lost.is_empty() {
+        made.lose(path, 0, "the file", format!("nothing of it is a step: it has none that {format} would run"), "");
+    }
+    made
 }
 
 fn one(format: Format, path: &RepoPath, repo: &Repository<'_>) -> Imported {

@@ -111,7 +111,6 @@ fn project(path: &RepoPath, root: &Node, names: &Names, out: &mut Imported) {
             lock: Some("moon"),
             why: format!("tasks of {path}"),
             key,
-            whole: true,
             ..Draft::default()
         };
         watch(&mut draft, node, path, &folder, &groups, out);

@@ -73,7 +73,6 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
             why: format!("targets of {path}"),
             cached: node.and_then(|node| node.get("cache")).is_some_and(Look::is_true)
                 || cacheable.iter().any(|(known, _)| *known == name),
-            whole: true,
             ..Draft::default()
         };
         if let Some(node) = node {

@@ -124,7 +124,6 @@ fn add(path: &RepoPath, root: &Node, hook: &Node, local: bool, out: &mut Importe
         inputs,
         except: if always { vec![] } else { except },
         lock: Some("pre-commit"),
-        whole: true,
         why: format!("hooks of {path}"),
         ..Draft::default()
     };

@@ -73,7 +73,6 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
             kind: kind_of(script),
             needs,
             why: format!("tasks of {path}"),
-            whole: true,
             ..Draft::default()
         };
         shared.watch(&mut draft, task, at_root, path, line, &mut out);
