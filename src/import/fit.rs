@@ -16,7 +16,7 @@ pub fn misfit(text: &str, repo: &Repository<'_>) -> Option<String> {
     let source = Source { name: "imported".into(), text: text.to_owned(), layer: Layer::Project };
     let loaded = match config::load(&[source], &[]) {
         Ok(loaded) => loaded,
-        Err(errors) => return Some(errors.first().map(ToString::to_string).unwrap_or_default()),
+        Err(errors) => return Some(config::render(&errors, false)),
     };
     let tree = if needs_tree(&loaded.workflow) {
         let wanted = manifests_wanted(&loaded.workflow, repo.files);

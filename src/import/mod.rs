@@ -254,7 +254,7 @@ fn one(format: Format, path: &RepoPath, repo: &Repository<'_>) -> Imported {
         Format::Moon => moon::read(path, &text, repo),
         Format::Scripts => scripts::read(path, repo),
         Format::Make => make::read(path, &text, repo),
-        Format::Just => just::read(path, &text),
+        Format::Just => just::read(path, &text, repo),
         Format::Task => task::read(path, &text),
         Format::Tox => tox::read(path, &text),
         Format::Nox => nox::read(path, &text),

@@ -142,7 +142,7 @@ fn part(step: &Node, setting: &Setting<'_>, out: &mut Imported) -> Option<Part> 
     match (filled, dir) {
         (Ok((text, env)), Ok(dir)) => Some(Part {
             name: step.text_of("name").map(one_line),
-            text: options(asked, &text) + &text,
+            text: options(asked, &text).to_owned() + &text,
             dir: dir.filter(|dir| dir != "."),
             env: env.into_iter().filter(|(name, _)| is_variable(name)).collect(),
             may_fail: step.get("continue-on-error").is_some_and(Look::is_true),
