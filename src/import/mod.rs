@@ -173,7 +173,7 @@ impl Format {
             _ if name.eq_ignore_ascii_case("justfile") || name == ".justfile" => Self::Just,
             "Taskfile.yml" | "Taskfile.yaml" | "taskfile.yml" | "taskfile.yaml" | "Taskfile.dist.yml"
             | "Taskfile.dist.yaml" => Self::Task,
-            "tox.ini" | "tox.toml" => Self::Tox,
+            "tox.ini" | "tox.toml" | "pyproject.toml" | "setup.cfg" => Self::Tox,
             "noxfile.py" => Self::Nox,
             "Cargo.toml" => Self::Cargo,
             "go.work" | "go.mod" => Self::Go,
@@ -188,7 +188,12 @@ impl Format {
         let at_root = || all().filter(|path| path.parent().is_root()).collect::<Vec<_>>();
         match self {
             Self::Actions => all().filter(|path| path.parent() == RepoPath::from(".github/workflows")).collect(),
-            Self::Moon => all().filter(|path| path.file_name().starts_with(b"moon.")).collect(),
+            // The settings of the workspace take all projects along.
+            Self::Moon => match all().find(|path| path.parent() == RepoPath::from(".moon")) {
+                Some(settings) => vec![settings],
+                None => all().filter(|path| path.file_name().starts_with(b"moon.")).collect(),
+            },
+            Self::Tox => at_root().into_iter().filter(|path| tox::is_there(path, repo)).take(1).collect(),
             Self::Cargo | Self::Go | Self::Maven => all().take(1).collect(),
             Self::Scripts => repo.file(&RepoPath::root(), "package.json").into_iter().collect(),
             Self::Make | Self::Task | Self::Just => at_root().into_iter().take(1).collect(),
