@@ -63,6 +63,11 @@ pub(super) fn projects(repo: &Repository<'_>, out: &mut Imported) -> Vec<Project
                 continue;
             }
         };
+        // The root's package is a project only where it says so.
+        let plain_root = is_package && folder.is_root() && root.get("nx").is_none();
+        if plain_root && !repo.has(&RepoPath::from("project.json")) {
+            continue;
+        }
         let project = found.entry(folder.clone()).or_insert_with(|| Project {
             name: String::from_utf8_lossy(folder.file_name()).into_owned(),
             folder: folder.clone(),

@@ -251,7 +251,7 @@ impl<'a> Tasks<'a> {
 #[cfg(test)]
 mod tests {
     use crate::import::Format;
-    use crate::import::tests::{imported, steps};
+    use crate::import::tests::{imported, inputs, steps};
 
     #[test]
     fn tasks_become_steps_of_the_packages_that_have_them() {
@@ -282,5 +282,54 @@ mod tests {
         }
         let nested = imported(Format::Turbo, "p/a/turbo.json", &[("p/a/turbo.json", "{\"extends\": [\"//\"]}")]);
         assert_eq!(nested.steps, 0);
+    }
+
+    #[test]
+    fn what_packages_say_for_themselves_counts() {
+        let turbo = "{\"globalDependencies\": [\"config/**\"], \"tasks\": {\"build\": {\"dependsOn\": [\"^build\"], \"outputs\": [\"dist/**\"]},\n\
+                     \"test\": {\"dependsOn\": [\"tools#build\"], \"inputs\": [\"src/**\"]},\n\"transit\": {\"dependsOn\": [\"^transit\"]},\n\
+                     \"lint\": {\"dependsOn\": [\"transit\"], \"inputs\": [\"src/**\"]},\n\
+                     \"far\": {\"inputs\": [\"$TURBO_DEFAULT$\", \"../lib/x\"]}, \"watch\": {}}}";
+        let own = "{\"extends\": [\"//\"], \"tasks\": {\"build\": {\"outputs\": [\"lib/**\", \"$TURBO_EXTENDS$\"], \"cache\": false, \
+                   \"dependsOn\": [\"codegen\", \"^build\"]}, \"codegen\": {}}}";
+        let app = "{\"name\": \"app\", \"scripts\": {\"build\": \"tsc\", \"test\": \"x\", \"codegen\": \"y\", \"lint\": \"z\", \
+                   \"far\": \"x\", \"watch\": \"x\"}, \"dependencies\": {\"lib\": \"*\"}}";
+        let files = [
+            ("turbo.json", turbo),
+            ("package.json", "{\"workspaces\": [\"p/*\"]}"),
+            ("p/app/package.json", app),
+            ("p/app/turbo.json", own),
+            ("p/lib/package.json", "{\"name\": \"lib\", \"scripts\": {\"build\": \"tsc\", \"lint\": \"eslint --fix .\"}}"),
+            ("p/tools/package.json", "{\"name\": \"tools\", \"scripts\": {\"build\": \"tsc\"}}"),
+        ];
+        let made = imported(Format::Turbo, "turbo.json", &files);
+        let expected = [
+            "build: npm run build",
+            "test: npm run test",
+            "lint: npm run lint",
+            "far: npm run far",
+            "app-build: npm run build",
+            "app-codegen: npm run codegen",
+            "tools-build: npm run build",
+        ];
+        assert_eq!(steps(&made), expected);
+        let step = |id: &str| made.text.split(&format!("id: {id}\n")).nth(1).unwrap().split("- id:").next().unwrap().to_owned();
+        let app_build = step("app-build");
+        for part in [
+            "for_each: [p/app]",
+            "needs: [app-codegen, \"^build\", \"^tools-build\"]",
+            "outputs: [\"./lib/**\", \"./dist/**\"]",
+        ] {
+            assert!(app_build.contains(part), "{part}\n{}", made.text);
+        }
+        assert!(!app_build.contains("cache: true"), "{}", made.text);
+        // Whoever builds waits for the builds that packages say for themselves, too.
+        assert!(step("build").contains("needs: [\"^build\", \"^app-build\", \"^tools-build\"]"), "{}", made.text);
+        assert!(step("test").contains("needs: [tools-build]") && step("test").contains("./src/**"), "{}", made.text);
+        // Files of packages without such a task count, too: it watches what an instance does by itself.
+        assert!(inputs(&made, "lint").is_empty() && inputs(&made, "far") == ["**"], "{}", made.text);
+        for part in ["`lint` (turbo.json:4): it edits files in p/lib", "`watch`", "`transit`", "the inputs of the task `far`"] {
+            assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:?}", made.lost);
+        }
     }
 }
