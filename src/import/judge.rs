@@ -17,8 +17,22 @@ const FOR_PEOPLE: &str = "it is for people, not for checks";
 
 /// Names of tasks that remove, install, or explain.
 const PEOPLES: [&str; 16] = [
-    "clean", "distclean", "mrproper", "help", "install", "uninstall", "run", "stop", "shell", "setup", "init", "list",
-    "default", "bootstrap", "up", "down",
+    "clean",
+    "distclean",
+    "mrproper",
+    "help",
+    "install",
+    "uninstall",
+    "run",
+    "stop",
+    "shell",
+    "setup",
+    "init",
+    "list",
+    "default",
+    "bootstrap",
+    "up",
+    "down",
 ];
 
 /// Why a task of this name is no step, if it is none.
@@ -52,9 +66,9 @@ fn one(command: &str) -> Option<&'static str> {
     let command = command.split('|').next().unwrap_or_default().trim().trim_start_matches(['@', '-', '+']);
     let mut words = command.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
     let is_front = |word: &&str| {
-        let assigns = word.split_once('=').is_some_and(|(name, _)| {
-            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        });
+        let assigns = word
+            .split_once('=')
+            .is_some_and(|(name, _)| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'));
         assigns || matches!(*word, "npx" | "bunx" | "cross-env" | "exec" | "sudo" | "time" | "pnpx" | "dotenv" | "--")
     };
     let program = words.find(|word| !is_front(word))?;
@@ -73,14 +87,16 @@ fn one(command: &str) -> Option<&'static str> {
         return Some("it is a placeholder");
     }
     let watches = has(&["--watch", "--watchAll", "--watch=true", "--watchAll=true", "--hot", "--open"])
-        || (has(&["-w"]) && matches!(program, "tsc" | "webpack" | "rollup" | "babel" | "sass" | "vitest" | "mocha" | "esbuild"));
+        || (has(&["-w"])
+            && matches!(program, "tsc" | "webpack" | "rollup" | "babel" | "sass" | "vitest" | "mocha" | "esbuild"));
     let endless = match program {
         "nodemon" | "sphinx-autobuild" | "watchexec" | "entr" | "livereload" | "http-server" | "serve" | "uvicorn"
         | "gunicorn" | "daphne" | "http.server" | "live-server" | "browser-sync" | "air" | "reflex" => true,
         "vite" => first.is_empty() || matches!(first, "dev" | "serve" | "preview") || first.starts_with("--"),
         "next" | "nuxt" | "nuxi" | "astro" | "gatsby" | "remix" | "storybook" | "docusaurus" | "wrangler" | "expo"
         | "react-scripts" | "vue-cli-service" | "webpack" | "ng" | "mkdocs" | "jekyll" | "hugo" | "vitepress"
-        | "turbo" | "ember" | "netlify" | "vercel" | "parcel" | "tsup" | "tsx" | "php" | "mdbook" | "trunk" | "zola" => {
+        | "turbo" | "ember" | "netlify" | "vercel" | "parcel" | "tsup" | "tsx" | "php" | "mdbook" | "trunk"
+        | "zola" => {
             matches!(first, "dev" | "start" | "serve" | "server" | "preview" | "develop" | "watch")
         }
         "npm" | "pnpm" | "yarn" | "bun" => {
@@ -99,7 +115,8 @@ fn one(command: &str) -> Option<&'static str> {
     if watches || endless || command == "ng test" || has(&["runserver", "nodemon"]) {
         return Some(ENDLESS);
     }
-    let checks = has(&["--check", "-check", "--diff", "--check-only", "--dry-run", "-l", "-d", "--list-different", "-c"]);
+    let checks =
+        has(&["--check", "-check", "--diff", "--check-only", "--dry-run", "-l", "-d", "--list-different", "-c"]);
     let edits = has(&["--fix", "--write", "--apply", "--in-place", "--autofix", "-fix"])
         || match program {
             "gofmt" | "goimports" | "gofumpt" | "prettier" | "shfmt" => has(&["-w"]),
@@ -117,19 +134,35 @@ fn one(command: &str) -> Option<&'static str> {
     let outside = match program {
         "git" => matches!(
             first,
-            "push" | "commit" | "tag" | "checkout" | "switch" | "reset" | "clean" | "stash" | "merge" | "rebase" | "pull" | "add"
+            "push"
+                | "commit"
+                | "tag"
+                | "checkout"
+                | "switch"
+                | "reset"
+                | "clean"
+                | "stash"
+                | "merge"
+                | "rebase"
+                | "pull"
+                | "add"
         ),
-        "npm" | "pnpm" | "yarn" | "cargo" | "poetry" | "uv" | "flit" | "lerna" | "changeset" | "vsce" | "ovsx" | "hatch" => {
+        "npm" | "pnpm" | "yarn" | "cargo" | "poetry" | "uv" | "flit" | "lerna" | "changeset" | "vsce" | "ovsx"
+        | "hatch" => {
             matches!(first, "publish" | "version" | "unpublish")
         }
-        "np" | "release-it" | "semantic-release" | "standard-version" | "bumpversion" | "bump2version" | "gh-pages" => true,
+        "np" | "release-it" | "semantic-release" | "standard-version" | "bumpversion" | "bump2version" | "gh-pages" => {
+            true
+        }
         "twine" => first == "upload",
         "docker" | "podman" | "helm" | "buildah" => matches!(first, "push" | "install" | "upgrade"),
         "gh" => matches!(first, "release" | "pr" | "workflow"),
         "goreleaser" => first == "release" && !has(&["--snapshot", "--skip=publish"]),
         "kubectl" | "terraform" | "pulumi" => matches!(first, "apply" | "delete" | "up" | "destroy"),
         "mkdocs" => first == "gh-deploy",
-        "firebase" | "netlify" | "wrangler" | "vercel" | "serverless" | "sls" | "cdk" | "fly" | "flyctl" => first == "deploy",
+        "firebase" | "netlify" | "wrangler" | "vercel" | "serverless" | "sls" | "cdk" | "fly" | "flyctl" => {
+            first == "deploy"
+        }
         "rsync" | "scp" | "ssh" => true,
         _ => false,
     };

@@ -6,8 +6,8 @@
 use super::Repository;
 use super::draft::{Draft, Imported, kind_of};
 use super::filter::literal;
-use super::node::{Look, from_yaml};
 use super::judge;
+use super::node::{Look, from_yaml};
 use super::write::{one_line, word};
 use crate::base::RepoPath;
 use crate::config::yaml::Node;
@@ -294,7 +294,8 @@ mod tests {
         let app = "tasks:\n  build: {command: vite build, inputs: ['src/**/*'], deps: ['^:build']}\n  \
                    pack: {command: x, inputs: [a, {file: cfg.json}]}\n  odd: {command: y, inputs: ['src/**', {project: lib}]}\n  \
                    again: {extends: pack, inputs: [b]}\n  lint: {command: z, inputs: [c]}\n  live: {command: nodemon}\n";
-        let tasks = "implicitInputs: ['/tsconfig.base.json']\ntasks: {lint: {command: eslint, inputs: ['/.eslintrc']}}\n";
+        let tasks =
+            "implicitInputs: ['/tsconfig.base.json']\ntasks: {lint: {command: eslint, inputs: ['/.eslintrc']}}\n";
         let files = [
             (".moon/tasks/node.yml", tasks),
             (".moon/workspace.yml", "projects: {app: apps/app}\n"),

@@ -2,8 +2,8 @@
 //!
 //! Only decorators, names and commands are read, not Python: sessions that are made in loops are told.
 
-use super::judge;
 use super::draft::{Draft, Imported, kind_of};
+use super::judge;
 use super::write::word;
 use crate::base::RepoPath;
 use crate::config::model::Kind;
@@ -20,7 +20,9 @@ pub(super) fn read(path: &RepoPath, text: &str) -> Imported {
     // How many parentheses of a decorator wait for their end.
     let mut open = 0_usize;
     for (number, line) in (1_u32..).zip(text.lines()) {
-        if line.starts_with([' ', '\t']) && ["@nox.session", "@session"].iter().any(|one| line.trim_start().starts_with(one)) {
+        if line.starts_with([' ', '\t'])
+            && ["@nox.session", "@session"].iter().any(|one| line.trim_start().starts_with(one))
+        {
             let why = "sessions that are made in loops or functions have no name before they are run";
             out.lose(path, number, "a session", why, "add a step that calls `nox -s NAME`");
             continue;
@@ -138,6 +140,10 @@ mod tests {
         }
         let computed = text.replace("[\n    'lint',", "ALL + [");
         let made = imported(Format::Nox, "noxfile.py", &[("noxfile.py", &computed)]);
-        assert!(made.steps == 2 && made.lost.iter().any(|line| line.contains("nox.options.sessions")), "{:?}", made.lost);
+        assert!(
+            made.steps == 2 && made.lost.iter().any(|line| line.contains("nox.options.sessions")),
+            "{:?}",
+            made.lost
+        );
     }
 }

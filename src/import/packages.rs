@@ -2,8 +2,8 @@
 //!
 //! Does not know: what a script does.
 
-use super::{Repository, judge};
 use super::node::{Look, from_json, from_yaml};
+use super::{Repository, judge};
 use crate::base::{GlobSet, RepoPath};
 use crate::config::yaml::Node;
 

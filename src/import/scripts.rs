@@ -88,8 +88,10 @@ fn calls(name: &str, root: &Package, members: &[Package]) -> Option<Vec<String>>
     for part in text.split("&&").map(str::trim) {
         let words: Vec<&str> = part.split_whitespace().collect();
         let each = match words[..] {
-            ["pnpm", "-r" | "--recursive", "run", other] | ["pnpm", "-r" | "--recursive", other]
-            | ["npm", "run", other, "--workspaces" | "-ws"] | ["lerna", "run", other] => Some(other),
+            ["pnpm", "-r" | "--recursive", "run", other]
+            | ["pnpm", "-r" | "--recursive", other]
+            | ["npm", "run", other, "--workspaces" | "-ws"]
+            | ["lerna", "run", other] => Some(other),
             _ => None,
         };
         if let Some(other) = each {
@@ -102,12 +104,15 @@ fn calls(name: &str, root: &Package, members: &[Package]) -> Option<Vec<String>>
             continue;
         }
         let own: Vec<&str> = match words[..] {
-            ["npm" | "pnpm" | "yarn" | "bun", "run", other] | ["npm" | "pnpm" | "yarn", other @ ("test" | "t")]
+            ["npm" | "pnpm" | "yarn" | "bun", "run", other]
+            | ["npm" | "pnpm" | "yarn", other @ ("test" | "t")]
             | ["yarn" | "pnpm", other] => vec![if other == "t" { "test" } else { other }],
             ["run-s" | "run-p", ..] => words[1..].to_vec(),
             _ => return None,
         };
-        if own.is_empty() || !own.iter().all(|other| usable(root, other) && judge::by_name(other).is_none() && *other != name) {
+        if own.is_empty()
+            || !own.iter().all(|other| usable(root, other) && judge::by_name(other).is_none() && *other != name)
+        {
             return None;
         }
         called.extend(own.into_iter().map(str::to_owned));
@@ -153,7 +158,10 @@ mod tests {
     fn members_are_instances() {
         let member = "{\"scripts\": {\"build\": \"tsc\", \"test\": \"node --test\"}}";
         let files = [
-            ("package.json", "{\"workspaces\": [\"p/*\"], \"scripts\": {\"build\": \"make\", \"all\": \"pnpm -r build\"}}"),
+            (
+                "package.json",
+                "{\"workspaces\": [\"p/*\"], \"scripts\": {\"build\": \"make\", \"all\": \"pnpm -r build\"}}",
+            ),
             ("p/a/package.json", member),
             ("p/b/package.json", member),
         ];

@@ -103,8 +103,12 @@ impl<'a> Tasks<'a> {
         let calls = self.calls(node);
         let is_step = |name: &String| {
             self.by_name.get(name.as_str()).is_some_and(|node| {
-                let plain = !["internal", "watch", "interactive"].iter().any(|key| node.get(key).is_some_and(Look::is_true));
-                plain && node.get("prompt").is_none() && node.get("requires").is_none() && !name.contains('*')
+                let plain =
+                    !["internal", "watch", "interactive"].iter().any(|key| node.get(key).is_some_and(Look::is_true));
+                plain
+                    && node.get("prompt").is_none()
+                    && node.get("requires").is_none()
+                    && !name.contains('*')
                     && judge::by_name(name).or_else(|| judge::refused(name, &commands_of(node))).is_none()
             })
         };

@@ -140,7 +140,10 @@ fn of_changed_files(with: &Node, path: &RepoPath, out: &mut Imported) -> Vec<(St
         out.lose(path, with.line(), what, "its lists are not read", "name the `inputs` of the jobs that use them");
         return vec![];
     }
-    if below.contains(|c: char| "*?[]{}!\\$".contains(c)) || below.starts_with('/') || below.split('/').any(|part| part == "..") {
+    if below.contains(|c: char| "*?[]{}!\\$".contains(c))
+        || below.starts_with('/')
+        || below.split('/').any(|part| part == "..")
+    {
         let what = format!("`path: {}` of tj-actions/changed-files", one_line(&below));
         let why = "it is no folder of this repository that can be told";
         out.lose(path, with.line(), what, why, "name the `inputs` of the jobs that use it");

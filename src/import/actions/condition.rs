@@ -171,7 +171,11 @@ impl<'a> Reader<'a> {
                     Operand::Said(said) => said.any_of.is_empty() && !said.open,
                 };
                 let both_literal = matches!((&left, &right), (Operand::Literal(_), Operand::Literal(_)));
-                if of_event(&left) && of_event(&right) && !both_literal { Condition::event() } else { Condition::open() }
+                if of_event(&left) && of_event(&right) && !both_literal {
+                    Condition::event()
+                } else {
+                    Condition::open()
+                }
             }
         }
     }
@@ -296,7 +300,10 @@ mod tests {
             ("'true' == needs.a.outputs.x", (1, false, false)),
             ("fromJSON(needs.a.outputs.x)", (1, false, false)),
             ("github.event_name == 'push' || needs.a.outputs.x == 'true'", (1, true, false)),
-            ("needs.a.outputs.x == 'true' || contains(github.event.pull_request.labels.*.name, 'full')", (1, true, false)),
+            (
+                "needs.a.outputs.x == 'true' || contains(github.event.pull_request.labels.*.name, 'full')",
+                (1, true, false),
+            ),
             ("always() && (needs.a.outputs.x == 'true' || needs.a.outputs.y == 'true')", (2, true, false)),
             ("needs.a.outputs.x == 'true' && needs.b.result != 'failure'", (1, true, false)),
             ("needs.a.outputs.x == 'true' || needs.b.result == 'success'", (1, true, true)),

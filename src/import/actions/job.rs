@@ -102,13 +102,7 @@ impl Workflow<'_> {
     }
 
     /// The first combination that can run here; the others are told.
-    fn matrix(
-        &self,
-        id: &str,
-        node: &Node,
-        fits: &impl Fn(&Combination) -> bool,
-        out: &mut Imported,
-    ) -> Combination {
+    fn matrix(&self, id: &str, node: &Node, fits: &impl Fn(&Combination) -> bool, out: &mut Imported) -> Combination {
         let Some(matrix) = node.get("strategy").and_then(|strategy| strategy.get("matrix")) else {
             return Combination::new();
         };

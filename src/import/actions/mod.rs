@@ -92,7 +92,9 @@ fn said(name: &str, node: Option<&Node>) -> String {
     let more = keys.filter_map(|key| Some((key, node?.get(key)?.texts()))).next();
     more.map_or_else(
         || name.to_owned(),
-        |(key, texts)| format!("{name} ({key}: {})", texts.iter().map(|(text, _)| *text).collect::<Vec<_>>().join(", ")),
+        |(key, texts)| {
+            format!("{name} ({key}: {})", texts.iter().map(|(text, _)| *text).collect::<Vec<_>>().join(", "))
+        },
     )
 }
 

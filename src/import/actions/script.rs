@@ -123,7 +123,10 @@ fn part(step: &Node, setting: &Setting<'_>, out: &mut Imported) -> Option<Part> 
         }
     }
     if is_in_single_quotes(run) {
-        lose("a variable stands between single quotes, where a shell leaves it alone".into(), "write it in double quotes");
+        lose(
+            "a variable stands between single quotes, where a shell leaves it alone".into(),
+            "write it in double quotes",
+        );
     }
     let filled = fill(run, setting.matrix).and_then(|text| {
         let mut env = vec![];
@@ -160,7 +163,13 @@ fn options(asked: Option<&str>, text: &str) -> &'static str {
     let piped = text.replace("||", "").contains('|');
     match asked.map(|shell| shell.split_whitespace().collect::<Vec<_>>()).as_deref() {
         Some(["bash"]) => "",
-        None | Some(["sh"] | []) => if piped { "set +o pipefail\n" } else { "" },
+        None | Some(["sh"] | []) => {
+            if piped {
+                "set +o pipefail\n"
+            } else {
+                ""
+            }
+        }
         Some([_, more @ ..]) => {
             let stops = more.iter().any(|word| word.starts_with('-') && !word.starts_with("--") && word.contains('e'));
             let pipes = more.contains(&"pipefail");

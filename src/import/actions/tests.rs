@@ -117,7 +117,8 @@ fn outputs_that_are_no_plain_filter_narrow_nothing() {
         assert!(inputs(&made, "j").is_empty(), "{value}: {}", made.text);
         assert!(made.lost.iter().any(|line| line.contains("ci.yml")), "{value}: {:?}", made.lost);
     }
-    let labels = with_output("steps.f.outputs.code == 'true' || contains(github.event.pull_request.labels.*.name, 'x')");
+    let labels =
+        with_output("steps.f.outputs.code == 'true' || contains(github.event.pull_request.labels.*.name, 'x')");
     assert_eq!(inputs(&labels, "j"), ["src"]);
     assert!(labels.lost.iter().any(|line| line.contains("the output `o`") && line.contains("only its path filters")));
 }

@@ -50,15 +50,28 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
     let file = String::from_utf8_lossy(path.file_name()).into_owned();
     let usual = file.eq_ignore_ascii_case("justfile") || file == ".justfile";
     let flag = if usual { String::new() } else { format!("--justfile {} ", word(&file)) };
-    for recipe in recipes.iter().filter(|recipe| kept.get(recipe.name.as_str()).is_some_and(|one| std::ptr::eq(*one, *recipe))) {
+    for recipe in
+        recipes.iter().filter(|recipe| kept.get(recipe.name.as_str()).is_some_and(|one| std::ptr::eq(*one, *recipe)))
+    {
         if let Some(called) = only_names.get(recipe.name.as_str()) {
-            out.lose(&recipe.file, recipe.line, format!("the recipe `{}`", recipe.name), "it only calls other recipes", "");
+            out.lose(
+                &recipe.file,
+                recipe.line,
+                format!("the recipe `{}`", recipe.name),
+                "it only calls other recipes",
+                "",
+            );
             out.left_out.insert(recipe.name.clone(), called.clone());
             continue;
         }
         let mut after: Vec<String> = recipe.needs.iter().map(|need| real(need)).collect();
         // `a: && b` runs b after a.
-        after.extend(recipes.iter().filter(|one| one.then.iter().any(|then| real(then) == recipe.name)).map(|one| one.name.clone()));
+        after.extend(
+            recipes
+                .iter()
+                .filter(|one| one.then.iter().any(|then| real(then) == recipe.name))
+                .map(|one| one.name.clone()),
+        );
         out.steps.push(Draft {
             key: recipe.name.clone(),
             run: format!("just {flag}{}", word(&recipe.name)),
@@ -120,7 +133,13 @@ fn all(
                         waiting.push_back((at, text));
                     }
                 }
-                _ => out.lose(&file, line, format!("`{said}`"), "there is no such file here", "add steps for its recipes"),
+                _ => out.lose(
+                    &file,
+                    line,
+                    format!("`{said}`"),
+                    "there is no such file here",
+                    "add steps for its recipes",
+                ),
             }
         }
     }

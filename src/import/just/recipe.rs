@@ -26,13 +26,19 @@ pub(super) struct Recipe {
 impl Recipe {
     /// The recipes that it calls, if it does nothing else.
     pub fn only_calls(&self) -> Option<Vec<String>> {
-        let called: Option<Vec<String>> = self.body.lines().map(str::trim).filter(|line| !line.is_empty()).map(|line| {
-            let words: Vec<&str> = line.trim_start_matches('@').split_whitespace().collect();
-            match words[..] {
-                ["just" | "{{just_executable()}}", name] if !name.starts_with('-') => Some(name.to_owned()),
-                _ => None,
-            }
-        }).collect();
+        let called: Option<Vec<String>> = self
+            .body
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .map(|line| {
+                let words: Vec<&str> = line.trim_start_matches('@').split_whitespace().collect();
+                match words[..] {
+                    ["just" | "{{just_executable()}}", name] if !name.starts_with('-') => Some(name.to_owned()),
+                    _ => None,
+                }
+            })
+            .collect();
         let called = [self.needs.clone(), called?, self.then.clone()].concat();
         (!called.is_empty() && !self.gives).then_some(called)
     }

@@ -84,10 +84,11 @@ fn only_calls(target: &Target) -> Option<Vec<String>> {
         return None;
     }
     let lines = target.recipe.as_deref().unwrap_or_default().lines().filter(|line| !line.is_empty());
-    let called = lines.map(|line| match line.trim_start_matches(['@', '+']).split_whitespace().collect::<Vec<_>>()[..] {
-        ["$(MAKE)" | "${MAKE}" | "make", name] if !name.contains(['$', '=', '-']) => Some(name.to_owned()),
-        _ => None,
-    });
+    let called =
+        lines.map(|line| match line.trim_start_matches(['@', '+']).split_whitespace().collect::<Vec<_>>()[..] {
+            ["$(MAKE)" | "${MAKE}" | "make", name] if !name.contains(['$', '=', '-']) => Some(name.to_owned()),
+            _ => None,
+        });
     let called = [target.needs.clone(), called.collect::<Option<Vec<_>>>()?].concat();
     (!called.is_empty()).then_some(called)
 }

@@ -65,8 +65,9 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
         let at_root = group.with.iter().all(|project| project.folder.is_root());
         let folders = group.with.iter().map(|project| project.folder.clone());
         // wf knows what a project depends on by its package.json alone.
-        let known = projects.iter().all(|project| project.folder.is_root() || project.package || project.targets.is_empty())
-            && group.with.iter().all(|project| project.odd.is_none());
+        let known =
+            projects.iter().all(|project| project.folder.is_root() || project.package || project.targets.is_empty())
+                && group.with.iter().all(|project| project.odd.is_none());
         let by_nx = !known && needs.iter().any(|need| need.starts_with('^'));
         needs.retain(|need| known || !need.starts_with('^'));
         let target = word(&group.target);
@@ -138,7 +139,8 @@ impl<'a> Groups<'a> {
         // Scripts count where nx.json, or the project, says something of them.
         let is_meant = |name: &String| default(name).is_some() || cacheable.contains(&name.as_str());
         let mut targets: Vec<String> = vec![];
-        let listed = defaults.iter().map(|(name, _)| name.value.clone()).chain(cacheable.iter().map(|name| (*name).to_owned()));
+        let listed =
+            defaults.iter().map(|(name, _)| name.value.clone()).chain(cacheable.iter().map(|name| (*name).to_owned()));
         let said = projects.iter().flat_map(|project| &project.targets);
         let said = said.filter(|(name, target)| target.node.is_some() || is_meant(name)).map(|(name, _)| name.clone());
         for name in listed.chain(said) {
@@ -146,7 +148,8 @@ impl<'a> Groups<'a> {
                 targets.push(name);
             }
         }
-        let own_nodes = projects.iter().flat_map(|project| project.targets.values()).filter_map(|target| target.node.as_ref());
+        let own_nodes =
+            projects.iter().flat_map(|project| project.targets.values()).filter_map(|target| target.node.as_ref());
         let nodes = own_nodes.chain(defaults.iter().map(|(_, node)| node));
         let asked: BTreeSet<String> = nodes.filter_map(|node| node.get("dependsOn")).flat_map(depends).collect();
         let (mut all, mut split) = (vec![], BTreeMap::<String, Vec<String>>::new());
@@ -169,7 +172,14 @@ impl<'a> Groups<'a> {
                 }
                 let said = Said { own: own.node.as_ref(), base: executor.or(base).map(|(_, node)| node) };
                 split.entry(target.clone()).or_default().push(project.name.clone());
-                all.push(Group { key, target: target.clone(), said, with: vec![project], file: &own.file, line: own.line });
+                all.push(Group {
+                    key,
+                    target: target.clone(),
+                    said,
+                    with: vec![project],
+                    file: &own.file,
+                    line: own.line,
+                });
             }
             if let Some(first) = shared.first().and_then(|project| project.targets.get(&target)) {
                 let (file, line) = base.map_or((&first.file, first.line), |(name, _)| (path, name.at.line));
@@ -205,7 +215,9 @@ impl<'a> Groups<'a> {
             }
             keys.extend(mine);
         }
-        keys.retain(|key| *key != of.key);
+        // One project does not wait for itself by way of others.
+        let single = of.key != of.target;
+        keys.retain(|key| *key != of.key && !(single && key.trim_start_matches('^') == of.key));
         keys
     }
 }
@@ -218,7 +230,8 @@ fn depends(list: &Node) -> Vec<String> {
         }
         let Some(target) = node.text_of("target") else { return vec![] };
         let projects = node.get("projects").map(Look::texts).unwrap_or_default();
-        let upstream = node.get("dependencies").is_some_and(Look::is_true) || node.text_of("projects") == Some("dependencies");
+        let upstream =
+            node.get("dependencies").is_some_and(Look::is_true) || node.text_of("projects") == Some("dependencies");
         if upstream {
             return vec![format!("^{target}")];
         }
@@ -271,7 +284,8 @@ mod tests {
                    \"codegen\": {\"outputs\": [\"{projectRoot}/gen\"]}, \"serve\": {}, \"e2e\": {\"dependsOn\": [\"lib:build\"], \
                    \"command\": \"playwright test\"}}}";
         let scripts = "{\"name\": \"x\", \"scripts\": {\"build\": \"tsc\", \"lint\": \"eslint\"}}";
-        let odd = "{\"name\": \"odd\", \"scripts\": {\"build\": \"tsc\"}, \"nx\": {\"implicitDependencies\": [\"schema\"]}}";
+        let odd =
+            "{\"name\": \"odd\", \"scripts\": {\"build\": \"tsc\"}, \"nx\": {\"implicitDependencies\": [\"schema\"]}}";
         let files = [
             ("nx.json", NX),
             ("package.json", "{\"workspaces\": [\"*\"], \"scripts\": {\"lint\": \"eslint .\"}}"),

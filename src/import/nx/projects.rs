@@ -93,7 +93,8 @@ pub(super) fn projects(repo: &Repository<'_>, out: &mut Imported) -> Vec<Project
         project.odd = project.odd.or_else(|| odd.into_iter().find(|key| said.get(key).is_some()));
         for (name, node) in said.get("targets").map(Look::entries).unwrap_or_default() {
             let options = node.get("options");
-            let command = ["command", "commands"].iter().find_map(|key| options?.get(key)).or_else(|| node.get("command"));
+            let command =
+                ["command", "commands"].iter().find_map(|key| options?.get(key)).or_else(|| node.get("command"));
             let texts = command.map(Look::texts).unwrap_or_default();
             let command = texts.iter().map(|(text, _)| *text).collect::<Vec<_>>().join("\n");
             let known = project.targets.get(&name.value);

@@ -55,7 +55,8 @@ impl Shared<'_> {
             })
             .collect();
         let (mut patterns, mut open, mut seen) = (vec![], said.get("inputs").is_none(), vec![]);
-        let mut queue: Vec<&Node> = said.get("inputs").or_else(|| self.named.get("default").copied()).into_iter().collect();
+        let mut queue: Vec<&Node> =
+            said.get("inputs").or_else(|| self.named.get("default").copied()).into_iter().collect();
         while let Some(list) = queue.pop() {
             for item in list.items() {
                 match item.text() {

@@ -140,7 +140,8 @@ fn watched(root: &Node, hook: &Node) -> Result<Vec<String>, String> {
         (None, None) => vec![],
         (None, Some(kinds)) => kinds.below("**"),
         (Some(patterns), Some(kinds))
-            if !kinds.by_first_line() && patterns.iter().all(|p| *p == "**" || (p.ends_with("/**") && !p.starts_with('!'))) =>
+            if !kinds.by_first_line()
+                && patterns.iter().all(|p| *p == "**" || (p.ends_with("/**") && !p.starts_with('!'))) =>
         {
             patterns.iter().flat_map(|pattern| kinds.below(pattern)).collect()
         }
@@ -186,11 +187,14 @@ mod tests {
             "odd: pre-commit run odd --all-files",
         ];
         assert_eq!(steps(&made), expected);
-        assert_eq!(inputs(&made, "check-yaml"), [
-            "conf/**/*.{yaml,yml,eyaml,yamlld}",
-            "conf/**/{.ansible-lint,.clang-format,.clang-tidy,.salt-lint,.yamllint}",
-            ".pre-commit-config.yaml"
-        ]);
+        assert_eq!(
+            inputs(&made, "check-yaml"),
+            [
+                "conf/**/*.{yaml,yml,eyaml,yamlld}",
+                "conf/**/{.ansible-lint,.clang-format,.clang-tidy,.salt-lint,.yamllint}",
+                ".pre-commit-config.yaml"
+            ]
+        );
         assert_eq!(inputs(&made, "types")[..2], ["**", "!**/*.*"]);
         assert!(inputs(&made, "odd").is_empty() && inputs(&made, "black").is_empty());
         assert!(made.text.contains("\"^vendor/\": [black, check-yaml, types, odd]"), "{}", made.text);

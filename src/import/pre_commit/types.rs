@@ -36,8 +36,9 @@ const TYPES: [Type; 24] = [
     of(
         "xml",
         &[
-            "xml", "csproj", "fsproj", "gpx", "inx", "kml", "lpi", "mscx", "pom", "props", "pyproj", "resx", "rng", "svg",
-            "targets", "urdf", "vbproj", "vcxproj", "wsdl", "xacro", "xhtml", "xsd", "xsl", "xslt", "yin", "zcml",
+            "xml", "csproj", "fsproj", "gpx", "inx", "kml", "lpi", "mscx", "pom", "props", "pyproj", "resx", "rng",
+            "svg", "targets", "urdf", "vbproj", "vcxproj", "wsdl", "xacro", "xhtml", "xsd", "xsl", "xslt", "yin",
+            "zcml",
         ],
     ),
     of("markdown", &["md", "markdown"]),
@@ -56,8 +57,8 @@ const TYPES: [Type; 24] = [
     of(
         "c++",
         &[
-            "cc", "cpp", "cxx", "h", "hh", "hpp", "hxx", "c++", "c++m", "ccm", "cppm", "cxxm", "inl", "ino", "ipp", "ixx",
-            "mm", "tpp",
+            "cc", "cpp", "cxx", "h", "hh", "hpp", "hxx", "c++", "c++m", "ccm", "cppm", "cxxm", "inl", "ino", "ipp",
+            "ixx", "mm", "tpp",
         ],
     ),
     of("cuda", &["cu", "cuh"]),

@@ -38,8 +38,13 @@ pub(super) fn read(path: &RepoPath, text: &str) -> Imported {
         }
     }
     for name in &all {
-        let after: Vec<String> =
-            said.depends.iter().filter(|(of, _)| of == name).flat_map(|(_, on)| on).flat_map(|on| expanded(on)).collect();
+        let after: Vec<String> = said
+            .depends
+            .iter()
+            .filter(|(of, _)| of == name)
+            .flat_map(|(_, on)| on)
+            .flat_map(|on| expanded(on))
+            .collect();
         if let Some(why) = judge::by_name(name) {
             out.lose(path, 0, format!("the environment `{}`", one_line(name)), why, "");
             out.left_out.insert(name.clone(), after);
@@ -195,9 +200,14 @@ mod tests {
 
     #[test]
     fn braces_count_in_what_an_environment_waits_for_and_lists_are_found_anywhere() {
-        let text = "[tox]\nenvlist = py{39,310}-cov, coverage, docs-live\n[testenv:coverage]\ndepends = py{39,310}-cov\n";
+        let text =
+            "[tox]\nenvlist = py{39,310}-cov, coverage, docs-live\n[testenv:coverage]\ndepends = py{39,310}-cov\n";
         let made = imported(Format::Tox, "tox.ini", &[("tox.ini", text)]);
-        assert!(made.text.contains("after: [py39-cov, py310-cov]") && made.text.contains("ignore: []"), "{}", made.text);
+        assert!(
+            made.text.contains("after: [py39-cov, py310-cov]") && made.text.contains("ignore: []"),
+            "{}",
+            made.text
+        );
         assert!(made.steps == 3 && made.lost.iter().any(|line| line.contains("docs-live")), "{:?}", made.lost);
         let toml = "env_list = [\"a\", {product = [[\"x\", \"y\"], [\"1\", \"2\"]], exclude = [\"y-2\"]}, \
                     {product = [{prefix = \"py3\", start = 9, stop = 11}]}]\n";

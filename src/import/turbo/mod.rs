@@ -43,14 +43,18 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
             out.lose(one.file, one.line, format!("the task `{}`", one.key), why, advice);
         };
         let ends = ["persistent", "interactive", "interruptible"].iter().any(|key| one.said.is_true(key));
-        let refused = if ends { Some("it does not end by itself, or asks somebody") } else { judge::by_name(one.script) };
+        let refused =
+            if ends { Some("it does not end by itself, or asks somebody") } else { judge::by_name(one.script) };
         if let Some(why) = refused {
             lose(why.into(), "");
             out.left_out.insert(one.key.clone(), needs);
             continue;
         }
-        let (there, refused): (Vec<&Package>, Vec<&Package>) =
-            one.with.iter().filter(|package| package.has(one.script)).partition(|package| package.refused(one.script).is_none());
+        let (there, refused): (Vec<&Package>, Vec<&Package>) = one
+            .with
+            .iter()
+            .filter(|package| package.has(one.script))
+            .partition(|package| package.refused(one.script).is_none());
         for package in &refused {
             let why = package.refused(one.script).unwrap_or_default();
             lose(format!("{why} in {}", package.folder), "declare it by hand if you want it");
@@ -190,7 +194,12 @@ impl<'a> Tasks<'a> {
             // The text of the key lives as long as the file that has it.
             let texts = entries.iter().map(|(name, _)| name.value.as_str());
             let texts = texts.chain(own.keys().map(|(_, task)| *task));
-            let texts = texts.chain(nodes.iter().flat_map(|node| node.get("dependsOn").map(Look::texts).unwrap_or_default()).map(|(text, _)| text));
+            let texts = texts.chain(
+                nodes
+                    .iter()
+                    .flat_map(|node| node.get("dependsOn").map(Look::texts).unwrap_or_default())
+                    .map(|(text, _)| text),
+            );
             let plain = |text: &'a str| text.rsplit_once('#').map_or(text, |(_, task)| task);
             let Some(script) = texts.map(plain).find(|task| task == script) else { continue };
             let said = Said { own: of_package.map(|(_, (_, _, node))| *node), base: at_root.map(|(_, node)| node) };
@@ -200,7 +209,8 @@ impl<'a> Tasks<'a> {
         let scripted = |script: &str| packages.iter().chain(&root).any(|package| package.has(script));
         let transit = entries.iter().filter(|(name, _)| !scripted(&name.value));
         let depends = |node: &'a Node| node.get("dependsOn").map(Look::texts).unwrap_or_default();
-        let transit = transit.map(|(name, node)| (name.value.as_str(), depends(node).into_iter().map(|(text, _)| text).collect()));
+        let transit = transit
+            .map(|(name, node)| (name.value.as_str(), depends(node).into_iter().map(|(text, _)| text).collect()));
         let transit = transit.collect();
         let mut by_script: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (package, script) in split {
@@ -226,10 +236,12 @@ impl<'a> Tasks<'a> {
                 continue;
             }
             keys.push((*text).to_owned());
-            let mine = |package: &&String| !mark.is_empty() || of.with.iter().any(|one| one.name.as_ref() == Some(*package));
+            let mine =
+                |package: &&String| !mark.is_empty() || of.with.iter().any(|one| one.name.as_ref() == Some(*package));
             keys.extend(splits.iter().filter(mine).map(|package| format!("{mark}{package}#{plain}")));
         }
-        keys.retain(|key| *key != of.key);
+        // One package does not wait for itself by way of others.
+        keys.retain(|key| *key != of.key && (of.of.is_none() || key.trim_start_matches('^') != of.key));
         keys
     }
 
@@ -299,7 +311,10 @@ mod tests {
             ("package.json", "{\"workspaces\": [\"p/*\"]}"),
             ("p/app/package.json", app),
             ("p/app/turbo.json", own),
-            ("p/lib/package.json", "{\"name\": \"lib\", \"scripts\": {\"build\": \"tsc\", \"lint\": \"eslint --fix .\"}}"),
+            (
+                "p/lib/package.json",
+                "{\"name\": \"lib\", \"scripts\": {\"build\": \"tsc\", \"lint\": \"eslint --fix .\"}}",
+            ),
             ("p/tools/package.json", "{\"name\": \"tools\", \"scripts\": {\"build\": \"tsc\"}}"),
         ];
         let made = imported(Format::Turbo, "turbo.json", &files);
@@ -313,7 +328,9 @@ mod tests {
             "tools-build: npm run build",
         ];
         assert_eq!(steps(&made), expected);
-        let step = |id: &str| made.text.split(&format!("id: {id}\n")).nth(1).unwrap().split("- id:").next().unwrap().to_owned();
+        let step = |id: &str| {
+            made.text.split(&format!("id: {id}\n")).nth(1).unwrap().split("- id:").next().unwrap().to_owned()
+        };
         let app_build = step("app-build");
         for part in [
             "for_each: [p/app]",
@@ -328,7 +345,9 @@ mod tests {
         assert!(step("test").contains("needs: [tools-build]") && step("test").contains("./src/**"), "{}", made.text);
         // Files of packages without such a task count, too: it watches what an instance does by itself.
         assert!(inputs(&made, "lint").is_empty() && inputs(&made, "far") == ["**"], "{}", made.text);
-        for part in ["`lint` (turbo.json:4): it edits files in p/lib", "`watch`", "`transit`", "the inputs of the task `far`"] {
+        for part in
+            ["`lint` (turbo.json:4): it edits files in p/lib", "`watch`", "`transit`", "the inputs of the task `far`"]
+        {
             assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:?}", made.lost);
         }
     }
