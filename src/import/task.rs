@@ -230,7 +230,7 @@ mod tests {
                     up: docker compose up\n  fmt: {cmds: [gofmt -w .]}\n";
         let made = imported(Format::Task, "Taskfile.yml", &[("Taskfile.yml", text)]);
         assert_eq!(steps(&made), ["pb: task pb", "build: task build", "test: task test", "part: task part"]);
-        let expected = ["**/*.go", "!vendor/**", "api/*.proto", "schema.json", "Taskfile.yml"];
+        let expected = ["**/*.go", "!vendor/**", "schema.json", "api/*.proto", "Taskfile.yml"];
         assert_eq!(inputs(&made, "build"), expected);
         assert!(made.text.contains("after: [pb]"), "an alias is the task: {}", made.text);
         assert!(made.text.contains("ignore: []"), "{}", made.text);

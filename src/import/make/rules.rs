@@ -158,9 +158,24 @@ fn rule(line: &str) -> Option<(&str, &str)> {
     let assigns =
         bare.starts_with('=') || bare.starts_with(":=") || names.contains('=') || bare.trim_start().starts_with('=');
     // `target: VARIABLE = value` sets a variable of a target.
-    let of_target = bare.contains('=');
+    let of_target = without_calls(bare).contains('=');
     let rest = if bare.len() < rest.split(';').next().unwrap_or_default().len() { bare } else { rest };
     (!assigns && !of_target && !names.contains('#')).then_some((names, rest))
+}
+
+/// `$(DIRS:%=test/%)` is one word.
+fn without_calls(text: &str) -> String {
+    let (mut depth, mut out, mut last) = (0_usize, String::new(), ' ');
+    for c in text.chars() {
+        match c {
+            '(' | '{' if last == '$' || depth > 0 => depth += 1,
+            ')' | '}' if depth > 0 => depth -= 1,
+            c if depth == 0 => out.push(c),
+            _ => {}
+        }
+        last = c;
+    }
+    out
 }
 
 fn without_comment(text: &str) -> &str {

@@ -314,7 +314,7 @@ mod tests {
         assert_eq!(inputs(&made, "odd-build"), ["**"]);
         let lint = made.text.split("id: app-lint").nth(1).unwrap();
         assert!(lint.contains("cache: false") && made.text.contains("needs: [lib-build]"), "{}", made.text);
-        for part in ["`app:serve`", "implicitDependencies"] {
+        for part in ["the target `serve` (app/project.json:1)", "implicitDependencies"] {
             assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:?}", made.lost);
         }
     }
