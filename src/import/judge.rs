@@ -77,8 +77,8 @@ fn one(command: &str) -> Option<&'static str> {
     // What runs another program.
     match (program, &rest[..]) {
         ("pnpm" | "yarn" | "bun" | "npm", ["exec" | "dlx" | "x", ..])
-        | ("poetry" | "uv" | "pipenv" | "hatch" | "rye" | "pdm", ["run", ..]) => return one(&rest[1..].join(" ")),
-        ("python" | "python3", ["-m", ..]) => return one(&rest[1..].join(" ")),
+        | ("poetry" | "uv" | "pipenv" | "hatch" | "rye" | "pdm", ["run", ..])
+        | ("python" | "python3", ["-m", ..]) => return one(&rest[1..].join(" ")),
         _ => {}
     }
     let has = |names: &[&str]| rest.iter().any(|word| names.contains(word));
@@ -151,9 +151,6 @@ fn one(command: &str) -> Option<&'static str> {
         | "hatch" => {
             matches!(first, "publish" | "version" | "unpublish")
         }
-        "np" | "release-it" | "semantic-release" | "standard-version" | "bumpversion" | "bump2version" | "gh-pages" => {
-            true
-        }
         "twine" => first == "upload",
         "docker" | "podman" | "helm" | "buildah" => matches!(first, "push" | "install" | "upgrade"),
         "gh" => matches!(first, "release" | "pr" | "workflow"),
@@ -163,7 +160,8 @@ fn one(command: &str) -> Option<&'static str> {
         "firebase" | "netlify" | "wrangler" | "vercel" | "serverless" | "sls" | "cdk" | "fly" | "flyctl" => {
             first == "deploy"
         }
-        "rsync" | "scp" | "ssh" => true,
+        "rsync" | "scp" | "ssh" | "np" | "release-it" | "semantic-release" | "standard-version" | "bumpversion"
+        | "bump2version" | "gh-pages" => true,
         _ => false,
     };
     outside.then_some(OUTSIDE)

@@ -224,10 +224,9 @@ pub fn import(sources: &[(Format, RepoPath)], repo: &Repository<'_>) -> Configur
     let imported = sources.iter().map(|(format, path)| told(*format, path, repo)).collect();
     let (mut steps, mut lost) = settle::settle(imported);
     let from: Vec<String> = sources.iter().map(|(_, path)| path.to_string()).collect();
-    if let Some(why) = misfit(&write::yaml(&steps, &[], &from), repo) {
-        if fit::without_upstream(&mut steps, &why, &mut lost) {
-            lost.sort();
-        }
+    let misfit = misfit(&write::yaml(&steps, &[], &from), repo);
+    if misfit.is_some_and(|why| fit::without_upstream(&mut steps, &why, &mut lost)) {
+        lost.sort();
     }
     Configuration { text: write::yaml(&steps, &lost, &from), steps: steps.len(), lost: write::told(&lost) }
 }

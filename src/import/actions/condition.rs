@@ -339,7 +339,7 @@ mod tests {
             text in "(needs\\.a\\.outputs\\.x|[!()=]|&&|\\|\\||'true'|always\\(\\)| ){0,40}",
         ) {
             let _ = condition(&text);
-            let negated = format!("!({})", text);
+            let negated = format!("!({text})");
             prop_assert!(!condition(&negated).filters());
             prop_assert!(!value(&["${{", &negated, "}}"].concat()).filters());
         }

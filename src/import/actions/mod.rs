@@ -88,8 +88,8 @@ fn is_of_changes(name: &str, node: Option<&Node>) -> bool {
 
 /// An event in words.
 fn said(name: &str, node: Option<&Node>) -> String {
-    let keys = ["tags", "branches", "types"].into_iter();
-    let more = keys.filter_map(|key| Some((key, node?.get(key)?.texts()))).next();
+    let mut keys = ["tags", "branches", "types"].into_iter();
+    let more = keys.find_map(|key| Some((key, node?.get(key)?.texts())));
     more.map_or_else(
         || name.to_owned(),
         |(key, texts)| {

@@ -167,9 +167,8 @@ fn product(item: &Value) -> Option<Vec<String>> {
         if all.len() * choices.len() > ENVIRONMENTS_MAX {
             return None;
         }
-        let join = |start: &String, choice: &String| match start.is_empty() {
-            true => choice.clone(),
-            false => format!("{start}-{choice}"),
+        let join = |start: &String, choice: &String| {
+            if start.is_empty() { choice.clone() } else { format!("{start}-{choice}") }
         };
         all = all.iter().flat_map(|start| choices.iter().map(move |choice| join(start, choice))).collect();
     }

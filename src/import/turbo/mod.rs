@@ -100,8 +100,8 @@ type OwnFiles = BTreeMap<RepoPath, Option<(RepoPath, Node)>>;
 fn own_files(packages: &[Package], repo: &Repository<'_>, out: &mut Imported) -> OwnFiles {
     let mut found = OwnFiles::new();
     for package in packages {
-        let names = ["turbo.json", "turbo.jsonc"].into_iter();
-        let Some(file) = names.filter_map(|name| repo.file(&package.folder, name)).next() else { continue };
+        let mut names = ["turbo.json", "turbo.jsonc"].into_iter();
+        let Some(file) = names.find_map(|name| repo.file(&package.folder, name)) else { continue };
         let read = (repo.text)(&file).ok_or((0, "it is no UTF-8 text".to_owned())).and_then(|text| from_json(&text));
         let read = match read {
             Ok(root) => Some((file, root)),
