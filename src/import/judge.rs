@@ -44,7 +44,8 @@ pub(super) fn by_name(name: &str) -> Option<&'static str> {
     let words: Vec<&str> = lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let first_or_last = |one: &str| words.first() == Some(&one) || words.last() == Some(&one);
     if words.iter().any(|word| matches!(*word, "watch" | "serve" | "preview" | "livereload" | "autobuild"))
-        || ["start", "dev", "live", "open"].into_iter().any(first_or_last)
+        || ["start", "dev"].into_iter().any(first_or_last)
+        || words.last().is_some_and(|word| matches!(*word, "live" | "open"))
     {
         return Some(ENDLESS);
     }
@@ -57,8 +58,18 @@ pub(super) fn by_name(name: &str) -> Option<&'static str> {
 /// Why a command is no step, if it is none: the lines of a recipe, or a script. Commands that change the world outside are
 /// left out, unless the task says by its `name` that it is for that: then it is a step that runs only when it is asked for.
 pub(super) fn refused(name: &str, text: &str) -> Option<&'static str> {
-    let why = text.split(['\n', ';']).flat_map(|line| line.split("&&")).flat_map(|part| part.split("||")).find_map(one);
+    let why = parts(text).find_map(one);
     why.filter(|why| *why != OUTSIDE || kind_of(name) != Some(Kind::Deploy))
+}
+
+/// Does one of these commands change the world outside?
+pub(super) fn acts_outside(text: &str) -> bool {
+    parts(text).any(|part| one(part) == Some(OUTSIDE))
+}
+
+/// Simple commands, as far as a glance tells them apart.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    text.split(['\n', ';']).flat_map(|line| line.split("&&")).flat_map(|part| part.split("||"))
 }
 
 /// One simple command.
@@ -190,6 +201,7 @@ mod tests {
             ("prefix", false),
             ("test-started", false),
             ("openapi", false),
+            ("open-api", false),
         ] {
             assert_eq!(by_name(name).is_some(), refusal, "{name}");
         }
@@ -231,6 +243,7 @@ mod tests {
         ] {
             assert_eq!(refused("x", command).is_some(), refusal, "{command}");
         }
+        assert!(acts_outside("make\ngit push origin x") && !acts_outside("git fetch && git diff"));
         // A task that says what it does runs when it is asked for.
         assert!(refused("release", "npm publish").is_none() && refused("release", "vite dev").is_some());
     }

@@ -10,6 +10,7 @@ use crate::config::model::Kind;
 use crate::config::yaml::Node;
 use crate::import::draft::{Draft, Imported, kind_of};
 use crate::import::filter::union;
+use crate::import::judge;
 use crate::import::node::Look;
 use crate::import::write::one_line;
 use std::collections::BTreeMap;
@@ -87,6 +88,11 @@ impl Workflow<'_> {
             name,
             ..Draft::default()
         };
+        if draft.kind != Some(Kind::Deploy) && judge::acts_outside(&draft.run) {
+            let why = "it changes the world outside: here it runs only when it is asked for";
+            out.lose(self.path, node.line(), what, why, "take `kind: deploy` off if that is wrong");
+            draft.kind = Some(Kind::Deploy);
+        }
         draft.timeout = draft.timeout.filter(|timeout| timeout != "0m");
         // Jobs of GitHub share nothing but what they upload: who downloads uses it, the others only follow.
         *(if artifacts { &mut draft.needs } else { &mut draft.after }) = needs;

@@ -191,10 +191,11 @@ fn jobs_that_never_run_and_matrices_with_exceptions() {
                 exclude: [{os: ubuntu-latest, py: '3.9'}]}}\n    steps: [{run: 'tox -e ${{ matrix.py }}'}]\n  \
                 inc:\n    strategy: {matrix: {include: [{t: unit, cmd: npm test}, {t: e2e, cmd: x}]}}\n    steps: [{run: '${{ matrix.cmd }}'}]\n  \
                 win:\n    runs-on: ${{ matrix.os }}\n    strategy: {matrix: {os: [windows-latest, macos-13]}}\n    steps: [{run: x}]\n  \
-                other: {uses: ./.github/workflows/x.yml}\n";
+                other: {uses: ./.github/workflows/x.yml}\n  pages: {steps: [{run: make}, {run: git push origin x}]}\n";
     let made = of(text, &[]);
-    assert_eq!(steps(&made), ["m: tox -e 3.12", "inc: npm test"]);
-    for part in ["`never`", "`alert`", "`win`", "write steps for what its jobs run"] {
+    assert_eq!(steps(&made)[..2], ["m: tox -e 3.12", "inc: npm test"]);
+    assert!(made.steps == 3 && made.text.contains("kind: deploy"), "{}", made.text);
+    for part in ["`never`", "`alert`", "`win`", "`pages`", "write steps for what its jobs run"] {
         assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:?}", made.lost);
     }
 }
