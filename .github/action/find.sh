@@ -5,8 +5,26 @@ set -euo pipefail
 
 say() { printf '%s=%s\n' "$1" "$2" >>"$GITHUB_OUTPUT"; }
 
+fail() { # what is wrong
+  printf '::error title=wf::%s\n' "$1"
+  exit 1
+}
+
+# The parts of the keys under which state is kept: a key has no commas, and at most 512 characters.
+key() { printf '%s' "$1" | tr ',\n\r' '___' | cut -c1-120; }
+say state-key "$(key "$STATE_KEY")"
+say ref "$(key "${GITHUB_REF:-}")"
+say base "$(key "$BASE_REF")"
+
 if [ -n "$GIVEN" ]; then
-  say wf "$(command -v -- "$GIVEN")"
+  # Later steps may run in another folder.
+  found=$(command -v -- "$GIVEN") || fail "the input wf names no program that is there"
+  case "$found" in
+    /*) ;;
+    */*) found=$PWD/$found ;;
+    *) fail "the input wf names no program that is there" ;;
+  esac
+  say wf "$found"
   exit
 fi
 
@@ -36,5 +54,7 @@ fi
 
 digest=$(cd "$SOURCE" && find Cargo.toml Cargo.lock src templates docs/workflow-config.schema.json -type f -print0 |
   LC_ALL=C sort --zero-terminated | xargs -0 sha256sum | sha256sum | cut -c1-32)
-say build "$digest-$(rustc --version | sha256sum | cut -c1-8)"
+# The source's own folder says which toolchain, whatever the caller's says.
+rustc=$(cd "$SOURCE" && rustc --version) || fail "wf is built from source here, and there is no rustc: install Rust, or give the input wf"
+say build "$digest-$(printf '%s\n' "$rustc" | sha256sum | cut -c1-8)"
 say wf "$TEMP/wf-bin/wf"

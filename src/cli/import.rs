@@ -73,6 +73,10 @@ pub(super) fn read(
         failure.hints.extend(made.lost.iter().take(TOLD_MAX).cloned());
         return Err(failure);
     }
+    if let Some(why) = import::misfit(&made.text, &repository) {
+        let error = format!("wf would write a configuration that it cannot plan with: {}", clean::text(&why));
+        return Err(Failure::usage(error).hint("import less of it at once, or write the steps yourself"));
+    }
     let names: Vec<String> = sources.iter().take(3).map(|(_, path)| clean::text(&path.to_string())).collect();
     let more = if sources.len() > 3 { format!(" and {} more", sources.len() - 3) } else { String::new() };
     Ok((made, format!("{}{more}", names.join(", "))))

@@ -201,7 +201,7 @@ impl fmt::Display for Miss {
 impl fmt::Display for NotCached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotAsked => write!(f, "it declares no inputs"),
+            Self::NotAsked => write!(f, "it declares no inputs, or says `cache: false`"),
             Self::Kind => write!(f, "it acts on the world outside"),
             Self::ToolFailed { probe, message } => write!(f, "`{probe}` says no version: {message}"),
             Self::Unreadable { path, message } => write!(f, "{path} cannot be read: {message}"),

@@ -29,10 +29,8 @@ pub struct Draft {
     pub needs: Vec<String>,
     /// Keys of steps it only follows.
     pub after: Vec<String>,
-    /// wf's patterns of what it watches; empty: everything.
+    /// wf's patterns of what it watches; empty: everything, or what an instance watches by itself.
     pub inputs: Vec<String>,
-    /// Without `inputs` it watches prose, too, whatever its `kind` says: its source runs it for that.
-    pub whole: bool,
     /// Regular expressions over paths that it does not watch.
     pub except: Vec<String>,
     /// wf's patterns of what it makes.
@@ -49,6 +47,14 @@ pub struct Draft {
     pub lock: Option<&'static str>,
     /// Where it comes from, for the comment.
     pub why: String,
+}
+
+impl Draft {
+    /// It watches every file, and no result of it is kept.
+    pub(super) fn watch_everything(&mut self) {
+        self.inputs = if self.for_each.is_empty() { vec![] } else { vec!["**".into()] };
+        self.cached = false;
+    }
 }
 
 /// Something of a source that wf does not do, or does in another way.

@@ -94,12 +94,21 @@ fn is_member(at: &RepoPath, root: &Table, folder: &RepoPath) -> bool {
     named(texts("members")) && !named(texts("exclude"))
 }
 
-/// Path dependencies of the root's package are members without being named.
+/// Path dependencies of packages of the workspace are members without being named, whichever table they are in.
 fn is_used(tables: &[(RepoPath, Table)], at: &RepoPath, folder: &RepoPath) -> bool {
-    let Some((_, root)) = tables.iter().find(|(place, _)| place == at) else { return false };
-    let dependencies = root.get("dependencies").and_then(Value::as_table).into_iter().flatten();
-    let mut paths = dependencies.filter_map(|(_, one)| one.get("path")?.as_str());
-    paths.any(|path| at.join(path.as_bytes()).as_ref() == Some(folder))
+    const KINDS: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
+    let of_table = |table: &Table, from: &RepoPath| {
+        let found = KINDS.iter().filter_map(|kind| table.get(*kind)?.as_table()).flatten();
+        let mut paths = found.filter_map(|(_, one)| one.get("path")?.as_str());
+        paths.any(|path| from.join(path.as_bytes()).as_ref() == Some(folder))
+    };
+    tables.iter().filter(|(place, _)| place.is_in(at)).any(|(place, table)| {
+        let mut targets = table.get("target").and_then(Value::as_table).into_iter().flatten();
+        let shared = table.get("workspace").and_then(Value::as_table);
+        of_table(table, place)
+            || shared.is_some_and(|shared| of_table(shared, place))
+            || targets.any(|(_, target)| target.as_table().is_some_and(|target| of_table(target, place)))
+    })
 }
 
 /// Modules of a Go workspace, or all modules without one.
@@ -173,6 +182,14 @@ pub(super) fn maven(repo: &Repository<'_>) -> Imported {
             .filter(|node| node.has_tag_name_local("module"))
             .filter_map(|node| node.text())
             .collect();
+        let profiles = document.root_element().children().filter(|node| node.has_tag_name_local("profiles"));
+        let profiles = profiles.flat_map(|node| node.children()).flat_map(|profile| profile.children());
+        let optional = profiles.filter(|node| node.has_tag_name_local("modules")).flat_map(|node| node.children());
+        for module in optional.filter(|node| node.has_tag_name_local("module")).filter_map(|node| node.text()) {
+            let what = format!("the module `{}`", module.trim());
+            let advice = "add a step that calls Maven with `--activate-profiles`";
+            out.lose(&folder.append(b"pom.xml"), 0, what, "it belongs to a profile", advice);
+        }
         for name in &names {
             let place = folder.join(name.trim().as_bytes());
             match place.filter(|at| all.contains(at) && !members.contains(at) && !waiting.contains(at) && *at != top) {
@@ -235,14 +252,15 @@ mod tests {
                 "[package]\nname = \"top\"\n[workspace]\nmembers = [\"crates/*\"]\nexclude = [\"crates/old\"]\n[dependencies]\nx = { path = \"libs/x\" }\n",
             ),
             ("Cargo.lock", ""),
-            ("crates/a/Cargo.toml", "[package]\nname = \"a\"\n"),
+            ("crates/a/Cargo.toml", "[package]\nname = \"a\"\n[dev-dependencies]\ny = { path = \"../../libs/y\" }\n"),
             ("crates/old/Cargo.toml", "[package]\nname = \"old\"\n"),
             ("libs/x/Cargo.toml", "[package]\nname = \"x\"\n"),
+            ("libs/y/Cargo.toml", "[package]\nname = \"y\"\n"),
             ("fuzz/Cargo.toml", "[package]\nname = \"fuzz\"\n"),
         ];
         let made = imported(Format::Cargo, "Cargo.toml", &files);
         assert_eq!(steps(&made), ["cargo-test: cargo test --locked", "cargo-test-root: cargo test --locked"]);
-        assert!(made.text.contains("for_each: [crates/a, libs/x]"), "{}", made.text);
+        assert!(made.text.contains("for_each: [crates/a, libs/x, libs/y]"), "{}", made.text);
         assert!(made.lost.iter().any(|line| line.contains("fuzz/Cargo.toml")), "{:?}", made.lost);
     }
 
@@ -267,7 +285,8 @@ mod tests {
     fn maven_modules_are_instances() {
         let pom = |modules: &str| format!("<project xmlns=\"http://maven.apache.org/POM/4.0.0\">{modules}</project>");
         let (top, mid, leaf) = (
-            pom("<modules><module>core</module><module>apps</module><module>gone</module></modules>"),
+            pom("<modules><module>core</module><module>apps</module><module>gone</module></modules>\
+                 <profiles><profile><id>it</id><modules><module>it</module></modules></profile></profiles>"),
             pom("<modules><module>web</module></modules>"),
             pom(""),
         );
@@ -284,5 +303,6 @@ mod tests {
             assert!(made.text.contains(part), "{part}\n{}", made.text);
         }
         assert!(made.lost.iter().any(|line| line.contains("`gone`")));
+        assert!(made.lost.iter().any(|line| line.contains("`it`") && line.contains("profile")), "{:?}", made.lost);
     }
 }

@@ -8,6 +8,8 @@
 mod actions;
 mod draft;
 mod filter;
+mod fit;
+mod judge;
 mod just;
 mod make;
 mod members;
@@ -27,6 +29,7 @@ mod turbo;
 mod write;
 
 pub use draft::{Draft, Imported, Lost};
+pub use fit::misfit;
 pub use settle::Settled;
 
 use crate::base::RepoPath;
@@ -170,7 +173,7 @@ impl Format {
             _ if name.eq_ignore_ascii_case("justfile") || name == ".justfile" => Self::Just,
             "Taskfile.yml" | "Taskfile.yaml" | "taskfile.yml" | "taskfile.yaml" | "Taskfile.dist.yml"
             | "Taskfile.dist.yaml" => Self::Task,
-            "tox.ini" | "tox.toml" => Self::Tox,
+            "tox.ini" | "tox.toml" | "pyproject.toml" | "setup.cfg" => Self::Tox,
             "noxfile.py" => Self::Nox,
             "Cargo.toml" => Self::Cargo,
             "go.work" | "go.mod" => Self::Go,
@@ -185,7 +188,12 @@ impl Format {
         let at_root = || all().filter(|path| path.parent().is_root()).collect::<Vec<_>>();
         match self {
             Self::Actions => all().filter(|path| path.parent() == RepoPath::from(".github/workflows")).collect(),
-            Self::Moon => all().filter(|path| path.file_name().starts_with(b"moon.")).collect(),
+            // The settings of the workspace take all projects along.
+            Self::Moon => match all().find(|path| path.parent() == RepoPath::from(".moon")) {
+                Some(settings) => vec![settings],
+                None => all().filter(|path| path.file_name().starts_with(b"moon.")).collect(),
+            },
+            Self::Tox => at_root().into_iter().filter(|path| tox::is_there(path, repo)).take(1).collect(),
             Self::Cargo | Self::Go | Self::Maven => all().take(1).collect(),
             Self::Scripts => repo.file(&RepoPath::root(), "package.json").into_iter().collect(),
             Self::Make | Self::Task | Self::Just => at_root().into_iter().take(1).collect(),
@@ -213,10 +221,23 @@ pub struct Configuration {
 
 /// Imports files, each in its format, into one configuration.
 pub fn import(sources: &[(Format, RepoPath)], repo: &Repository<'_>) -> Configuration {
-    let imported = sources.iter().map(|(format, path)| one(*format, path, repo)).collect();
-    let (steps, lost) = settle::settle(imported);
+    let imported = sources.iter().map(|(format, path)| told(*format, path, repo)).collect();
+    let (mut steps, mut lost) = settle::settle(imported);
     let from: Vec<String> = sources.iter().map(|(_, path)| path.to_string()).collect();
+    let misfit = misfit(&write::yaml(&steps, &[], &from), repo);
+    if misfit.is_some_and(|why| fit::without_upstream(&mut steps, &why, &mut lost)) {
+        lost.sort();
+    }
     Configuration { text: write::yaml(&steps, &lost, &from), steps: steps.len(), lost: write::told(&lost) }
+}
+
+/// One source; where nothing came of it, it says so.
+fn told(format: Format, path: &RepoPath, repo: &Repository<'_>) -> Imported {
+    let mut made = one(format, path, repo);
+    if made.steps.is_empty() && made.lost.is_empty() {
+        made.lose(path, 0, "the file", format!("nothing of it is a step: it has none that {format} would run"), "");
+    }
+    made
 }
 
 fn one(format: Format, path: &RepoPath, repo: &Repository<'_>) -> Imported {
@@ -237,7 +258,7 @@ fn one(format: Format, path: &RepoPath, repo: &Repository<'_>) -> Imported {
         Format::Moon => moon::read(path, &text, repo),
         Format::Scripts => scripts::read(path, repo),
         Format::Make => make::read(path, &text, repo),
-        Format::Just => just::read(path, &text),
+        Format::Just => just::read(path, &text, repo),
         Format::Task => task::read(path, &text),
         Format::Tox => tox::read(path, &text),
         Format::Nox => nox::read(path, &text),

@@ -1,8 +1,9 @@
 //! nox: a step for each session that noxfile.py declares, which `nox` runs. Pure.
 //!
-//! Only decorators and names are read, not Python: sessions that are made in loops are not seen.
+//! Only decorators, names and commands are read, not Python: sessions that are made in loops are told.
 
 use super::draft::{Draft, Imported, kind_of};
+use super::judge;
 use super::write::word;
 use crate::base::RepoPath;
 use crate::config::model::Kind;
@@ -13,11 +14,19 @@ use std::sync::LazyLock;
 pub(super) fn read(path: &RepoPath, text: &str) -> Imported {
     static NAME: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#"\bname\s*=\s*["']([^"']+)["']"#).ok());
     let mut out = Imported::new("nox");
+    let chosen = chosen(path, text, &mut out);
     let mut seen = BTreeSet::new();
     let mut decorator: Option<String> = None;
     // How many parentheses of a decorator wait for their end.
     let mut open = 0_usize;
     for (number, line) in (1_u32..).zip(text.lines()) {
+        if line.starts_with([' ', '\t'])
+            && ["@nox.session", "@session"].iter().any(|one| line.trim_start().starts_with(one))
+        {
+            let why = "sessions that are made in loops or functions have no name before they are run";
+            out.lose(path, number, "a session", why, "add a step that calls `nox -s NAME`");
+            continue;
+        }
         let starts = line.starts_with("@nox.session") || line.starts_with("@session");
         if starts || (open > 0 && decorator.is_some()) {
             let said = decorator.get_or_insert_with(String::new);
@@ -42,8 +51,11 @@ pub(super) fn read(path: &RepoPath, text: &str) -> Imported {
         let function = rest.split(['(', ' ']).next().unwrap_or_default().to_owned();
         let named = NAME.as_ref().and_then(|name| name.captures(&said)).map(|found| found[1].to_owned());
         let name = named.unwrap_or(function);
-        if said.contains("default=False") {
-            out.lose(path, number, format!("the session `{name}`"), "it runs only when asked for", "");
+        let asked_for = said.contains("default=False") || chosen.as_ref().is_some_and(|chosen| !chosen.contains(&name));
+        let commands = commands(text, number);
+        let why = if asked_for { Some("it runs only when asked for") } else { None };
+        if let Some(why) = why.or_else(|| judge::by_name(&name)).or_else(|| judge::refused(&name, &commands)) {
+            out.lose(path, number, format!("the session `{name}`"), why, "");
             continue;
         }
         if name.is_empty() || !seen.insert(name.clone()) {
@@ -64,6 +76,43 @@ pub(super) fn read(path: &RepoPath, text: &str) -> Imported {
     out
 }
 
+/// What `nox.options.sessions` chooses; none if it does not say, or not as a list of texts.
+fn chosen(path: &RepoPath, text: &str, out: &mut Imported) -> Option<BTreeSet<String>> {
+    let (line, rest) = (1_u32..).zip(text.lines()).find_map(|(number, line)| {
+        let rest = line.strip_prefix("nox.options.sessions").or_else(|| line.strip_prefix("options.sessions"))?;
+        Some((number, rest.trim_start().strip_prefix('=')?))
+    })?;
+    let from = rest.as_ptr() as usize - text.as_ptr() as usize;
+    let list = text[from..].trim_start().strip_prefix(['[', '(']).and_then(|rest| rest.split([']', ')']).next());
+    let names = list.map(|list| {
+        let lines = list.lines().map(|line| line.split('#').next().unwrap_or_default());
+        let items: Vec<String> = lines.flat_map(|line| line.split(',')).map(|item| item.trim().to_owned()).collect();
+        items.into_iter().filter(|item| !item.is_empty()).collect::<Vec<_>>()
+    });
+    let plain = |item: &String| {
+        let inside = ['"', '\''].into_iter().find_map(|quote| item.strip_prefix(quote)?.strip_suffix(quote));
+        inside.map(str::to_owned)
+    };
+    let names = names.and_then(|names| names.iter().map(plain).collect::<Option<BTreeSet<String>>>());
+    if names.is_none() {
+        let why = "it is computed: all sessions are steps";
+        out.lose(path, line, "`nox.options.sessions`", why, "take off those that run only when asked for");
+    }
+    names
+}
+
+/// The words of commands in the function at this line: `session.run("a", "b")` is `a b`.
+fn commands(text: &str, line: u32) -> String {
+    let body = text.lines().skip(line as usize);
+    let body = body.take_while(|line| line.trim().is_empty() || line.starts_with([' ', '\t', ')']));
+    let calls = body.filter_map(|line| line.split_once(".run(").or_else(|| line.split_once(".run_always(")));
+    let words = calls.map(|(_, rest)| {
+        let words = rest.split(',').map(|word| word.trim().trim_matches(|c: char| "\"')(".contains(c)));
+        words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    });
+    words.collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use crate::import::Format;
@@ -77,5 +126,24 @@ mod tests {
         let made = imported(Format::Nox, "noxfile.py", &[("noxfile.py", text)]);
         assert_eq!(steps(&made), ["tests: nox -s tests", "lint: nox -s lint"]);
         assert!(made.lost.iter().any(|line| line.contains("`bench`")));
+    }
+
+    #[test]
+    fn sessions_that_run_by_themselves() {
+        let text = "import nox\nnox.options.sessions = [\n    'lint',  # words\n    \"live\", 'site']\n@nox.session\ndef lint(session):\n    \
+                    session.run('ruff', 'check')\n@nox.session\ndef tests(session): pass\n@nox.session\ndef site(session):\n    \
+                    session.run(\"sphinx-autobuild\", \"docs\")\nfor x in 'ab':\n    @nox.session(name=f'loop-{x}')\n    def l(session): pass\n";
+        let made = imported(Format::Nox, "noxfile.py", &[("noxfile.py", text)]);
+        assert_eq!(steps(&made), ["lint: nox -s lint"]);
+        for part in ["`tests`", "`site`", "loops"] {
+            assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:?}", made.lost);
+        }
+        let computed = text.replace("[\n    'lint',", "ALL + [");
+        let made = imported(Format::Nox, "noxfile.py", &[("noxfile.py", &computed)]);
+        assert!(
+            made.steps == 2 && made.lost.iter().any(|line| line.contains("nox.options.sessions")),
+            "{:?}",
+            made.lost
+        );
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! Does not know: what a script does.
 
-use super::Repository;
 use super::node::{Look, from_json, from_yaml};
+use super::{Repository, judge};
 use crate::base::{GlobSet, RepoPath};
 use crate::config::yaml::Node;
 
 /// One package.
+#[derive(Clone)]
 pub(super) struct Package {
     /// Its folder.
     pub folder: RepoPath,
@@ -21,6 +22,12 @@ impl Package {
     /// Has it this script?
     pub fn has(&self, script: &str) -> bool {
         self.scripts.iter().any(|(name, ..)| name == script)
+    }
+
+    /// Why this script is no step, if it is none.
+    pub fn refused(&self, script: &str) -> Option<&'static str> {
+        let (name, text, _) = self.scripts.iter().find(|(name, ..)| name == script)?;
+        if text.trim().is_empty() { Some("it is a placeholder") } else { judge::refused(name, text) }
     }
 }
 
@@ -108,21 +115,22 @@ pub(super) fn locks(repo: &Repository<'_>) -> Vec<String> {
     there.map(str::to_owned).collect()
 }
 
-/// Why a script is no step: it edits files, never ends, is npm's placeholder, or only calls other scripts.
-pub(super) fn refused(command: &str) -> Option<&'static str> {
-    let words: Vec<&str> = command.split_whitespace().collect();
-    let has = |names: &[&str]| words.iter().any(|word| names.contains(word));
-    if command.trim().is_empty() || command.contains("no test specified") {
-        return Some("it is a placeholder");
+/// Does an instance that names no `inputs` watch this pattern for sure: is it about its own folder, or about none that is an
+/// instance's?
+pub(super) fn is_covered(pattern: &str, folders: &[&RepoPath]) -> bool {
+    let body = pattern.trim_start_matches('!');
+    if body.split('/').any(|part| part == "..") {
+        return false;
     }
-    if has(&["--fix", "--write", "--apply", "-w"]) && !has(&["--watch"]) && !has(&["build"]) {
-        return Some("it edits files");
+    if body.starts_with("./") {
+        return true;
     }
-    if has(&["--watch", "--watchAll", "nodemon", "watch", "-w", "serve", "dev", "start"]) || command.trim() == "ng test"
-    {
-        return Some("it does not end by itself");
-    }
-    None
+    let fixed = body.find(['*', '?', '[', '{', '\\']).map_or(body, |at| &body[..at]);
+    let fixed = if fixed.len() == body.len() { fixed } else { fixed.rsplit_once('/').map_or("", |(folder, _)| folder) };
+    let place = RepoPath::from(fixed.trim_end_matches('/'));
+    // A pattern that may reach into a folder, or is in it.
+    let reaches = |folder: &&RepoPath| place.is_in(folder) || (fixed.len() < body.len() && folder.is_in(&place));
+    !folders.iter().any(reaches)
 }
 
 #[cfg(test)]
@@ -151,17 +159,19 @@ mod tests {
     }
 
     #[test]
-    fn scripts_that_are_no_steps() {
-        for (command, refusal) in [
-            ("eslint --fix .", true),
-            ("vitest --watch", true),
-            ("vite dev", true),
-            ("echo \"Error: no test specified\" && exit 1", true),
-            ("tsc -w", true),
-            ("vitest run", false),
-            ("tsc -b", false),
+    fn what_instances_watch_by_themselves() {
+        let (app, lib) = (RepoPath::from("packages/app"), RepoPath::from("packages/lib"));
+        for (pattern, covered) in [
+            ("./src/**", true),
+            ("config/**", true),
+            ("tsconfig.json", true),
+            ("packages/other/x", true),
+            ("packages/app/x", false),
+            ("packages/**", false),
+            ("**/*.ts", false),
+            ("./../lib/x", false),
         ] {
-            assert_eq!(refused(command).is_some(), refusal, "{command}");
+            assert_eq!(is_covered(pattern, &[&app, &lib]), covered, "{pattern}");
         }
     }
 }

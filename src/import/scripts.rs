@@ -2,27 +2,15 @@
 
 use super::Repository;
 use super::draft::{Draft, Imported, kind_of};
-use super::packages::{Package, manager, members, package, refused};
+use super::judge;
+use super::packages::{Package, manager, members, package};
 use super::write::word;
 use crate::base::RepoPath;
 use crate::config::model::Kind;
 
-/// Scripts that npm runs by itself, or that people run by hand.
-const BY_THEMSELVES: [&str; 13] = [
-    "prepare",
-    "prepublish",
-    "prepublishOnly",
-    "prepack",
-    "postpack",
-    "install",
-    "preinstall",
-    "postinstall",
-    "dev",
-    "start",
-    "serve",
-    "watch",
-    "clean",
-];
+/// Scripts that npm runs by itself.
+const BY_THEMSELVES: [&str; 8] =
+    ["prepare", "prepublish", "prepublishOnly", "prepack", "postpack", "install", "preinstall", "postinstall"];
 
 pub(super) fn read(path: &RepoPath, repo: &Repository<'_>) -> Imported {
     let mut out = Imported::new("npm");
@@ -36,10 +24,9 @@ pub(super) fn read(path: &RepoPath, repo: &Repository<'_>) -> Imported {
     let members = members(repo, &folder);
     let own = scripts(&root, &manifest, &mut out);
     for (name, line) in &own {
-        let delegates = root.scripts.iter().any(|(script, text, _)| script == name && calls_others(text));
-        if delegates {
-            out.left_out.insert((*name).to_owned(), vec![]);
-            let advice = "its parts are steps of their own, where they are scripts";
+        if let Some(calls) = calls(name, &root, &members) {
+            out.left_out.insert((*name).to_owned(), calls);
+            let advice = "its parts are steps of their own";
             out.lose(&manifest, *line, format!("the script `{name}`"), "it only calls other scripts", advice);
             continue;
         }
@@ -72,18 +59,18 @@ pub(super) fn read(path: &RepoPath, repo: &Repository<'_>) -> Imported {
 }
 
 fn usable(package: &Package, name: &str) -> bool {
-    package.scripts.iter().any(|(script, text, _)| script == name && refused(text).is_none())
+    package.has(name) && package.refused(name).is_none()
 }
 
 /// The scripts that may be steps, each with its line; the others are told.
 fn scripts<'a>(package: &'a Package, manifest: &RepoPath, out: &mut Imported) -> Vec<(&'a str, u32)> {
     let mut kept = Vec::new();
-    for (name, text, line) in &package.scripts {
+    for (name, _, line) in &package.scripts {
         let hook = ["pre", "post"].iter().any(|start| name.strip_prefix(start).is_some_and(|of| package.has(of)));
         if hook || BY_THEMSELVES.contains(&name.as_str()) {
             continue;
         }
-        match refused(text) {
+        match judge::by_name(name).or_else(|| package.refused(name)) {
             Some(why) => {
                 out.left_out.insert(name.clone(), vec![]);
                 out.lose(manifest, *line, format!("the script `{name}`"), why, "declare it by hand if you want it");
@@ -94,14 +81,43 @@ fn scripts<'a>(package: &'a Package, manifest: &RepoPath, out: &mut Imported) ->
     kept
 }
 
-/// Does it do nothing but call scripts?
-fn calls_others(text: &str) -> bool {
-    let mut parts = text.split("&&").map(str::trim).peekable();
-    parts.peek().is_some()
-        && parts.all(|part| {
-            let words: Vec<&str> = part.split_whitespace().collect();
-            matches!(words[..], ["npm" | "pnpm" | "yarn" | "bun", "run", _] | ["run-s" | "run-p", ..])
-        })
+/// The scripts that a script of the root calls, if it does nothing else and they are steps.
+fn calls(name: &str, root: &Package, members: &[Package]) -> Option<Vec<String>> {
+    let text = &root.scripts.iter().find(|(script, ..)| script == name)?.1;
+    let mut called = vec![];
+    for part in text.split("&&").map(str::trim) {
+        let words: Vec<&str> = part.split_whitespace().collect();
+        let each = match words[..] {
+            ["pnpm", "-r" | "--recursive", "run", other]
+            | ["pnpm", "-r" | "--recursive", other]
+            | ["npm", "run", other, "--workspaces" | "-ws"]
+            | ["lerna", "run", other] => Some(other),
+            _ => None,
+        };
+        if let Some(other) = each {
+            // The step of the members, which is called like that unless the root has a script of the name.
+            let there = members.iter().any(|member| usable(member, other));
+            called.push(if root.has(other) { format!("{other}-each") } else { other.to_owned() });
+            if !there {
+                return None;
+            }
+            continue;
+        }
+        let own: Vec<&str> = match words[..] {
+            ["npm" | "pnpm" | "yarn" | "bun", "run", other]
+            | ["npm" | "pnpm" | "yarn", other @ ("test" | "t")]
+            | ["yarn" | "pnpm", other] => vec![if other == "t" { "test" } else { other }],
+            ["run-s" | "run-p", ..] => words[1..].to_vec(),
+            _ => return None,
+        };
+        if own.is_empty()
+            || !own.iter().all(|other| usable(root, other) && judge::by_name(other).is_none() && *other != name)
+        {
+            return None;
+        }
+        called.extend(own.into_iter().map(str::to_owned));
+    }
+    (!called.is_empty()).then_some(called)
 }
 
 fn step(name: &str, tool: &str, dir: &RepoPath, why: String) -> Draft {
@@ -126,22 +142,26 @@ mod tests {
     #[test]
     fn scripts_become_steps_and_the_rest_is_told() {
         let text = "{\"scripts\": {\"build\": \"tsc -b\", \"test\": \"vitest run\", \"pretest\": \"true\",\n\
-                    \"fmt\": \"prettier --write .\", \"dev\": \"vite\", \"all\": \"npm run build && npm run test\"}}";
+                    \"fmt\": \"prettier --write .\", \"dev\": \"vite\", \"all\": \"npm run build && npm test\", \"no\": \"npm run build && npm run gone\"}}";
         let made = imported(Format::Scripts, "package.json", &[("package.json", text), ("pnpm-lock.yaml", "")]);
-        assert_eq!(steps(&made), ["build: pnpm run build", "test: pnpm run test"]);
+        assert_eq!(steps(&made), ["build: pnpm run build", "test: pnpm run test", "no: pnpm run no"]);
+        assert!(made.text.contains("ignore: []"), "npm runs a build for prose, too: {}", made.text);
         assert!(
             made.lost.iter().any(|line| line.contains("`fmt` (package.json:2): it edits files")),
             "{:?}",
             made.lost
         );
-        assert!(made.lost.iter().any(|line| line.contains("`all`")));
+        assert!(["`all`", "`dev`"].iter().all(|part| made.lost.iter().any(|line| line.contains(part))));
     }
 
     #[test]
     fn members_are_instances() {
         let member = "{\"scripts\": {\"build\": \"tsc\", \"test\": \"node --test\"}}";
         let files = [
-            ("package.json", "{\"workspaces\": [\"p/*\"], \"scripts\": {\"build\": \"make\"}}"),
+            (
+                "package.json",
+                "{\"workspaces\": [\"p/*\"], \"scripts\": {\"build\": \"make\", \"all\": \"pnpm -r build\"}}",
+            ),
             ("p/a/package.json", member),
             ("p/b/package.json", member),
         ];

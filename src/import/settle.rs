@@ -36,9 +36,9 @@ pub(super) fn settle(sources: Vec<Imported>) -> (Vec<Settled>, Vec<Lost>) {
             kept.is_ok()
         });
         let ids: Vec<String> = source.steps.iter().map(|draft| id(&draft.key, source.label, &mut taken)).collect();
-        let mut by_key: HashMap<&str, Vec<&String>> = HashMap::new();
+        let mut by_key: HashMap<&str, Vec<(&String, bool)>> = HashMap::new();
         for (draft, id) in source.steps.iter().zip(&ids) {
-            by_key.entry(&draft.key).or_default().push(id);
+            by_key.entry(&draft.key).or_default().push((id, !draft.for_each.is_empty()));
         }
         let waits: Vec<(Vec<String>, Vec<String>)> = source
             .steps
@@ -100,8 +100,7 @@ fn mend(draft: &mut Draft, lose: &mut impl FnMut(&str, String, &str)) {
     let what = format!("`{}`", draft.key);
     if let Err(why) = readable(&draft.inputs, &draft.dir) {
         lose(&format!("the filter of {what}"), why, "it watches everything now; name its `inputs`");
-        draft.inputs.clear();
-        (draft.whole, draft.cached) = (true, false);
+        draft.watch_everything();
     }
     if let Err(why) = readable(&draft.outputs, &draft.dir) {
         lose(&format!("the outputs of {what}"), why, "name its `outputs`");
@@ -170,7 +169,7 @@ fn id(key: &str, label: &str, taken: &mut BTreeSet<String>) -> String {
 /// that waited for.
 fn resolved(
     keys: &[String],
-    by_key: &HashMap<&str, Vec<&String>>,
+    by_key: &HashMap<&str, Vec<(&String, bool)>>,
     left_out: &BTreeMap<String, Vec<String>>,
     instance: bool,
 ) -> (Vec<String>, Vec<String>) {
@@ -183,7 +182,11 @@ fn resolved(
         let (mark, plain) = key.strip_prefix('^').map_or(("", key.as_str()), |plain| ("^", plain));
         match (by_key.get(plain), left_out.get(key)) {
             (Some(_), _) if !mark.is_empty() && !instance => {}
-            (Some(ids), _) => found.extend(ids.iter().map(|id| format!("{mark}{id}"))),
+            // Of the folders that one depends on, only instances are.
+            (Some(ids), _) => {
+                let meant = ids.iter().filter(|(_, each)| *each || mark.is_empty());
+                found.extend(meant.map(|(id, _)| format!("{mark}{id}")));
+            }
             (None, Some(more)) => waiting.extend(more.iter().rev()),
             // Nobody has such a step in the folders it depends on.
             (None, None) if !mark.is_empty() => {}

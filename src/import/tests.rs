@@ -101,6 +101,23 @@ fn hostile_names_reach_neither_terminal_nor_comments() {
     assert_eq!(load(&made.text).workflow.steps.len(), 1);
 }
 
+#[test]
+fn steps_that_wf_could_not_plan_wait_for_nobody_and_watch_everything() {
+    let files = [
+        ("turbo.json", "{\"tasks\": {\"build\": {\"dependsOn\": [\"^build\"]}}}"),
+        ("package.json", "{\"workspaces\": [\"p/*\"]}"),
+        ("go.mod", "module x"),
+        ("p/a/package.json", "{\"scripts\": {\"build\": \"go build\"}}"),
+        ("p/a/main.go", ""),
+    ];
+    let made = imported(Format::Turbo, "turbo.json", &files);
+    assert_eq!(inputs(&made, "build"), ["**"]);
+    assert!(!made.text.contains("^build\"]") && made.text.contains("cache: false"), "{}", made.text);
+    assert!(made.lost.iter().any(|line| line.contains("piece of a larger Go module")), "{:?}", made.lost);
+    let nothing = imported(Format::Just, "justfile", &[("justfile", "x := 'y'\n")]);
+    assert!(nothing.steps == 0 && nothing.lost[0].contains("nothing of it is a step"), "{:?}", nothing.lost);
+}
+
 /// Words of all formats, so that arbitrary texts get past the first line of a reader.
 const PIECES: &str = "(on|push|jobs|steps|run|uses|needs|if|paths|filters|repos|hooks|id|files|types|exclude|tasks|dependsOn|\
     inputs|outputs|targetDefaults|namedInputs|deps|sources|cmds|envlist|env_list|package|workspace|members|module|modules|\

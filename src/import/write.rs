@@ -109,8 +109,9 @@ fn write_step(out: &mut String, id: &str, draft: &Draft) {
     for (key, items) in lists.into_iter().filter(|(_, items)| !items.is_empty()) {
         put(key, list(items).trim_start_matches(' '));
     }
+    // Its source runs it for prose, too, whatever its `kind` says.
     let prose = matches!(draft.kind, Some(config::model::Kind::Build | config::model::Kind::Test));
-    if draft.whole && draft.inputs.is_empty() && prose {
+    if draft.inputs.is_empty() && prose {
         put("ignore", "[]");
     }
     if draft.cached && draft.kind != Some(config::model::Kind::Deploy) {

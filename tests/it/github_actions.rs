@@ -194,11 +194,70 @@ fn the_actions_script_gives_its_inputs_to_wf_as_they_are() {
     assert_eq!(planned.out, "<run><--strict><--shard=1/3>\n");
     let text = std::fs::read_to_string(&output).unwrap();
     assert_eq!(text, "plan=<plan><--json><--strict>\n", "a plan is whole");
+    let lines =
+        said(&[("ARGUMENTS", "--keep-going\n\n  --only *.rs $(id)\n-v\n"), ("PLAN", "TRUE"), ("STRICT", "True")]);
+    assert_eq!(lines.passed().out, "<run><--strict><--keep-going><--only><*.rs><$(id)><-v>\n", "every line counts");
+    let text = std::fs::read_to_string(&output).unwrap();
+    let last = text.lines().last().unwrap();
+    assert_eq!(
+        last, "plan=<plan><--json><--strict><--keep-going><--only><*.rs><$(id)><-v>",
+        "the plan is of the same run"
+    );
+    let _ = said(&[("STRICT", "yes")]).exits(2).complains("the input strict takes true or false");
+    let _ = said(&[("PLAN", "1")]).exits(2).complains("the input plan takes true or false");
+    assert_eq!(said(&[("PARALLEL", "False")]).passed().out, "<run><--no-parallel>\n");
     let other = said(&[("COMMAND", "check"), ("STRICT", "true"), ("ARGUMENTS", "--json")]).passed();
     assert_eq!(other.out, "<check><--json>\n");
     let _ = said(&[("PARALLEL", "yes; id")]).exits(2).complains("takes true or false");
     let matcher = said(&[("PROBLEM_MATCHER", "true")]).passed();
     assert!(matcher.out.starts_with("::add-matcher::/source/.github/action/problem-matcher.json\n"), "{}", matcher.out);
+}
+
+#[test]
+fn the_action_finds_a_wf_that_is_there_and_makes_keys_that_caches_take() {
+    let world = World::topic(CONFIG);
+    let output = world.outside("output");
+    world.write("tools/wf", "#!/bin/sh\n");
+    let there = world.path("tools/wf");
+    let _ = world.command_of("chmod").args(["+x", there.to_str().unwrap()]).status().unwrap();
+    let find = |given: &str, source: &str| {
+        std::fs::write(&output, "").unwrap();
+        let said = script(
+            &world,
+            "find.sh",
+            &[
+                ("GIVEN", given),
+                ("SOURCE", source),
+                ("REPOSITORY", ""),
+                ("REF", "main"),
+                ("SERVER", "https://example.org"),
+                ("TEMP", "/tmp"),
+                ("STATE_KEY", "a,b"),
+                ("BASE_REF", "refs/heads/main"),
+                ("GITHUB_REF", "refs/heads/x,y"),
+                ("GITHUB_OUTPUT", output.to_str().unwrap()),
+            ],
+        );
+        (said, std::fs::read_to_string(&output).unwrap())
+    };
+    let (said, written) = find("tools/wf", "/nowhere");
+    let _ = said.passed();
+    // The next step may run in another folder.
+    assert!(
+        Path::new(value(&written, "wf")).is_absolute() && value(&written, "wf").ends_with("/tools/wf"),
+        "{written}"
+    );
+    assert_eq!(
+        (value(&written, "state-key"), value(&written, "ref"), value(&written, "base")),
+        ("a_b", "refs/heads/x_y", "refs/heads/main")
+    );
+    let (said, written) = find("tools/gone", "/nowhere");
+    assert!(said.exits(1).out.contains("::error title=wf::the input wf names no program") && !written.contains("wf="));
+    let keys = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("action.yml")).unwrap();
+    let keys: Vec<&str> = keys.lines().filter(|line| line.contains("wf-state-1-")).collect();
+    assert!(
+        keys.len() == 5 && keys.iter().all(|line| !line.contains("github.ref") && !line.contains("inputs.state-key"))
+    );
 }
 
 #[test]

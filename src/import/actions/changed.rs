@@ -1,6 +1,7 @@
 //! Steps that filter paths (dorny/paths-filter, tj-actions/changed-files): which patterns stand behind which output. Pure.
 
-use super::expression::{Output, named};
+use super::condition::value;
+use super::expression::Output;
 use crate::base::{RepoPath, Spanned};
 use crate::config::yaml::Node;
 use crate::import::Repository;
@@ -8,6 +9,7 @@ use crate::import::draft::Imported;
 use crate::import::filter::picomatch::{Quantifier, changed_files, dorny};
 use crate::import::filter::{Translated, union};
 use crate::import::node::{Look, from_yaml};
+use crate::import::write::one_line;
 use std::collections::BTreeMap;
 
 /// Patterns by job, step and output.
@@ -55,11 +57,22 @@ pub(super) fn rules(
             }
         }
         for (name, value) in node.get("outputs").map(Look::entries).unwrap_or_default() {
-            let stand_for = named(value.text().unwrap_or_default());
+            let text = value.text().unwrap_or_default();
+            let said = self::value(text);
             let parts: Vec<&Translated> =
-                stand_for.iter().filter_map(|output| rules.find(&job.value, output)).collect();
-            if parts.is_empty() || parts.len() < stand_for.len() {
+                said.any_of.iter().filter_map(|output| rules.find(&job.value, output)).collect();
+            // An output that names no filter at all is none of ours.
+            if parts.is_empty() {
                 continue;
+            }
+            let what = format!("the output `{}`: `{}`", one_line(&name.value), one_line(text.trim()));
+            if said.open || parts.len() < said.any_of.len() {
+                let why = "it is true for other reasons than its filters: jobs that ask for it watch everything";
+                out.lose(path, value.line(), what, why, "name their `inputs`");
+                continue;
+            }
+            if said.more {
+                out.lose(path, value.line(), what, "only its path filters are carried over", "");
             }
             let all = parts.into_iter().try_fold(vec![], |all, part| match part {
                 Ok(patterns) if all.is_empty() => Ok(patterns.clone()),
@@ -117,14 +130,42 @@ fn of_changed_files(with: &Node, path: &RepoPath, out: &mut Imported) -> Vec<(St
         text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
     };
     const OUTPUTS: [&str; 3] = ["any_changed", "any_modified", "any_deleted"];
+    let below = match with.text_of("path").map(|text| text.trim().trim_start_matches("./").trim_end_matches('/')) {
+        None | Some("" | ".") => String::new(),
+        Some(folder) => folder.to_owned(),
+    };
+    let odd = ["files_separator", "files_ignore_separator", "files_yaml_separator"];
+    if let Some(key) = odd.into_iter().find(|key| with.get(key).is_some()) {
+        let what = format!("`{key}` of tj-actions/changed-files");
+        out.lose(path, with.line(), what, "its lists are not read", "name the `inputs` of the jobs that use them");
+        return vec![];
+    }
+    if below.contains(|c: char| "*?[]{}!\\$".contains(c))
+        || below.starts_with('/')
+        || below.split('/').any(|part| part == "..")
+    {
+        let what = format!("`path: {}` of tj-actions/changed-files", one_line(&below));
+        let why = "it is no folder of this repository that can be told";
+        out.lose(path, with.line(), what, why, "name the `inputs` of the jobs that use it");
+        return vec![];
+    }
+    // Its patterns are relative to that folder.
+    let placed = |patterns: Translated| -> Translated {
+        let place = |pattern: String| match pattern.strip_prefix('!') {
+            _ if below.is_empty() => pattern,
+            Some(body) => format!("!{below}/{body}"),
+            None => format!("{below}/{pattern}"),
+        };
+        patterns.map(|patterns| patterns.into_iter().map(place).collect())
+    };
     let mut found = vec![];
-    let patterns = changed_files(&lines("files"), &lines("files_ignore"));
+    let patterns = placed(changed_files(&lines("files"), &lines("files_ignore")));
     found.extend(OUTPUTS.map(|name| (name.to_owned(), patterns.clone())));
     if let Some(text) = with.text_of("files_yaml") {
         let root = from_yaml(text).ok();
         for (name, value) in root.as_ref().map(Look::entries).unwrap_or_default() {
             let patterns: Vec<&str> = value.texts().into_iter().map(|(text, _)| text).collect();
-            let patterns = changed_files(&patterns, &[]);
+            let patterns = placed(changed_files(&patterns, &[]));
             found.extend(OUTPUTS.map(|output| (format!("{}_{output}", name.value), patterns.clone())));
         }
     }

@@ -1,13 +1,16 @@
 //! One job as a step. Pure.
 
 use super::changed::Rules;
-use super::expression::{condition, fill, secret};
+use super::condition::{condition, never};
+use super::expression::{fill, secret};
+use super::matrix::{self, Combination};
 use super::script::{Setting, script};
 use crate::base::RepoPath;
 use crate::config::model::Kind;
 use crate::config::yaml::Node;
 use crate::import::draft::{Draft, Imported, kind_of};
 use crate::import::filter::union;
+use crate::import::judge;
 use crate::import::node::Look;
 use crate::import::write::one_line;
 use std::collections::BTreeMap;
@@ -31,13 +34,22 @@ impl Workflow<'_> {
         out.left_out.insert(id.to_owned(), needs.clone());
         if let Some(uses) = node.text_of("uses") {
             let why = format!("it calls the workflow `{uses}`");
-            return out.lose(self.path, node.line(), what, why, "import that file, too");
+            let advice = "write steps for what its jobs run";
+            return out.lose(self.path, node.line(), what, why, advice);
+        }
+        if let Some(why) = node.text_of("if").and_then(never) {
+            return out.lose(self.path, node.line(), what, why, "");
         }
         let runs_on: Vec<String> = node
             .get("runs-on")
-            .map(|on| on.texts().iter().map(|(text, _)| text.to_ascii_lowercase()).collect())
+            .map(|on| on.texts().iter().map(|(text, _)| (*text).to_owned()).collect())
             .unwrap_or_default();
-        if runs_on.iter().any(|on| on.starts_with("windows") || on.starts_with("macos")) {
+        let elsewhere = |matrix: &Combination| {
+            let filled = runs_on.iter().map(|on| fill(on, matrix).unwrap_or_default().to_ascii_lowercase());
+            filled.into_iter().any(|on| on.starts_with("windows") || on.starts_with("macos"))
+        };
+        let matrix = self.matrix(id, node, &|one| !elsewhere(one), out);
+        if elsewhere(&matrix) {
             let why = format!("it runs on {}", runs_on.join(", "));
             return out.lose(self.path, node.line(), what, why, "keep it where it is");
         }
@@ -47,7 +59,6 @@ impl Workflow<'_> {
                 out.lose(self.path, there.line(), format!("`{key}` of {what}"), "wf starts no containers", advice);
             }
         }
-        let matrix = self.matrix(id, node, out);
         let default = |key: &str| {
             let of = |node: &Node| Some(node.get("defaults")?.get("run")?.text_of(key)?.to_owned());
             of(node).or_else(|| of(self.root))
@@ -69,7 +80,6 @@ impl Workflow<'_> {
             key: id.to_owned(),
             run,
             bash: true,
-            whole: true,
             kind: Self::kind(id, node),
             env: self.env(node, &matrix, out),
             allow_failure: node.get("continue-on-error").is_some_and(Look::is_true),
@@ -78,6 +88,11 @@ impl Workflow<'_> {
             name,
             ..Draft::default()
         };
+        if draft.kind != Some(Kind::Deploy) && judge::acts_outside(&draft.run) {
+            let why = "it changes the world outside: here it runs only when it is asked for";
+            out.lose(self.path, node.line(), what, why, "take `kind: deploy` off if that is wrong");
+            draft.kind = Some(Kind::Deploy);
+        }
         draft.timeout = draft.timeout.filter(|timeout| timeout != "0m");
         // Jobs of GitHub share nothing but what they upload: who downloads uses it, the others only follow.
         *(if artifacts { &mut draft.needs } else { &mut draft.after }) = needs;
@@ -92,33 +107,25 @@ impl Workflow<'_> {
         if node.get("environment").is_some() { Some(Kind::Deploy) } else { said }
     }
 
-    /// The first value of each axis; combinations are told.
-    fn matrix(&self, id: &str, node: &Node, out: &mut Imported) -> BTreeMap<String, String> {
+    /// The first combination that can run here; the others are told.
+    fn matrix(&self, id: &str, node: &Node, fits: &impl Fn(&Combination) -> bool, out: &mut Imported) -> Combination {
         let Some(matrix) = node.get("strategy").and_then(|strategy| strategy.get("matrix")) else {
-            return BTreeMap::new();
+            return Combination::new();
         };
-        let axis = |(name, values): &(crate::base::Spanned<String>, Node)| {
-            let first = values.items().first()?.text().filter(|text| !text.contains("${{"))?;
-            Some((name.value.clone(), first.to_owned()))
-        };
-        let first: BTreeMap<String, String> = matrix.entries().iter().filter_map(axis).collect();
+        // Where none can run here, any says why.
+        let first = matrix::first(matrix, fits).or_else(|| matrix::first(matrix, &|_| true)).unwrap_or_default();
         let shown: Vec<String> = first.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let why = match shown.len() {
             0 => "its combinations are not known without running it".to_owned(),
             _ => format!("only the first combination is here ({})", one_line(&shown.join(", "))),
         };
-        out.lose(
-            self.path,
-            matrix.line(),
-            format!("the matrix of the job `{id}`"),
-            why,
-            "write a step for each that you want",
-        );
+        let advice = "write a step for each that you want";
+        out.lose(self.path, matrix.line(), format!("the matrix of the job `{id}`"), why, advice);
         first
     }
 
     /// Variables of the workflow and the job. Secrets are passed through.
-    fn env(&self, node: &Node, matrix: &BTreeMap<String, String>, out: &mut Imported) -> Vec<(String, Option<String>)> {
+    fn env(&self, node: &Node, matrix: &Combination, out: &mut Imported) -> Vec<(String, Option<String>)> {
         let mut env: BTreeMap<String, Option<String>> = BTreeMap::new();
         let all = [self.root.get("env"), node.get("env")];
         for (name, value) in all.into_iter().flatten().flat_map(Look::entries) {

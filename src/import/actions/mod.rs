@@ -4,14 +4,17 @@
 //! for the two that filter paths.
 
 mod changed;
+mod condition;
 mod expression;
 mod job;
+mod matrix;
 mod script;
 
 use super::Repository;
 use super::draft::Imported;
 use super::filter::{Translated, github, union};
 use super::node::{Look, from_yaml};
+use super::write::one_line;
 use crate::base::RepoPath;
 use crate::config::yaml::Node;
 
@@ -28,15 +31,26 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
         return out.unreadable(path, 0, "it has no `on`, so that it is no workflow");
     };
     let events = events(on);
-    if !events.iter().any(|(name, _)| OF_CHANGES.contains(&name.as_str())) {
-        let names: Vec<&str> = events.iter().map(|(name, _)| name.as_str()).collect();
-        let why = format!("it runs on {}, not on changes", names.join(", "));
+    let (of_changes, others): (Vec<_>, Vec<_>) = events.iter().partition(|(name, node)| is_of_changes(name, *node));
+    if of_changes.is_empty() {
+        let names: Vec<String> = events.iter().map(|(name, node)| said(name, *node)).collect();
+        let why = format!("it runs on {}, not on changes of the main line", one_line(&names.join(", ")));
         out.lose(path, on.line(), "the workflow", why, "keep it where it is");
         return out;
     }
-    for (name, _) in events.iter().filter(|(name, _)| !OF_CHANGES.contains(&name.as_str())) {
-        out.lose(path, on.line(), format!("`on: {name}`"), "wf is started by whoever starts it", "");
+    for (name, node) in others {
+        let what = format!("`on: {}`", one_line(&said(name, *node)));
+        out.lose(path, on.line(), what, "wf is started by whoever starts it", "");
     }
+    for (name, node) in &of_changes {
+        for key in ["branches", "branches-ignore", "types", "tags", "tags-ignore"] {
+            if let Some(there) = node.and_then(|node| node.get(key)) {
+                let why = "wf does the same on every branch and for every request";
+                out.lose(path, there.line(), format!("`{key}` of `{name}`"), why, "");
+            }
+        }
+    }
+    let events: Vec<(String, Option<&Node>)> = of_changes.into_iter().cloned().collect();
     let filter = filter(&events, path, repo, &mut out);
     let workflow = job::Workflow { path, root: &root, filter };
     let jobs = root.get("jobs").map(Look::entries).unwrap_or_default();
@@ -48,6 +62,40 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
         workflow.job(&id.value, node, &rules, &mut out);
     }
     out
+}
+
+/// Does a change of what people work on bring it about: not a tag, another branch, or a label?
+fn is_of_changes(name: &str, node: Option<&Node>) -> bool {
+    /// Kinds of events of a pull request that come with commits.
+    const WITH_COMMITS: [&str; 5] = ["opened", "synchronize", "reopened", "ready_for_review", "edited"];
+    /// What the main line is called, where nobody has to say it.
+    const MAIN_LINES: [&str; 6] = ["main", "master", "trunk", "develop", "development", "dev"];
+    let list = |key: &str| node.and_then(|node| node.get(key)).map(Look::texts);
+    match name {
+        "push" => {
+            let branches = list("branches");
+            let tags = list("tags").is_some() || list("tags-ignore").is_some();
+            let only_tags = tags && branches.is_none() && list("branches-ignore").is_none();
+            let is_main = |name: &str| MAIN_LINES.contains(&name) || name.contains(['*', '?', '[', '+', '$']);
+            !only_tags && branches.is_none_or(|names| names.is_empty() || names.iter().any(|(name, _)| is_main(name)))
+        }
+        "pull_request" | "pull_request_target" => {
+            list("types").is_none_or(|types| types.iter().any(|(name, _)| WITH_COMMITS.contains(name)))
+        }
+        name => OF_CHANGES.contains(&name),
+    }
+}
+
+/// An event in words.
+fn said(name: &str, node: Option<&Node>) -> String {
+    let mut keys = ["tags", "branches", "types"].into_iter();
+    let more = keys.find_map(|key| Some((key, node?.get(key)?.texts())));
+    more.map_or_else(
+        || name.to_owned(),
+        |(key, texts)| {
+            format!("{name} ({key}: {})", texts.iter().map(|(text, _)| *text).collect::<Vec<_>>().join(", "))
+        },
+    )
 }
 
 /// Each event with what is said of it.

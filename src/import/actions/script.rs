@@ -1,12 +1,13 @@
 //! The `run` parts of a job as one script: each in a shell of its own, as GitHub runs them. Pure.
 
 use super::changed::is_filter;
-use super::expression::fill;
+use super::condition::never;
+use super::expression::{WORKSPACE, fill, fill_word, is_in_single_quotes};
 use crate::base::RepoPath;
 use crate::config::yaml::Node;
 use crate::import::draft::Imported;
 use crate::import::node::Look;
-use crate::import::write::{one_line, word};
+use crate::import::write::one_line;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -22,10 +23,15 @@ pub(super) struct Setting<'a> {
 struct Part {
     name: Option<String>,
     text: String,
+    /// A word of the shell, as it is.
     dir: Option<String>,
+    /// Names, and words of the shell.
     env: Vec<(String, String)>,
     may_fail: bool,
 }
+
+/// Files that GitHub gives a job, and what else a script needs of it.
+const FILES: [&str; 5] = ["GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STEP_SUMMARY", "GITHUB_STATE"];
 
 /// The script of a job and the conditions of its parts; none if nothing of it can run.
 pub(super) fn script<'n>(
@@ -52,7 +58,27 @@ pub(super) fn script<'n>(
         [single] if single.dir.is_none() && single.env.is_empty() && !single.may_fail => single.text.clone(),
         _ => parts.iter().map(block).collect::<Vec<_>>().join("\n"),
     };
+    let text = prelude(&text) + &text;
     Some((text, conditions))
+}
+
+/// What GitHub has given a script before it begins: the folder of the job, and empty files that nobody reads here.
+fn prelude(text: &str) -> String {
+    let mut out = String::new();
+    if text.contains(WORKSPACE) {
+        let _ = writeln!(out, "export {WORKSPACE}=\"$PWD\"");
+    }
+    let files: Vec<&str> = FILES.into_iter().filter(|name| text.contains(name)).collect();
+    if !files.is_empty() {
+        out.push_str("of_github=$(mktemp -d)\ntrap 'rm -rf \"$of_github\"' EXIT\n");
+        for name in files {
+            let _ = writeln!(out, "export {name}=\"$of_github/{name}\"");
+        }
+        out.push_str("touch \"$of_github\"/{");
+        out.push_str(&FILES.join(","));
+        out.push_str("}\n");
+    }
+    out
 }
 
 /// Actions that a step of wf has no use for: it runs in the tree that is there, with the programs that are there.
@@ -74,7 +100,12 @@ fn part(step: &Node, setting: &Setting<'_>, out: &mut Imported) -> Option<Part> 
         None => format!("`{}`", crate::config::yaml::shorten(run)),
     };
     let mut lose = |why: String, advice: &str| out.lose(setting.path, step.line(), what.clone(), why, advice);
-    let shell = step.text_of("shell").or(setting.shell).unwrap_or("bash");
+    if let Some(why) = step.text_of("if").and_then(never) {
+        lose(why.into(), "");
+        return None;
+    }
+    let asked = step.text_of("shell").or(setting.shell);
+    let shell = asked.unwrap_or("bash");
     let known = shell.split_whitespace().next().is_some_and(|program| matches!(program, "bash" | "sh"));
     if !known {
         lose(format!("it is for the shell `{shell}`"), "write it as a step of its own, with `shell`");
@@ -91,6 +122,12 @@ fn part(step: &Node, setting: &Setting<'_>, out: &mut Imported) -> Option<Part> 
             lose(format!("the value of its variable `{}` is GitHub's", one_line(&name.value)), "set it where wf runs");
         }
     }
+    if is_in_single_quotes(run) {
+        lose(
+            "a variable stands between single quotes, where a shell leaves it alone".into(),
+            "write it in double quotes",
+        );
+    }
     let filled = fill(run, setting.matrix).and_then(|text| {
         let mut env = vec![];
         for (name, value) in step.get("env").map(Look::entries).unwrap_or_default() {
@@ -99,15 +136,16 @@ fn part(step: &Node, setting: &Setting<'_>, out: &mut Imported) -> Option<Part> 
             if super::expression::secret(value).is_some() {
                 continue;
             }
-            env.push((name.value.clone(), fill(value, setting.matrix)?));
+            env.push((name.value.clone(), fill_word(value, setting.matrix)?));
         }
         Ok((text, env))
     });
-    let dir = step.text_of("working-directory").or(setting.dir).map(|dir| fill(dir, setting.matrix)).transpose();
+    let dir = step.text_of("working-directory").or(setting.dir).map(|dir| fill_word(dir, setting.matrix));
+    let dir = dir.transpose();
     match (filled, dir) {
         (Ok((text, env)), Ok(dir)) => Some(Part {
             name: step.text_of("name").map(one_line),
-            text,
+            text: options(asked, &text).to_owned() + &text,
             dir: dir.filter(|dir| dir != "."),
             env: env.into_iter().filter(|(name, _)| is_variable(name)).collect(),
             may_fail: step.get("continue-on-error").is_some_and(Look::is_true),
@@ -115,6 +153,32 @@ fn part(step: &Node, setting: &Setting<'_>, out: &mut Imported) -> Option<Part> 
         (Err(expression), _) | (_, Err(expression)) => {
             lose(format!("`{}` is known to GitHub alone", one_line(&expression)), "write this part by hand");
             None
+        }
+    }
+}
+
+/// wf's `bash` is `bash -eo pipefail`, which GitHub's is only where a workflow says `shell: bash`; a shell with arguments has just
+/// those. (GitHub's documentation, `jobs.<job_id>.steps[*].shell`.)
+fn options(asked: Option<&str>, text: &str) -> &'static str {
+    let piped = text.replace("||", "").contains('|');
+    match asked.map(|shell| shell.split_whitespace().collect::<Vec<_>>()).as_deref() {
+        Some(["bash"]) => "",
+        None | Some(["sh"] | []) => {
+            if piped {
+                "set +o pipefail\n"
+            } else {
+                ""
+            }
+        }
+        Some([_, more @ ..]) => {
+            let stops = more.iter().any(|word| word.starts_with('-') && !word.starts_with("--") && word.contains('e'));
+            let pipes = more.contains(&"pipefail");
+            match (stops, pipes || !piped) {
+                (true, true) => "",
+                (true, false) => "set +o pipefail\n",
+                (false, true) => "set +e\n",
+                (false, false) => "set +eo pipefail\n",
+            }
         }
     }
 }
@@ -131,10 +195,10 @@ fn block(part: &Part) -> String {
     }
     out.push_str("(\n");
     if let Some(dir) = &part.dir {
-        let _ = writeln!(out, "cd {}", word(dir));
+        let _ = writeln!(out, "cd {dir}");
     }
     for (name, value) in &part.env {
-        let _ = writeln!(out, "export {name}={}", word(value));
+        let _ = writeln!(out, "export {name}={value}");
     }
     out.push_str(part.text.trim_end());
     out.push_str("\n)");

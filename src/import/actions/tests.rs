@@ -91,3 +91,111 @@ fn folders_without_stars_are_files_to_github() {
     assert_eq!(inputs(&made, "j"), ["**", "!LICENSE"]);
     assert!(made.lost.iter().any(|line| line.contains("takes nothing away")));
 }
+
+/// A filter job whose output `o` is this, and a job that asks for it.
+fn with_output(value: &str) -> Configuration {
+    let text = format!(
+        "on: pull_request\njobs:\n  changes:\n    outputs: {{o: \"${{{{ {value} }}}}\"}}\n    steps:\n      - uses: dorny/paths-filter@v3\n        \
+         id: f\n        with: {{filters: \"code: ['src/**']\"}}\n  j:\n    needs: changes\n    if: needs.changes.outputs.o == 'true'\n    \
+         steps: [{{run: x}}]\n"
+    );
+    of(&text, &[])
+}
+
+#[test]
+fn outputs_that_are_no_plain_filter_narrow_nothing() {
+    assert_eq!(inputs(&with_output("steps.f.outputs.code"), "j"), ["src"]);
+    assert_eq!(inputs(&with_output("steps.f.outputs.code == 'true'"), "j"), ["src"]);
+    for value in [
+        "steps.f.outputs.code != 'true'",
+        "steps.f.outputs.code == 'false'",
+        "!steps.f.outputs.code",
+        "steps.f.outputs.code == 'true' || steps.other.outputs.x == 'true'",
+        "steps.f.outputs.code || env.ALL",
+    ] {
+        let made = with_output(value);
+        assert!(inputs(&made, "j").is_empty(), "{value}: {}", made.text);
+        assert!(made.lost.iter().any(|line| line.contains("ci.yml")), "{value}: {:?}", made.lost);
+    }
+    let labels =
+        with_output("steps.f.outputs.code == 'true' || contains(github.event.pull_request.labels.*.name, 'x')");
+    assert_eq!(inputs(&labels, "j"), ["src"]);
+    assert!(labels.lost.iter().any(|line| line.contains("the output `o`") && line.contains("only its path filters")));
+}
+
+#[test]
+fn filters_of_a_folder_are_of_that_folder() {
+    let with = |more: &str| {
+        let text = format!(
+            "on: push\njobs:\n  a:\n    steps:\n      - id: f\n        uses: tj-actions/changed-files@v45\n        with: {{files: 'app/**', {more}}}\n      \
+             - {{run: x, if: \"steps.f.outputs.any_changed == 'true'\"}}\n"
+        );
+        let made = of(&text, &[]);
+        (inputs(&made, "a"), made.lost)
+    };
+    assert_eq!(with("path: ./web/").0, ["web/app"]);
+    assert_eq!(with("path: .").0, ["app"]);
+    for more in ["path: '${{ inputs.x }}'", "path: ../other", "files_separator: ','"] {
+        let (inputs, lost) = with(more);
+        assert!(inputs.is_empty() && lost.iter().any(|line| line.contains("tj-actions")), "{more}: {lost:?}");
+    }
+}
+
+#[test]
+fn workflows_of_tags_labels_and_other_branches_are_left_where_they_are() {
+    for (on, steps) in [
+        ("{push: {tags: ['v*']}}", 0),
+        ("{push: {tags: ['v*'], branches: [main]}}", 1),
+        ("{push: {branches: [gh-pages-src]}}", 0),
+        ("{push: {branches: ['release/**', main]}}", 1),
+        ("{pull_request: {types: [labeled]}}", 0),
+        ("{pull_request: {types: [labeled, synchronize]}}", 1),
+        ("{push: {tags: ['v*']}, pull_request: {}}", 1),
+    ] {
+        let made = of(&format!("on: {on}\njobs: {{a: {{steps: [{{run: twine upload}}]}}}}\n"), &[]);
+        assert_eq!(made.steps, steps, "{on}");
+        let told = ["tags", "branches", "types"].iter().any(|word| made.lost.iter().any(|line| line.contains(word)));
+        assert!(told, "{on}: {:?}", made.lost);
+    }
+}
+
+#[test]
+fn scripts_find_what_github_gives_them() {
+    let text = "on: push\nenv: {ROOT: /opt}\njobs:\n  a:\n    steps:\n      - run: make -C \"${{ github.workspace }}/web\"\n        \
+                working-directory: ${{ github.workspace }}/a b\n        env: {OUT: '${{ env.ROOT }}/out $x'}\n      \
+                - run: yes | head -1\n      - {run: 'a | b', shell: bash}\n      - {run: 'echo n=1 >> $GITHUB_OUTPUT'}\n      \
+                - {run: \"echo '${{ env.ROOT }}'\"}\n      - {run: ./alert, if: failure()}\n";
+    let made = of(text, &[]);
+    let script = &steps(&made)[0];
+    for part in [
+        "export GITHUB_WORKSPACE=\"$PWD\"\n",
+        "export GITHUB_OUTPUT=\"$of_github/GITHUB_OUTPUT\"\n",
+        "cd \"${GITHUB_WORKSPACE}\"'/a b'\n",
+        "export OUT=\"${ROOT}\"'/out $x'\n",
+        "make -C \"${GITHUB_WORKSPACE}/web\"\n",
+        "(\nset +o pipefail\nyes | head -1\n)",
+        "(\na | b\n)",
+    ] {
+        assert!(script.contains(part), "{part}\n{script}");
+    }
+    assert!(!script.contains("./alert"), "{script}");
+    for part in ["single quotes", "only after a failure", "hands values to later parts"] {
+        assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:?}", made.lost);
+    }
+}
+
+#[test]
+fn jobs_that_never_run_and_matrices_with_exceptions() {
+    let text = "on: push\njobs:\n  never: {if: false, steps: [{run: x}]}\n  alert: {if: failure(), steps: [{run: x}]}\n  \
+                m:\n    runs-on: ${{ matrix.os }}\n    strategy: {matrix: {os: [windows-latest, ubuntu-latest], py: ['3.9', '3.12'], \
+                exclude: [{os: ubuntu-latest, py: '3.9'}]}}\n    steps: [{run: 'tox -e ${{ matrix.py }}'}]\n  \
+                inc:\n    strategy: {matrix: {include: [{t: unit, cmd: npm test}, {t: e2e, cmd: x}]}}\n    steps: [{run: '${{ matrix.cmd }}'}]\n  \
+                win:\n    runs-on: ${{ matrix.os }}\n    strategy: {matrix: {os: [windows-latest, macos-13]}}\n    steps: [{run: x}]\n  \
+                other: {uses: ./.github/workflows/x.yml}\n  pages: {steps: [{run: make}, {run: git push origin x}]}\n";
+    let made = of(text, &[]);
+    assert_eq!(steps(&made)[..2], ["m: tox -e 3.12", "inc: npm test"]);
+    assert!(made.steps == 3 && made.text.contains("kind: deploy"), "{}", made.text);
+    for part in ["`never`", "`alert`", "`win`", "`pages`", "write steps for what its jobs run"] {
+        assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:?}", made.lost);
+    }
+}

@@ -3,6 +3,8 @@
 //! `exclude` becomes a skip rule as it is; `files` and `types` become patterns where they can. A hook that names neither takes
 //! them from its own repository, which is not here: it watches everything.
 
+mod types;
+
 use super::draft::{Draft, Imported, kind_of};
 use super::filter::python;
 use super::node::{Look, from_yaml};
@@ -10,35 +12,7 @@ use super::write::word;
 use crate::base::RepoPath;
 use crate::config::model::Kind;
 use crate::config::yaml::Node;
-
-/// Extensions of the file types that pre-commit's `identify` tells by name. Types that it tells by a file's first line or
-/// mode (`executable`, scripts without an extension) narrow nothing here.
-const TYPES: [(&str, &[&str]); 24] = [
-    ("python", &["py", "pyi", "pyx", "pxd"]),
-    ("pyi", &["pyi"]),
-    ("jupyter", &["ipynb"]),
-    ("yaml", &["yaml", "yml"]),
-    ("json", &["json"]),
-    ("toml", &["toml"]),
-    ("xml", &["xml"]),
-    ("markdown", &["md", "markdown"]),
-    ("rst", &["rst"]),
-    ("javascript", &["js", "mjs", "cjs"]),
-    ("jsx", &["jsx"]),
-    ("ts", &["ts", "mts", "cts"]),
-    ("tsx", &["tsx"]),
-    ("css", &["css"]),
-    ("scss", &["scss"]),
-    ("html", &["html", "htm"]),
-    ("rust", &["rs"]),
-    ("go", &["go"]),
-    ("java", &["java"]),
-    ("c", &["c", "h"]),
-    ("c++", &["cc", "cpp", "cxx", "h", "hh", "hpp", "hxx"]),
-    ("cuda", &["cu", "cuh"]),
-    ("terraform", &["tf", "tfvars"]),
-    ("proto", &["proto"]),
-];
+use types::Kinds;
 
 pub(super) fn read(path: &RepoPath, text: &str) -> Imported {
     let mut out = Imported::new("hook");
@@ -67,7 +41,8 @@ pub(super) fn read(path: &RepoPath, text: &str) -> Imported {
         out.lose(path, 0, what, why, "name their `inputs`");
     }
     if root.get("repos").map(Look::items).unwrap_or_default().iter().any(by_extension) {
-        let why = "they go by extension here: scripts that only their first line tells are not watched";
+        let why = "they go by extension here, in small letters: programs with another extension, which only their first line tells, \
+                   are not watched";
         out.lose(path, 0, "`types` and `types_or`", why, "add such files to `inputs`");
     }
     out
@@ -75,7 +50,7 @@ pub(super) fn read(path: &RepoPath, text: &str) -> Imported {
 
 /// Has it a hook whose types come down to extensions?
 fn by_extension(repo: &Node) -> bool {
-    repo.get("hooks").map(Look::items).unwrap_or_default().iter().any(|hook| extensions(hook).is_some())
+    repo.get("hooks").map(Look::items).unwrap_or_default().iter().any(|hook| kinds(hook).is_some())
 }
 
 fn add(path: &RepoPath, root: &Node, hook: &Node, local: bool, out: &mut Imported, unnamed: &mut Vec<String>) {
@@ -124,7 +99,6 @@ fn add(path: &RepoPath, root: &Node, hook: &Node, local: bool, out: &mut Importe
         inputs,
         except: if always { vec![] } else { except },
         lock: Some("pre-commit"),
-        whole: true,
         why: format!("hooks of {path}"),
         ..Draft::default()
     };
@@ -155,47 +129,33 @@ fn command(hook: &Node, id: &str, local: bool) -> String {
 /// What the hook watches; empty: everything.
 fn watched(root: &Node, hook: &Node) -> Result<Vec<String>, String> {
     let files: Vec<&str> = [root.text_of("files"), hook.text_of("files")].into_iter().flatten().collect();
-    let extensions = extensions(hook);
+    let kinds = kinds(hook);
     let narrowing: Vec<&str> = files.into_iter().map(str::trim).filter(|text| !text.is_empty()).collect();
     // Two expressions that both have to match: the hook's own says more.
     let patterns = match narrowing.last() {
         None => None,
         Some(expression) => Some(python::search(expression).map_err(|why| format!("`files`: {why}"))?),
     };
-    Ok(match (patterns, extensions) {
+    Ok(match (patterns, kinds) {
         (None, None) => vec![],
-        (None, Some(extensions)) => vec![format!("**/*.{}", braces(&extensions))],
-        (Some(patterns), Some(extensions)) if patterns.iter().all(|p| *p == "**" || p.ends_with("/**")) => {
-            patterns.iter().map(|pattern| format!("{pattern}/*.{}", braces(&extensions))).collect()
+        (None, Some(kinds)) => kinds.below("**"),
+        (Some(patterns), Some(kinds))
+            if !kinds.by_first_line()
+                && patterns.iter().all(|p| *p == "**" || (p.ends_with("/**") && !p.starts_with('!'))) =>
+        {
+            patterns.iter().flat_map(|pattern| kinds.below(pattern)).collect()
         }
         (Some(patterns), _) if patterns == ["**"] => vec![],
         (Some(patterns), _) => patterns,
     })
 }
 
-fn braces(extensions: &[&str]) -> String {
-    if let [single] = extensions { (*single).to_owned() } else { format!("{{{}}}", extensions.join(",")) }
-}
-
-/// The extensions that `types` and `types_or` come down to; none if they do not.
-fn extensions(hook: &Node) -> Option<Vec<&'static str>> {
-    let of = |name: &str| TYPES.iter().find(|(known, _)| *known == name).map(|(_, extensions)| *extensions);
-    let names = |key: &str| hook.get(key).map(Look::texts).unwrap_or_default();
-    // All of `types` have to hold: one that is known by extension is enough to narrow.
-    let all = names("types").into_iter().find_map(|(name, _)| of(name));
-    if let Some(extensions) = all {
-        return Some(extensions.to_vec());
-    }
-    let any = names("types_or");
-    let found: Vec<&[&str]> = any.iter().filter_map(|(name, _)| of(name)).collect();
-    let mut found: Vec<&'static str> = if any.is_empty() || found.len() < any.len() {
-        return None;
-    } else {
-        any.iter().filter_map(|(name, _)| of(name)).flatten().copied().collect()
+/// What `types` and `types_or` come down to; none if they do not.
+fn kinds(hook: &Node) -> Option<Kinds> {
+    let names = |key: &str| -> Vec<&str> {
+        hook.get(key).map(Look::texts).unwrap_or_default().into_iter().map(|(name, _)| name).collect()
     };
-    found.sort_unstable();
-    found.dedup();
-    Some(found)
+    Kinds::of(&names("types"), &names("types_or"))
 }
 
 /// `\Z` is Python's alone.
@@ -227,8 +187,15 @@ mod tests {
             "odd: pre-commit run odd --all-files",
         ];
         assert_eq!(steps(&made), expected);
-        assert_eq!(inputs(&made, "check-yaml"), ["conf/**/*.{yaml,yml}", ".pre-commit-config.yaml"]);
-        assert_eq!(inputs(&made, "types")[0], "**/*.{py,pyi,pyx,pxd}");
+        assert_eq!(
+            inputs(&made, "check-yaml"),
+            [
+                "conf/**/*.{yaml,yml,eyaml,yamlld}",
+                "conf/**/{.ansible-lint,.clang-format,.clang-tidy,.salt-lint,.yamllint}",
+                ".pre-commit-config.yaml"
+            ]
+        );
+        assert_eq!(inputs(&made, "types")[..2], ["**", "!**/*.*"]);
         assert!(inputs(&made, "odd").is_empty() && inputs(&made, "black").is_empty());
         assert!(made.text.contains("\"^vendor/\": [black, check-yaml, types, odd]"), "{}", made.text);
         for part in ["`msg`", "files of `black`", "hook `odd`", "by extension"] {

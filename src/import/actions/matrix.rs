@@ -1,0 +1,100 @@
+//! The combination of a job's `matrix` that a step stands for. Pure.
+//!
+//! GitHub's rules ("Running variations of jobs in a workflow"): every value of each axis with every other, those left out
+//! that an `exclude` matches; an `include` adds to combinations whose axes it agrees with, and stands alone without any.
+
+use crate::config::yaml::Node;
+use crate::import::node::Look;
+use std::collections::BTreeMap;
+
+/// More combinations than GitHub allows are not looked at.
+const COMBINATIONS_MAX: usize = 256;
+
+/// Values by name; what is inside an object as `name.key`.
+pub(super) type Combination = BTreeMap<String, String>;
+
+/// The first combination that is known and `fits`; none if there is none.
+pub(super) fn first(matrix: &Node, fits: &impl Fn(&Combination) -> bool) -> Option<Combination> {
+    let known = |node: &Node| node.text().is_none_or(|text| !text.contains("${{"));
+    let axes: Vec<(&str, Vec<&Node>)> = matrix
+        .entries()
+        .iter()
+        .filter(|(name, _)| name.value != "include" && name.value != "exclude")
+        .map(|(name, list)| (name.value.as_str(), list.items().iter().filter(|node| known(node)).collect::<Vec<_>>()))
+        .filter(|(_, values)| !values.is_empty())
+        .collect();
+    let listed = |key: &str| matrix.get(key).map(Look::items).unwrap_or_default().iter().map(flat).collect::<Vec<_>>();
+    let (includes, excludes) = (listed("include"), listed("exclude"));
+    if axes.is_empty() {
+        return includes.into_iter().filter(|one| !one.is_empty()).find(fits);
+    }
+    let count = axes.iter().fold(1_usize, |count, (_, values)| count.saturating_mul(values.len()));
+    let names: Vec<&str> = axes.iter().map(|(name, _)| *name).collect();
+    let of_axis = |key: &str| names.iter().any(|name| key == *name || key.starts_with(&format!("{name}.")));
+    (0..count.min(COMBINATIONS_MAX)).find_map(|number| {
+        // The last axis turns fastest.
+        let (mut one, mut rest) = (Combination::new(), number);
+        for (name, values) in axes.iter().rev() {
+            put(&mut one, name, values[rest % values.len()]);
+            rest /= values.len();
+        }
+        let agrees = |other: &Combination| other.iter().all(|(key, value)| one.get(key) == Some(value));
+        if excludes.iter().any(|exclude| !exclude.is_empty() && agrees(exclude)) {
+            return None;
+        }
+        let added = includes.iter().filter(|include| {
+            include.iter().filter(|(key, _)| of_axis(key)).all(|(key, value)| one.get(key) == Some(value))
+        });
+        let added: Vec<(String, String)> =
+            added.flatten().filter(|(key, _)| !of_axis(key)).map(|(key, value)| (key.clone(), value.clone())).collect();
+        one.extend(added);
+        fits(&one).then_some(one)
+    })
+}
+
+/// The values of one entry, those that depend on expressions left out.
+fn flat(entry: &Node) -> Combination {
+    let mut out = Combination::new();
+    for (name, value) in entry.entries() {
+        put(&mut out, &name.value, value);
+    }
+    out
+}
+
+fn put(out: &mut Combination, name: &str, value: &Node) {
+    if let Some(text) = value.text() {
+        if !text.contains("${{") {
+            out.insert(name.to_owned(), text.to_owned());
+        }
+        return;
+    }
+    for (key, inner) in value.entries() {
+        if let Some(text) = inner.text().filter(|text| !text.contains("${{")) {
+            out.insert(format!("{name}.{}", key.value), text.to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::import::node::from_yaml;
+
+    #[test]
+    fn the_first_combination_that_fits() {
+        for (text, expected) in [
+            ("{os: [windows, linux], py: [a, b], exclude: [{os: linux, py: a}]}", Some("os=linux py=b")),
+            ("{py: [a, b], include: [{py: b, x: 1}, {py: a, y: 2}, {z: 3}]}", Some("py=a y=2 z=3")),
+            ("{include: [{os: windows, t: e}, {t: unit, cmd: npm test}]}", Some("cmd=npm test t=unit")),
+            ("{cfg: [{n: a, v: 1}, {n: b}]}", Some("cfg.n=a cfg.v=1")),
+            ("{os: [windows]}", None),
+            ("{py: '${{ fromJSON(x) }}'}", None),
+        ] {
+            let root = from_yaml(text).unwrap();
+            let fits = |one: &Combination| one.get("os").is_none_or(|os| os != "windows");
+            let shown = first(&root, &fits)
+                .map(|one| one.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" "));
+            assert_eq!(shown.as_deref(), expected, "{text}");
+        }
+    }
+}

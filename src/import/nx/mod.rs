@@ -1,0 +1,337 @@
+//! nx.json: a step for each target, an instance for each project that has the target. Pure.
+//!
+//! A step calls `nx` in the project's folder, where nx knows which project is meant, and tells it to leave dependencies alone:
+//! those are wf's. Where wf cannot read who depends on whom, nx runs them itself. A target that a project sets for itself, or
+//! that another one names, is a step of its own. Does not know: targets that plugins of nx find by themselves.
+
+mod projects;
+mod watch;
+
+use super::Repository;
+use super::draft::{Draft, Imported, kind_of};
+use super::judge;
+use super::node::{Look, from_json};
+use super::write::word;
+use crate::base::RepoPath;
+use crate::config::yaml::Node;
+use projects::{Project, projects};
+use std::collections::{BTreeMap, BTreeSet};
+use watch::{Said, Shared};
+
+pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Imported {
+    let mut out = Imported::new("nx");
+    let root = match from_json(text) {
+        Ok(root) => root,
+        Err((line, why)) => return out.unreadable(path, line, why),
+    };
+    for key in ["plugins", "extends"] {
+        if let Some(there) = root.get(key) {
+            let why = "targets that plugins and presets bring along are not known";
+            out.lose(path, there.line(), format!("`{key}`"), why, "add steps for them");
+        }
+    }
+    let projects = projects(repo, &mut out);
+    let named = root.get("namedInputs").map(Look::entries).unwrap_or_default();
+    let shared = Shared {
+        path,
+        named: named.iter().map(|(name, node)| (&*name.value, node)).collect(),
+        folders: projects.iter().map(|project| &project.folder).filter(|folder| !folder.is_root()).collect(),
+    };
+    // What older versions list.
+    let options = root.get("tasksRunnerOptions").and_then(|all| all.get("default")).and_then(|one| one.get("options"));
+    let cacheable = options.and_then(|options| options.get("cacheableOperations")).map(Look::texts).unwrap_or_default();
+    let cacheable: Vec<&str> = cacheable.into_iter().map(|(name, _)| name).collect();
+    let defaults = root.get("targetDefaults").map(Look::entries).unwrap_or_default();
+    for (name, _) in defaults {
+        let (key, line) = (&name.value, name.at.line);
+        let has = |one: &Project| one.targets.contains_key(key);
+        if key.contains(':') && key.starts_with('@') {
+            let why = "defaults of an executor: they count for the targets that name it";
+            out.lose(path, line, format!("`{key}`"), why, "");
+        } else if !projects.iter().any(has) {
+            out.lose(path, line, format!("the target `{key}`"), "no project says that it has it", "");
+        }
+    }
+    let groups = Groups::of(path, defaults, &cacheable, &projects);
+    for group in &groups.all {
+        let depends = group.said.get("dependsOn").map(depends).unwrap_or_default();
+        let mut needs = groups.needs(group, &depends);
+        let place = (group.file, group.line);
+        if let Some(why) = group.refused() {
+            out.lose(place.0, place.1, format!("the target `{}`", group.key), why, "");
+            out.left_out.insert(group.key.clone(), needs);
+            continue;
+        }
+        let at_root = group.with.iter().all(|project| project.folder.is_root());
+        let folders = group.with.iter().map(|project| project.folder.clone());
+        // wf knows what a project depends on by its package.json alone.
+        let known =
+            projects.iter().all(|project| project.folder.is_root() || project.package || project.targets.is_empty())
+                && group.with.iter().all(|project| project.odd.is_none());
+        let by_nx = !known && needs.iter().any(|need| need.starts_with('^'));
+        needs.retain(|need| known || !need.starts_with('^'));
+        let target = word(&group.target);
+        let mut draft = Draft {
+            key: group.key.clone(),
+            run: if by_nx { format!("npx nx {target}") } else { format!("npx nx {target} --excludeTaskDependencies") },
+            kind: kind_of(&group.target),
+            needs,
+            why: format!("targets of {path}"),
+            cached: group.said.get("cache").map_or(cacheable.contains(&&*group.target), Look::is_true),
+            for_each: if at_root { vec![] } else { folders.collect() },
+            lock: by_nx.then_some("nx"),
+            ..Draft::default()
+        };
+        shared.watch(&mut draft, &group.said, known, place, &mut out);
+        let odd = group.with.iter().find_map(|project| Some((project.odd?, project)));
+        let why = match odd {
+            Some((key, project)) => Some(format!("`{key}` of the project `{}` is not carried over", project.name)),
+            None if by_nx => Some("wf cannot read what its projects depend on: nx runs their targets itself".into()),
+            None => None,
+        };
+        if let Some(why) = why {
+            let why = format!("{why}; it watches everything, and is not cached");
+            out.lose(place.0, place.1, format!("the target `{}`", draft.key), why, "name its `inputs`");
+            draft.watch_everything();
+        }
+        out.steps.push(draft);
+    }
+    if !out.steps.is_empty() {
+        out.lose(path, 0, "installed packages", "steps expect that they are there", "");
+    }
+    out
+}
+
+/// Projects whose target is one step.
+struct Group<'a> {
+    key: String,
+    target: String,
+    said: Said<'a>,
+    with: Vec<&'a Project>,
+    file: &'a RepoPath,
+    line: u32,
+}
+
+impl Group<'_> {
+    fn refused(&self) -> Option<&'static str> {
+        if self.said.get("continuous").is_some_and(Look::is_true) {
+            return Some("it does not end by itself");
+        }
+        let command = |project: &&Project| judge::refused(&self.target, &project.targets.get(&self.target)?.command);
+        judge::by_name(&self.target).or_else(|| self.with.iter().find_map(command))
+    }
+}
+
+struct Groups<'a> {
+    all: Vec<Group<'a>>,
+    /// Projects that have a step of their own for a target, by the target.
+    split: BTreeMap<String, Vec<String>>,
+}
+
+impl<'a> Groups<'a> {
+    fn of(
+        path: &'a RepoPath,
+        defaults: &'a [(crate::base::Spanned<String>, Node)],
+        cacheable: &[&str],
+        projects: &'a [Project],
+    ) -> Self {
+        let default = |name: &str| defaults.iter().find(|(known, _)| known.value == name);
+        // Scripts count where nx.json, or the project, says something of them.
+        let is_meant = |name: &String| default(name).is_some() || cacheable.contains(&name.as_str());
+        let mut targets: Vec<String> = vec![];
+        let listed =
+            defaults.iter().map(|(name, _)| name.value.clone()).chain(cacheable.iter().map(|name| (*name).to_owned()));
+        let said = projects.iter().flat_map(|project| &project.targets);
+        let said = said.filter(|(name, target)| target.node.is_some() || is_meant(name)).map(|(name, _)| name.clone());
+        for name in listed.chain(said) {
+            if !targets.contains(&name) {
+                targets.push(name);
+            }
+        }
+        let own_nodes =
+            projects.iter().flat_map(|project| project.targets.values()).filter_map(|target| target.node.as_ref());
+        let nodes = own_nodes.chain(defaults.iter().map(|(_, node)| node));
+        let asked: BTreeSet<String> = nodes.filter_map(|node| node.get("dependsOn")).flat_map(depends).collect();
+        let (mut all, mut split) = (vec![], BTreeMap::<String, Vec<String>>::new());
+        for target in targets {
+            let base = default(&target);
+            let mut shared = vec![];
+            for project in projects {
+                let Some(own) = project.targets.get(&target) else { continue };
+                let executor = own.node.as_ref().and_then(|node| node.text_of("executor")).and_then(default);
+                let key = format!("{}:{target}", project.name);
+                let alone = own.is_own()
+                    || executor.is_some()
+                    || project.odd.is_some()
+                    || project.folder.is_root()
+                    || asked.contains(&key)
+                    || judge::refused(&target, &own.command).is_some();
+                if !alone {
+                    shared.push(project);
+                    continue;
+                }
+                let said = Said { own: own.node.as_ref(), base: executor.or(base).map(|(_, node)| node) };
+                split.entry(target.clone()).or_default().push(project.name.clone());
+                all.push(Group {
+                    key,
+                    target: target.clone(),
+                    said,
+                    with: vec![project],
+                    file: &own.file,
+                    line: own.line,
+                });
+            }
+            if let Some(first) = shared.first().and_then(|project| project.targets.get(&target)) {
+                let (file, line) = base.map_or((&first.file, first.line), |(name, _)| (path, name.at.line));
+                let said = Said { own: None, base: base.map(|(_, node)| node) };
+                let at = all.len() - split.get(&target).map_or(0, Vec::len);
+                all.insert(at, Group { key: target.clone(), target, said, with: shared, file, line });
+            }
+        }
+        Self { all, split }
+    }
+
+    /// Keys that stand for `dependsOn`.
+    fn needs(&self, of: &Group<'_>, depends: &[String]) -> Vec<String> {
+        let is_key = |key: &str| self.all.iter().any(|group| group.key == key);
+        let mut keys = vec![];
+        for text in depends {
+            let (mark, plain) = text.strip_prefix('^').map_or(("", text.as_str()), |plain| ("^", plain));
+            if is_key(plain) && plain.contains(':') && mark.is_empty() {
+                keys.push(plain.to_owned());
+                continue;
+            }
+            let splits = self.split.get(plain).map(Vec::as_slice).unwrap_or_default();
+            let own = splits.iter().find(|name| mark.is_empty() && of.with.len() == 1 && of.with[0].name == **name);
+            if let Some(name) = own {
+                keys.push(format!("{name}:{plain}"));
+                continue;
+            }
+            let mine = |name: &&String| !mark.is_empty() || of.with.iter().any(|project| project.name == **name);
+            let mine: Vec<String> = splits.iter().filter(mine).map(|name| format!("{mark}{name}:{plain}")).collect();
+            // Whoever has the target nowhere waits for nothing.
+            if is_key(plain) {
+                keys.push(text.clone());
+            }
+            keys.extend(mine);
+        }
+        // One project does not wait for itself by way of others.
+        let single = of.key != of.target;
+        keys.retain(|key| *key != of.key && !(single && key.trim_start_matches('^') == of.key));
+        keys
+    }
+}
+
+/// `build`, `^build`, `project:build`.
+fn depends(list: &Node) -> Vec<String> {
+    let one = |node: &Node| -> Vec<String> {
+        if let Some(text) = node.text() {
+            return vec![text.to_owned()];
+        }
+        let Some(target) = node.text_of("target") else { return vec![] };
+        let projects = node.get("projects").map(Look::texts).unwrap_or_default();
+        let upstream =
+            node.get("dependencies").is_some_and(Look::is_true) || node.text_of("projects") == Some("dependencies");
+        if upstream {
+            return vec![format!("^{target}")];
+        }
+        if projects.is_empty() || node.text_of("projects") == Some("self") {
+            return vec![target.to_owned()];
+        }
+        projects.iter().map(|(project, _)| format!("{project}:{target}")).collect()
+    };
+    list.items().iter().flat_map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::import::Format;
+    use crate::import::tests::{imported, inputs, steps};
+
+    #[test]
+    fn targets_become_steps() {
+        let nx = "{\"namedInputs\": {\"sources\": [\"{projectRoot}/src/**/*\", \"!{projectRoot}/**/*.md\", \"{workspaceRoot}/x.json\"]},\n\
+                  \"targetDefaults\": {\"build\": {\"dependsOn\": [\"^build\"], \"inputs\": [\"sources\", \"^sources\"], \"outputs\": \
+                  [\"{projectRoot}/dist\"], \"cache\": true},\n\"lint\": {\"dependsOn\": [\"b:build\"], \"inputs\": [\"sources\", {\"env\": \"A\"}]}, \
+                  \"e2e\": {}, \"@nx/js:tsc\": {\"cache\": true}}}";
+        let files = [
+            ("nx.json", nx),
+            ("libs/a/project.json", "{\"targets\": {\"build\": {}, \"lint\": {}}}"),
+            ("libs/a/package.json", "{}"),
+            ("libs/b/package.json", "{\"scripts\": {\"build\": \"tsc\"}}"),
+        ];
+        let made = imported(Format::Nx, "nx.json", &files);
+        assert_eq!(
+            steps(&made),
+            [
+                "build: npx nx build --excludeTaskDependencies",
+                "b-build: npx nx build --excludeTaskDependencies",
+                "lint: npx nx lint --excludeTaskDependencies"
+            ]
+        );
+        assert!(inputs(&made, "build").is_empty() && made.text.contains("outputs: [\"./dist/**\"]"), "{}", made.text);
+        assert!(made.text.contains("needs: [b-build]"), "{}", made.text);
+        assert_eq!(inputs(&made, "lint"), ["./src/**/*", "x.json", "!./**/*.md", "nx.json"]);
+        assert!(made.lost.iter().any(|line| line.contains("`e2e`")));
+    }
+
+    const NX: &str = "{\"namedInputs\": {\"default\": [\"{projectRoot}/**/*\"]}, \"targetDefaults\": {\"build\": {\"dependsOn\": [\"^build\"], \
+        \"inputs\": [\"default\"], \"cache\": true}, \"lint\": {\"inputs\": [\"default\"], \"cache\": true}}}";
+
+    #[test]
+    fn what_projects_say_for_themselves_counts() {
+        let app = "{\"name\": \"app\", \"targets\": {\"lint\": {\"inputs\": [\"{workspaceRoot}/rules/**\"], \"cache\": false}, \
+                   \"codegen\": {\"outputs\": [\"{projectRoot}/gen\"]}, \"serve\": {}, \"e2e\": {\"dependsOn\": [\"lib:build\"], \
+                   \"command\": \"playwright test\"}}}";
+        let scripts = "{\"name\": \"x\", \"scripts\": {\"build\": \"tsc\", \"lint\": \"eslint\"}}";
+        let odd =
+            "{\"name\": \"odd\", \"scripts\": {\"build\": \"tsc\"}, \"nx\": {\"implicitDependencies\": [\"schema\"]}}";
+        let files = [
+            ("nx.json", NX),
+            ("package.json", "{\"workspaces\": [\"*\"], \"scripts\": {\"lint\": \"eslint .\"}}"),
+            ("app/project.json", app),
+            ("app/package.json", scripts),
+            ("lib/package.json", "{\"name\": \"lib\", \"scripts\": {\"build\": \"tsc\", \"lint\": \"x\"}}"),
+            ("odd/package.json", odd),
+        ];
+        let made = imported(Format::Nx, "nx.json", &files);
+        let nx = |id: &str, target: &str| format!("{id}: npx nx {target} --excludeTaskDependencies");
+        let expected = [
+            nx("build", "build"),
+            nx("lib-build", "build"),
+            "odd-build: npx nx build".into(),
+            nx("lint", "lint"),
+            nx("app-lint", "lint"),
+            nx("app-codegen", "codegen"),
+            nx("app-e2e", "e2e"),
+        ];
+        let mut found = steps(&made);
+        found.sort();
+        let mut expected = expected.to_vec();
+        expected.sort();
+        assert_eq!(found, expected, "{}", made.text);
+        assert_eq!(inputs(&made, "app-lint"), ["rules/**", "nx.json"]);
+        assert_eq!(inputs(&made, "odd-build"), ["**"]);
+        let lint = made.text.split("id: app-lint").nth(1).unwrap();
+        assert!(lint.contains("cache: false") && made.text.contains("needs: [lib-build]"), "{}", made.text);
+        for part in ["the target `serve` (app/project.json:1)", "implicitDependencies"] {
+            assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:?}", made.lost);
+        }
+    }
+
+    #[test]
+    fn without_packages_nx_runs_dependencies_itself() {
+        let files = [
+            ("nx.json", NX),
+            ("package.json", "{}"),
+            ("libs/a/project.json", "{\"targets\": {\"build\": {}}}"),
+            ("libs/a/src/i.ts", ""),
+            ("libs/b/project.json", "{\"targets\": {\"build\": {}, \"lint\": {}}}"),
+            ("libs/b/src/i.ts", ""),
+        ];
+        let made = imported(Format::Nx, "nx.json", &files);
+        assert_eq!(steps(&made), ["build: npx nx build", "lint: npx nx lint --excludeTaskDependencies"]);
+        assert_eq!(inputs(&made, "build"), ["**"]);
+        assert!(made.text.contains("locks: [nx]") && !made.text.contains('^'), "{}", made.text);
+    }
+}
