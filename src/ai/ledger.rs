@@ -81,6 +81,12 @@ impl Ledger {
             spent.calls = (spent.calls + really.calls).saturating_sub(booked.calls);
             spent.tokens = (spent.tokens + really.tokens).saturating_sub(booked.tokens);
             spent.micro_usd = (spent.micro_usd + really.micro_usd).saturating_sub(booked.micro_usd);
+            // What was never sent is no request of this minute either.
+            if really.calls == 0
+                && let Some(at) = page.recent.iter().rposition(|(_, tokens)| *tokens == booked.tokens)
+            {
+                page.recent.remove(at);
+            }
         })
     }
 

@@ -23,6 +23,8 @@ pub struct Report {
     pub skipped: Vec<(RepoPath, String)>,
     /// How many answers are there.
     pub answers: usize,
+    /// Why nothing was asked, if there was nothing to ask about.
+    pub nothing: Option<&'static str>,
 }
 
 /// How it ends.
@@ -94,6 +96,9 @@ impl Report {
         for (path, reason) in &self.skipped {
             let _ = writeln!(text, "left out {path}: {reason}");
         }
+        if let Some(why) = self.nothing {
+            let _ = writeln!(text, "{why}");
+        }
         let money = of(&tally.micro_usd);
         let money = if money > 0 { format!(", {}", money::dollars(money)) } else { String::new() };
         let (known, asked) = (of(&tally.known), of(&tally.asked));
@@ -102,13 +107,19 @@ impl Report {
             let _ = writeln!(text, "{} texts looked like secrets and were not sent", of(&tally.redacted));
         }
         for problem in &self.problems {
-            let _ = writeln!(text, "error: {problem}\nhint: {}", problem.kind.hint());
+            let _ = writeln!(text, "error: {problem}");
+        }
+        let hints: std::collections::BTreeSet<&str> = self.problems.iter().map(|problem| problem.kind.hint()).collect();
+        for hint in hints {
+            let _ = writeln!(text, "hint: {hint}");
         }
         text
     }
 }
 
-/// Without control characters, which could lead a terminal.
+/// Without control characters, which could lead a terminal, and characters that turn the direction of a text, which make it
+/// look like another one.
 fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
+    let shown = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t'));
+    shown.map(|c| if crate::report::clean::turns(c) { '\u{fffd}' } else { c }).collect()
 }
