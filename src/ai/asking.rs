@@ -347,7 +347,10 @@ impl Asker<'_> {
 /// A budget in dollars holds nobody to anything if nobody knows what a call costs.
 fn no_price(model: &str) -> Problem {
     let what = if model.is_empty() { "a program".to_owned() } else { format!("the model `{model}`") };
-    Problem::new(Kind::Budget, format!("the request was not sent: `prices` has none for {what}, and `budget.usd` is set"))
+    Problem::new(
+        Kind::Budget,
+        format!("the request was not sent: `prices` has none for {what}, and `budget.usd` is set"),
+    )
 }
 
 /// Milliseconds since 1970.

@@ -61,11 +61,7 @@ impl Http {
     ///
     /// # Errors
     /// Why there is no answer.
-    pub async fn once(
-        &self,
-        call: &Call,
-        authorization: Option<&(&'static str, String)>,
-    ) -> Result<Recorded, Failed> {
+    pub async fn once(&self, call: &Call, authorization: Option<&(&'static str, String)>) -> Result<Recorded, Failed> {
         let failed = |problem| Failed { problem, after: None, sent: true };
         let broken = |error: &reqwest::Error| failed(Problem::new(Kind::Network, chain(error)));
         let unsent = |problem| Failed { problem, after: None, sent: false };

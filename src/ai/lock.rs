@@ -63,7 +63,8 @@ impl Lock {
         let mut lock = Self { path: path.to_owned(), lines: BTreeMap::new() };
         let mut lines = text.lines().enumerate();
         // What git leaves in a file that two branches changed.
-        let conflict = text.lines().position(|line| ["<<<<<<<", "=======", ">>>>>>>"].iter().any(|m| line.starts_with(m)));
+        let conflict =
+            text.lines().position(|line| ["<<<<<<<", "=======", ">>>>>>>"].iter().any(|m| line.starts_with(m)));
         if let Some(at) = conflict {
             return Err(wrong(format!("line {}: a merge conflict that was not resolved", at + 1)));
         }

@@ -98,7 +98,9 @@ impl Kind {
                  steps.ID; docs/AI.md says which belong where"
             }
             Self::Recording => "remove `ai.lock` and record again with `wf ai record`",
-            Self::NoApi => "`base_url` is the address of an API, such as `http://127.0.0.1:8000/v1`, and not of a web page",
+            Self::NoApi => {
+                "`base_url` is the address of an API, such as `http://127.0.0.1:8000/v1`, and not of a web page"
+            }
             Self::Interrupted => "run it again; what was answered before is known",
         }
     }

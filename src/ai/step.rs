@@ -81,7 +81,9 @@ impl<'a> Work<'a> {
         }
         match &self.order.shared.base {
             None => Some("nothing was asked: there is no base to compare with (--base)"),
-            Some(_) if gathered.variables.changed.is_empty() => Some("nothing was asked: nothing differs from the base"),
+            Some(_) if gathered.variables.changed.is_empty() => {
+                Some("nothing was asked: nothing differs from the base")
+            }
             Some(_) => None,
         }
     }

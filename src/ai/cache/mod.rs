@@ -83,7 +83,14 @@ pub struct Nearest {
 impl AiCache {
     /// Opens the cache in a folder; nothing is written before there is something to keep.
     pub fn open(dir: &Path, settings: AiCacheSettings, scope: Scope) -> Self {
-        Self { dir: dir.to_owned(), settings, scope, kept: AtomicU64::new(0), clock: super::asking::now_ms, vain: Mutex::default() }
+        Self {
+            dir: dir.to_owned(),
+            settings,
+            scope,
+            kept: AtomicU64::new(0),
+            clock: super::asking::now_ms,
+            vain: Mutex::default(),
+        }
     }
 
     /// At another time, for tests.
@@ -242,7 +249,8 @@ impl fmt::Display for Nearest {
         if self.differences.is_empty() {
             return write!(f, "nothing differs, and its time is over");
         }
-        let named: Vec<String> = self.differences.iter().take(3).map(|d| d.to_string().escape_default().to_string()).collect();
+        let named: Vec<String> =
+            self.differences.iter().take(3).map(|d| d.to_string().escape_default().to_string()).collect();
         write!(f, "{}", named.join(", "))?;
         match self.differences.len().saturating_sub(3) {
             0 => Ok(()),

@@ -46,7 +46,11 @@ fn variables_that_do_not_exist_or_do_not_belong_are_named() {
     assert_eq!(said("{{ diff }}", Scope::File).kind, Kind::Template);
     assert!(Kind::Template.hint().contains("change.summary") && !Kind::Template.hint().contains("personas"));
     let loops = "{% for f in files %}{{ f.contnt }}{% endfor %}";
-    assert!(said(loops, Scope::Run).message.contains("uses `f.contnt`, which does not exist"), "{}", said(loops, Scope::Run));
+    assert!(
+        said(loops, Scope::Run).message.contains("uses `f.contnt`, which does not exist"),
+        "{}",
+        said(loops, Scope::Run)
+    );
     let inline = "look at {{ file.content }}{% for file in files %}{{ file.path }}{% endfor %}";
     assert!(said(inline, Scope::Run).message.contains("needs `each: true`"));
     assert!(said("{{ diff }}", Scope::File).message.contains("`diff`, which belongs to the whole change"));

@@ -108,7 +108,8 @@ pub fn check(name: &str, text: &str, scope: Scope) -> Result<Vec<String>, Proble
 /// named before anything is asked.
 fn tried(name: &str, text: &str, scope: Scope, wide: &[String]) -> Result<(), Problem> {
     let file = FileText { path: "a".into(), content: "a".into(), language: "a" };
-    let steps = wide.iter().filter_map(|name| name.strip_prefix("steps.")).map(|step| (step.to_owned(), "a".to_owned()));
+    let steps =
+        wide.iter().filter_map(|name| name.strip_prefix("steps.")).map(|step| (step.to_owned(), "a".to_owned()));
     let some = || "a".to_owned();
     let with = Variables {
         project_kind: some(),
@@ -165,7 +166,8 @@ fn filled(text: &str, with: &Variables) -> Result<String, minijinja::Error> {
     };
     let files: Vec<Value> = with.files.iter().map(shown).collect();
     let file = files.first().filter(|_| files.len() == 1).cloned();
-    let steps: BTreeMap<&String, String> = with.steps.iter().map(|(step, text)| (step, inside(text))).collect();
+    let steps: BTreeMap<String, String> =
+        with.steps.iter().map(|(step, text)| (step.clone(), inside(text))).collect();
     template.render(context! {
         project => context! { kind => with.project_kind.clone(), language => language_of_kind(&with.project_kind) },
         files => files,

@@ -10,6 +10,36 @@ pub fn is_stream(recorded: &Recorded) -> bool {
     recorded.header("content-type").is_some_and(|of| of.starts_with("text/event-stream"))
 }
 
+/// The texts of a stream's events, each put together again by its place: in the events a word may stand in pieces.
+pub fn texts(recorded: &Recorded) -> Vec<String> {
+    if !is_stream(recorded) {
+        return vec![];
+    }
+    let mut all = std::collections::BTreeMap::new();
+    for event in events(&recorded.body()) {
+        if let Ok(event) = serde_json::from_str::<Value>(&event) {
+            gather(&event, &mut String::new(), &mut all);
+        }
+    }
+    all.into_values().collect()
+}
+
+fn gather(value: &Value, at: &mut String, into: &mut std::collections::BTreeMap<String, String>) {
+    let length = at.len();
+    let mut below = |name: &str, value: &Value| {
+        at.push('/');
+        at.push_str(name);
+        gather(value, at, into);
+        at.truncate(length);
+    };
+    match value {
+        Value::Object(entries) => entries.iter().for_each(|(name, value)| below(name, value)),
+        Value::Array(items) => items.iter().enumerate().for_each(|(i, value)| below(&i.to_string(), value)),
+        Value::String(text) => into.entry(at.clone()).or_default().push_str(text),
+        _ => {}
+    }
+}
+
 /// What a whole answer was charged for.
 ///
 /// # Errors

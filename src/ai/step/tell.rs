@@ -3,7 +3,7 @@
 use super::Answered;
 use crate::ai::asking::Tally;
 use crate::ai::order::Order;
-use crate::ai::problem::Problem;
+use crate::ai::problem::{Kind, Problem};
 use crate::ai::prompt::Wants;
 use crate::ask::{Finding, money};
 use crate::base::RepoPath;
@@ -36,6 +36,8 @@ pub enum Ended {
     Found,
     /// Somebody did not answer.
     Unanswered,
+    /// A signal ended it.
+    Interrupted,
 }
 
 impl Ended {
@@ -45,6 +47,7 @@ impl Ended {
             Self::Passed => 0,
             Self::Found => 1,
             Self::Unanswered => UNANSWERED,
+            Self::Interrupted => 130,
         }
     }
 }
@@ -65,7 +68,9 @@ impl Report {
     /// How the step ends.
     pub fn ended(&self, order: &Order) -> Ended {
         let fails = |finding: &&Finding| order.fail_on.is_some_and(|least| finding.severity >= least);
-        if self.findings.iter().any(|finding| fails(&finding)) {
+        if self.problems.iter().any(|problem| problem.kind == Kind::Interrupted) {
+            Ended::Interrupted
+        } else if self.findings.iter().any(|finding| fails(&finding)) {
             Ended::Found
         } else if self.problems.is_empty() {
             Ended::Passed
