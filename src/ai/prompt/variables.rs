@@ -166,8 +166,7 @@ fn filled(text: &str, with: &Variables) -> Result<String, minijinja::Error> {
     };
     let files: Vec<Value> = with.files.iter().map(shown).collect();
     let file = files.first().filter(|_| files.len() == 1).cloned();
-    let steps: BTreeMap<String, String> =
-        with.steps.iter().map(|(step, text)| (step.clone(), inside(text))).collect();
+    let steps: BTreeMap<String, String> = with.steps.iter().map(|(step, text)| (step.clone(), inside(text))).collect();
     template.render(context! {
         project => context! { kind => with.project_kind.clone(), language => language_of_kind(&with.project_kind) },
         files => files,

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 pub struct RunArgs {
     /// Who answers: see `wf ai personas`
     persona: String,
-    /// The files it is about
+    /// The files it is about; a folder stands for those in it
     files: Vec<PathBuf>,
     /// What is asked: a prompt's name, or the text itself
     #[arg(long)]
