@@ -189,6 +189,20 @@ mod tests {
     }
 
     #[test]
+    fn what_was_never_sent_is_no_request_of_the_minute() {
+        let (_dir, ledger) = ledger();
+        let manners = AiManners { requests_per_minute: Some(1), ..AiManners::default() };
+        let book = || ledger.book(&Budget::default(), &manners, ONE, 1_000).unwrap();
+        for _ in 0..3 {
+            assert_eq!(book(), Booked::Now);
+            ledger.correct(ONE, Spent::default()).unwrap();
+        }
+        assert_eq!(ledger.spent(), Spent::default());
+        assert_eq!(book(), Booked::Now);
+        assert!(matches!(book(), Booked::After(_)));
+    }
+
+    #[test]
     fn tokens_are_limited_too_and_a_large_request_goes_alone() {
         let manners = AiManners { tokens_per_minute: Some(100), ..AiManners::default() };
         assert_eq!(wait(&[(0, 60)], &manners, 40, 10), None);

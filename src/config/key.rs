@@ -161,7 +161,7 @@ fn unknown<T>(cx: &mut Cx, name: &crate::base::Spanned<String>, tables: &[Table<
     } else {
         let error = ConfigError::new(name.at, format!("{what} has no key `{shown}`"));
         error.hint(match suggest::nearest(&name.value, known()) {
-            _ if of_key(&name.value) && known().any(|known| known == "api_key_env") => {
+            _ if of_key(&name.value) && what == "`ai`" => {
                 "a key does not belong into a file: put it into a variable, and name that by `api_key_env`".into()
             }
             Some(near) => format!("did you mean `{near}`?"),

@@ -20,7 +20,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Response};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// No request and no kept answer is longer.
 pub(super) const LONGEST: usize = 64 << 20;
@@ -177,6 +177,7 @@ impl Proxy {
             let (proxy, call) = (Arc::clone(&self), call.clone());
             tokio::task::spawn_blocking(move || proxy.settings.cache.why(&call, None, NEAREST))
         });
+        let began = Instant::now();
         let sent = match self.request(&call, headers) {
             // Whoever could not connect has sent nothing, and pays for nothing.
             Ok(request) => request.send().await.map_err(|error| (error.to_string(), !error.is_connect())),
@@ -206,7 +207,7 @@ impl Proxy {
         let from = if key.is_some() { "miss" } else { "bypass" };
         let mask = self.keys.stream();
         let recorded = Recorded { status, headers: headers.clone(), chunks: vec![] };
-        let recorder = Recorder::new(recorded, kind, call, expected, keeping, self);
+        let recorder = Recorder::new(recorded, kind, call, expected, keeping, self, began);
         let pieces = futures_util::stream::unfold(Some((Some(first), response, mask, recorder)), |state| async move {
             let (mut first, mut response, mut mask, mut recorder) = state?;
             loop {

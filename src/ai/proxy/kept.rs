@@ -154,3 +154,22 @@ fn tokens(usage: &Value) -> Usage {
         output: of("completion_tokens").or(of("output_tokens")).unwrap_or(0),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_texts_of_a_stream_are_put_together_by_their_place() {
+        let body = concat!(
+            "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"the-re\"}}]}\n\n",
+            "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"al-key\"}}]}\n\n",
+            "data: [DONE]\n\n",
+        );
+        let stream = vec![("content-type".to_owned(), "text/event-stream".to_owned())];
+        let mut recorded = Recorded { headers: stream, ..Recorded::whole(200, body.as_bytes().to_vec(), 1) };
+        assert_eq!(texts(&recorded), ["the-real-key"]);
+        recorded.headers.clear();
+        assert_eq!(texts(&recorded), [""; 0]);
+    }
+}

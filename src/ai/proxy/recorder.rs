@@ -56,7 +56,7 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    /// Begins with a head and no body.
+    /// Begins with a head and no body, of a request that was sent when it `began`.
     pub fn new(
         recorded: Recorded,
         kind: Kind,
@@ -64,11 +64,12 @@ impl Recorder {
         expected: Spent,
         keeping: Keeping,
         proxy: Arc<Proxy>,
+        began: Instant,
     ) -> Self {
         Self {
             recorded,
             length: 0,
-            last: Instant::now(),
+            last: began,
             kind,
             call,
             expected,
