@@ -1,7 +1,7 @@
 //! One request, from its question to its answer: what is known is not asked, what is asked is paid for once.
 
 use super::cache::{AiCache, Look, Meta};
-use super::http::Http;
+use super::http::{Failed, Http};
 use super::ledger::{Booked, Ledger};
 use super::order::Order;
 use super::problem::{Kind, Problem};
@@ -68,6 +68,8 @@ pub struct Asker<'a> {
     pub tally: Tally,
     /// Says something that people should see.
     pub say: &'a (dyn Fn(&str) + Sync),
+    /// So many known answers are compared with one that is not, to say why; 0: nobody asks why.
+    pub why: usize,
 }
 
 impl Asker<'_> {
@@ -87,28 +89,50 @@ impl Asker<'_> {
         let mode = self.order.shared.mode;
         if mode == AiMode::Replay {
             let recording = self.recording.ok_or_else(|| Problem::new(Kind::NotRecorded, "there is no `ai.lock`"))?;
-            let stored =
-                recording.answer(&call).map_err(|missing| Problem::new(Kind::NotRecorded, missing.to_string()))?;
+            let stored = recording
+                .answer(&call, &self.label(file))
+                .map_err(|missing| Problem::new(Kind::NotRecorded, missing.to_string()))?;
             self.tally.known.fetch_add(1, Ordering::Relaxed);
             let answer = provider::answer(&call.provider, &stored)?;
             check(&answer)?;
             return Ok((answer, From::Recording));
         }
         let key = call.key();
+        // What is not read, or not kept, nobody has to wait for.
+        let alone = mode.reads() && self.cache.settings().enabled;
+        let vain = self.cache.vain(&key);
         loop {
             if let Some(answer) = self.known(&call, &key, check) {
                 return Ok((answer, From::Cache));
             }
-            // Who else asks just this: one asks, the others wait for the answer.
-            let Some(_alone) = self.cache.try_alone(&key) else {
+            // Who else asks just this: one asks, the others wait for the answer; if there is none, nobody waits any more.
+            let taken = if alone && self.cache.vain(&key) == vain { Some(self.cache.try_alone(&key)) } else { None };
+            if matches!(taken, Some(None)) {
                 tokio::time::sleep(LOOK_AGAIN).await;
                 continue;
-            };
+            }
             // Another one may have come back between the look and the lock.
-            return match self.known(&call, &key, check) {
-                Some(answer) => Ok((answer, From::Cache)),
-                None => self.send(&call, file, check).await.map(|answer| (answer, From::Service)),
-            };
+            if let Some(answer) = self.known(&call, &key, check) {
+                return Ok((answer, From::Cache));
+            }
+            self.explain(&call, file);
+            let sent = self.send(&call, file, check).await;
+            if sent.is_err() {
+                self.cache.in_vain(&key);
+            }
+            return sent.map(|answer| (answer, From::Service));
+        }
+    }
+
+    /// Why a question is asked: what differs from the nearest one whose answer is known.
+    fn explain(&self, call: &Call, file: Option<&str>) {
+        if self.why == 0 {
+            return;
+        }
+        let about = file.map_or_else(String::new, |file| format!("{file}: "));
+        match self.cache.why(call, file, self.why) {
+            Some(near) => (self.say)(&format!("{about}asked, because {near}")),
+            None => (self.say)(&format!("{about}asked, because no answer is kept yet")),
         }
     }
 
@@ -118,30 +142,33 @@ impl Asker<'_> {
         }
         let Look::Hit(stored) = self.cache.look(key) else { return None };
         let answer = provider::answer(&call.provider, &stored.recorded).ok().filter(|answer| check(answer).is_ok())?;
+        if self.order.shared.mode == AiMode::Record && self.tells(&stored.recorded, &answer) {
+            return None;
+        }
         self.record(call, &stored.recorded, stored.meta.file.as_deref());
         self.tally.known.fetch_add(1, Ordering::Relaxed);
         Some(answer)
     }
 
+    /// Sends a call until it succeeds, fails for good, or was sent often enough. Each time is booked, and paid for.
     async fn send(
         &self,
         call: &Call,
         file: Option<&str>,
         check: &dyn Fn(&Answer) -> Result<(), Problem>,
     ) -> Result<Answer, Problem> {
-        let expected = self.expected(call);
-        self.book(expected).await?;
-        let sent = self.exchange(call).await;
-        let answer =
-            sent.as_ref().map_err(Clone::clone).and_then(|recorded| provider::answer(&call.provider, recorded));
-        let really = match &answer {
-            Ok(answer) => self.cost(answer.usage),
-            // What went wrong in between may have been charged all the same: the booking stays.
-            Err(problem) if matches!(problem.kind, Kind::Network | Kind::Truncated | Kind::Malformed) => expected,
-            Err(_) => Spent { calls: 1, ..Spent::default() },
+        let (mut sent, mut before) = (0, None);
+        let (recorded, answer) = loop {
+            let failed = match self.once(call, before.as_ref()).await {
+                Ok(done) => break done,
+                Err(failed) => failed,
+            };
+            let Some(wait) = self.http.pause(&failed, sent) else { return Err(failed.problem) };
+            let problem = failed.problem.about(file);
+            (self.say)(&format!("{problem}; trying again in {:.1} s", wait.as_secs_f64()));
+            tokio::time::sleep(wait).await;
+            (sent, before) = (sent + 1, Some(problem));
         };
-        self.settle(expected, really);
-        let (answer, recorded) = (answer?, sent?);
         check(&answer)?;
         let meta = Meta {
             usage: answer.usage,
@@ -153,6 +180,12 @@ impl Asker<'_> {
             tags: self.order.tags.clone(),
             ttl_ms: self.order.ttl_ms,
         };
+        if self.tells(&recorded, &answer) {
+            let about = file.map_or_else(String::new, |file| format!("{file}: "));
+            (self.say)(&format!("warning: {about}the answer holds a secret value: it is neither kept nor recorded"));
+            self.cache.in_vain(&call.key());
+            return Ok(answer);
+        }
         self.record(call, &recorded, file);
         if let Err(error) = self.cache.keep(call, &recorded, meta) {
             (self.say)(&format!("warning: the answer is not kept: {error}"));
@@ -160,32 +193,78 @@ impl Asker<'_> {
         Ok(answer)
     }
 
+    /// Books a request, sends it once, and books what it really cost.
+    async fn once(&self, call: &Call, before: Option<&Problem>) -> Result<(Recorded, Answer), Failed> {
+        let expected = self.expected(call);
+        self.book(expected).await.map_err(|problem| {
+            let after = before.map_or_else(String::new, |before| format!(" (before that: {before})"));
+            let problem = Problem { message: problem.message.clone() + &after, ..problem };
+            Failed { problem, after: None, sent: false }
+        })?;
+        let sent = self.exchange(call).await;
+        let answered = sent.and_then(|recorded| match provider::answer(&call.provider, &recorded) {
+            Ok(answer) => Ok((recorded, answer)),
+            // What came whole and is no answer comes again the same: only what the service itself calls passing is asked again.
+            Err(problem) => Err(Failed { problem, after: None, sent: true }),
+        });
+        let really = match &answered {
+            Ok((_, answer)) => self.cost(answer.usage),
+            Err(failed) if !failed.sent => Spent::default(),
+            // What went wrong in between may have been charged all the same: the booking stays.
+            Err(failed) if matches!(failed.problem.kind, Kind::Network | Kind::Truncated | Kind::Malformed) => expected,
+            Err(_) => Spent { calls: 1, ..Spent::default() },
+        };
+        self.settle(expected, really);
+        answered
+    }
+
+    /// Does an answer hold a value that is known to be secret, in one piece or in those of a stream?
+    fn tells(&self, recorded: &Recorded, answer: &Answer) -> bool {
+        self.redactor.knows(&recorded.body()) || self.redactor.knows(answer.text.as_bytes())
+    }
+
+    /// What a recording calls a request.
+    fn label(&self, file: Option<&str>) -> String {
+        let about = file.map_or_else(String::new, |file| format!(", {file}"));
+        format!("step {}{about}", self.order.step)
+    }
+
     fn record(&self, call: &Call, recorded: &Recorded, file: Option<&str>) {
         if self.order.shared.mode != AiMode::Record {
             return;
         }
-        let about = file.map_or_else(String::new, |file| format!(", {file}"));
-        let label = format!("step {}{about}", self.order.step);
-        if let Err(error) = super::lock::record(&lock_path(&self.order.shared.root), call, recorded, &label) {
+        let path = lock_path(&self.order.shared.root);
+        if let Err(error) = super::lock::record(&path, call, recorded, &self.label(file)) {
             (self.say)(&format!("warning: the answer is not recorded: {error}"));
         }
     }
 
-    async fn exchange(&self, call: &Call) -> Result<Recorded, Problem> {
+    async fn exchange(&self, call: &Call) -> Result<Recorded, Failed> {
         if self.order.service.provider == Provider::Command {
-            return program::run(&self.order.service.command, call, &self.order.shared).await;
+            let run = program::run(&self.order.service.command, call, &self.order.shared).await;
+            return run.map_err(|problem| Failed { problem, after: None, sent: true });
         }
         let auth = self.key.as_deref().map(|key| provider::authorization(&call.provider, key));
-        let told = |problem: &Problem, wait: Duration| {
-            (self.say)(&format!("{problem}; trying again in {:.1} s", wait.as_secs_f64()));
-        };
-        self.http.send(call, auth, &told).await
+        let sent = self.http.once(call, auth.as_ref()).await;
+        sent.map_err(|failed| match (failed.problem.kind, &self.order.service.api_key_env) {
+            (Kind::Auth, Some(name)) => {
+                let is = if self.key.is_some() { "was not accepted" } else { "is not set" };
+                let message = format!("{} (`{name}` {is})", failed.problem.message);
+                Failed { problem: Problem { message, ..failed.problem }, ..failed }
+            }
+            _ => failed,
+        })
     }
 
     /// Waits until rates allow it, unless a budget forbids it.
     async fn book(&self, expected: Spent) -> Result<(), Problem> {
-        self.within(&self.order.budget, expected)?;
         let shared = &self.order.shared;
+        if [&self.order.budget, &shared.budget].iter().any(|budget| budget.micro_usd.is_some())
+            && self.price().is_none()
+        {
+            return Err(no_price(self.order.service.model.as_deref().unwrap_or_default()));
+        }
+        self.within(&self.order.budget, expected)?;
         loop {
             match self.ledger.book(&shared.budget, &shared.manners, expected, now_ms()) {
                 Ok(Booked::After(wait)) => tokio::time::sleep(wait).await,
@@ -248,12 +327,30 @@ impl Asker<'_> {
         money::price_of(&self.order.shared.prices, self.order.service.model.as_deref().unwrap_or_default())
     }
 
+    /// Takes secrets out of a text that is still whole; says how many there were.
+    pub fn clean(&self, text: &mut String) {
+        let (clean, count) = self.redactor.text(text);
+        if count > 0 {
+            *text = clean;
+            self.tally.redacted.fetch_add(count as u64, Ordering::Relaxed);
+        }
+    }
+
     fn redacted(&self, question: &Question) -> Question {
         let (system, first) = self.redactor.text(&question.system);
         let (user, second) = self.redactor.text(&question.user);
         self.tally.redacted.fetch_add((first + second) as u64, Ordering::Relaxed);
         Question { system, user, ..question.clone() }
     }
+}
+
+/// A budget in dollars holds nobody to anything if nobody knows what a call costs.
+fn no_price(model: &str) -> Problem {
+    let what = if model.is_empty() { "a program".to_owned() } else { format!("the model `{model}`") };
+    Problem::new(
+        Kind::Budget,
+        format!("the request was not sent: `prices` has none for {what}, and `budget.usd` is set"),
+    )
 }
 
 /// Milliseconds since 1970.

@@ -49,56 +49,38 @@ impl Http {
         made.as_ref().map_err(|error| Problem::new(Kind::Network, error))
     }
 
-    /// Sends a call until it succeeds, fails for good, or was sent often enough. `told` hears of each wait.
+    /// How long to wait before a request that failed is sent again, after it was sent again `sent` times; none: it is not.
+    pub fn pause(&self, failed: &Failed, sent: u32) -> Option<Duration> {
+        let again = failed.problem.kind.passes()
+            && sent < self.manners.retries
+            && failed.after.is_none_or(|wait| wait <= LONGEST_RETRY_AFTER);
+        again.then(|| failed.after.unwrap_or_else(|| full_jitter(sent, chance())))
+    }
+
+    /// Sends a call, once.
     ///
     /// # Errors
     /// Why there is no answer.
-    pub async fn send(
-        &self,
-        call: &Call,
-        authorization: Option<(&'static str, String)>,
-        told: &dyn Fn(&Problem, Duration),
-    ) -> Result<Recorded, Problem> {
-        let mut sent = 0;
-        loop {
-            let (problem, after) = match self.once(call, authorization.as_ref()).await {
-                Ok(recorded) => return Ok(recorded),
-                Err(failed) => failed,
-            };
-            if !problem.kind.passes()
-                || sent >= self.manners.retries
-                || after.is_some_and(|wait| wait > LONGEST_RETRY_AFTER)
-            {
-                return Err(problem);
-            }
-            let wait = after.unwrap_or_else(|| full_jitter(sent, chance()));
-            told(&problem, wait);
-            tokio::time::sleep(wait).await;
-            sent += 1;
-        }
-    }
-
-    async fn once(
-        &self,
-        call: &Call,
-        authorization: Option<&(&'static str, String)>,
-    ) -> Result<Recorded, (Problem, Option<Duration>)> {
-        let broken = |error: &reqwest::Error| (Problem::new(Kind::Network, chain(error)), None);
+    pub async fn once(&self, call: &Call, authorization: Option<&(&'static str, String)>) -> Result<Recorded, Failed> {
+        let failed = |problem| Failed { problem, after: None, sent: true };
+        let broken = |error: &reqwest::Error| failed(Problem::new(Kind::Network, chain(error)));
+        let unsent = |problem| Failed { problem, after: None, sent: false };
         let url = format!("{}{}", call.upstream, call.path);
-        let mut request = self.client().map_err(|problem| (problem, None))?.post(url).body(call.body.clone());
+        let mut request = self.client().map_err(unsent)?.post(url).body(call.body.clone());
         request = request.header("content-type", "application/json");
         for (name, value) in &call.headers {
             request = request.header(name, value);
         }
         if let Some((name, value)) = authorization {
-            let value = HeaderValue::from_str(value)
-                .map_err(|_| (Problem::new(Kind::Auth, "the key holds characters that no header may hold"), None))?;
-            let mut value = value;
+            let mut value = HeaderValue::from_str(value)
+                .map_err(|_| unsent(Problem::new(Kind::Auth, "the key holds characters that no header may hold")))?;
             value.set_sensitive(true);
             request = request.header(HeaderName::from_static(name), value);
         }
         let began = Instant::now();
-        let mut response = request.send().await.map_err(|error| broken(&error))?;
+        // Whoever could not connect has sent nothing.
+        let mut response =
+            request.send().await.map_err(|error| Failed { sent: !error.is_connect(), ..broken(&error) })?;
         let status = response.status().as_u16();
         let text = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let after = text("retry-after").and_then(|value| retry_after(&value));
@@ -108,14 +90,29 @@ impl Http {
         while let Some(bytes) = response.chunk().await.map_err(|error| broken(&error))? {
             length += bytes.len();
             if length > LONGEST {
-                return Err((Problem::new(Kind::Malformed, "the answer is longer than 64 MiB"), None));
+                return Err(failed(Problem::new(Kind::Malformed, "the answer is longer than 64 MiB")));
             }
             let after_ms = last.elapsed().as_millis() as u64;
             last = Instant::now();
             recorded.chunks.push(Chunk { after_ms, bytes: bytes.to_vec() });
         }
-        if (200..300).contains(&status) { Ok(recorded) } else { Err((refusal(status, &recorded.body()), after)) }
+        if (200..300).contains(&status) {
+            Ok(recorded)
+        } else {
+            Err(Failed { after, ..failed(refusal(status, &recorded.body())) })
+        }
     }
+}
+
+/// A request that got no answer.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// Why.
+    pub problem: Problem,
+    /// The wait that the service asked for.
+    pub after: Option<Duration>,
+    /// It was sent, or a part of it; else it cost nothing.
+    pub sent: bool,
 }
 
 /// The wait before the next attempt: anything up to twice the one before, by chance, so that those who failed together do not

@@ -81,6 +81,12 @@ impl Ledger {
             spent.calls = (spent.calls + really.calls).saturating_sub(booked.calls);
             spent.tokens = (spent.tokens + really.tokens).saturating_sub(booked.tokens);
             spent.micro_usd = (spent.micro_usd + really.micro_usd).saturating_sub(booked.micro_usd);
+            // What was never sent is no request of this minute either.
+            if really.calls == 0
+                && let Some(at) = page.recent.iter().rposition(|(_, tokens)| *tokens == booked.tokens)
+            {
+                page.recent.remove(at);
+            }
         })
     }
 
@@ -180,6 +186,20 @@ mod tests {
         assert_eq!(book(&ledger, 2_000), Booked::After(Duration::from_secs(58)));
         assert_eq!(book(&ledger, 60_000), Booked::Now);
         assert_eq!(book(&ledger, 60_500), Booked::After(Duration::from_millis(500)));
+    }
+
+    #[test]
+    fn what_was_never_sent_is_no_request_of_the_minute() {
+        let (_dir, ledger) = ledger();
+        let manners = AiManners { requests_per_minute: Some(1), ..AiManners::default() };
+        let book = || ledger.book(&Budget::default(), &manners, ONE, 1_000).unwrap();
+        for _ in 0..3 {
+            assert_eq!(book(), Booked::Now);
+            ledger.correct(ONE, Spent::default()).unwrap();
+        }
+        assert_eq!(ledger.spent(), Spent::default());
+        assert_eq!(book(), Booked::Now);
+        assert!(matches!(book(), Booked::After(_)));
     }
 
     #[test]

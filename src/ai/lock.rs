@@ -62,6 +62,12 @@ impl Lock {
         let wrong = |what: String| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {what}", path.display()));
         let mut lock = Self { path: path.to_owned(), lines: BTreeMap::new() };
         let mut lines = text.lines().enumerate();
+        // What git leaves in a file that two branches changed.
+        let conflict =
+            text.lines().position(|line| ["<<<<<<<", "=======", ">>>>>>>"].iter().any(|m| line.starts_with(m)));
+        if let Some(at) = conflict {
+            return Err(wrong(format!("line {}: a merge conflict that was not resolved", at + 1)));
+        }
         if let Some((_, first)) = lines.next() {
             let head: Head = serde_json::from_str(first).map_err(|error| wrong(format!("line 1: {error}")))?;
             if head.format != FORMAT {
@@ -85,12 +91,12 @@ impl Lock {
         self.lines.is_empty()
     }
 
-    /// The answer to a request, verified.
+    /// The answer to a request, verified; `label` as it would be recorded.
     ///
     /// # Errors
     /// It is not recorded, or its file is not what was recorded.
-    pub fn answer(&self, call: &Call) -> Result<Recorded, Missing> {
-        let Some(line) = self.lines.get(&call.key()) else { return Err(self.nearest(call)) };
+    pub fn answer(&self, call: &Call, label: &str) -> Result<Recorded, Missing> {
+        let Some(line) = self.lines.get(&call.key()) else { return Err(self.nearest(call, label)) };
         let path = answers(&self.path).join(format!("{}.json", line.answer));
         let damaged = |why: String| Missing::Damaged(format!("{}: {why}", path.display()));
         let bytes = std::fs::read(&path).map_err(|error| damaged(error.to_string()))?;
@@ -102,10 +108,11 @@ impl Lock {
         }
     }
 
-    fn nearest(&self, call: &Call) -> Missing {
+    /// Of the same step and file, if there is one: a file that changed differs from itself, not from its neighbour.
+    fn nearest(&self, call: &Call, label: &str) -> Missing {
         let parts = call.parts();
         let all = self.lines.values().map(|line| (line.label.clone(), differences(&line.parts, &parts)));
-        Missing::NotRecorded(all.min_by_key(|(_, differences)| differences.len()))
+        Missing::NotRecorded(all.min_by_key(|(own, differences)| (own != label, differences.len())))
     }
 
     /// Adds an answer; its file is written at once, the recording itself by [`Lock::write`].
@@ -261,15 +268,24 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ai.lock");
         let mut lock = Lock::read(&path).unwrap();
-        assert_eq!(lock.answer(&call("a")).unwrap_err().to_string(), "`ai.lock` is empty");
+        assert_eq!(lock.answer(&call("a"), "").unwrap_err().to_string(), "`ai.lock` is empty");
         lock.add(&call("b"), &Recorded::whole(200, b"two".to_vec(), 7), "step b").unwrap();
         lock.add(&call("a"), &Recorded::whole(200, b"one".to_vec(), 9), "step a").unwrap();
         lock.write().unwrap();
         let written = std::fs::read(&path).unwrap();
         let mut again = Lock::read(&path).unwrap();
-        assert_eq!((again.answer(&call("a")).unwrap().body(), again.len()), (b"one".to_vec(), 2));
-        let said = again.answer(&call("c")).unwrap_err().to_string();
+        assert_eq!((again.answer(&call("a"), "").unwrap().body(), again.len()), (b"one".to_vec(), 2));
+        let said = again.answer(&call("c"), "").unwrap_err().to_string();
         assert!(said.contains("from the nearest (step") && said.ends_with("model changed"), "{said}");
+        // Of two that are as near, the one of the same step and file.
+        for label in ["step a", "step b"] {
+            let said = again.answer(&call("c"), label).unwrap_err().to_string();
+            assert!(said.contains(&format!("({label})")), "{said}");
+        }
+        let conflict = format!("<<<<<<< HEAD\n{}=======\n>>>>>>> other\n", String::from_utf8_lossy(&written));
+        std::fs::write(dir.path().join("broken"), conflict).unwrap();
+        let said = Lock::read(&dir.path().join("broken")).unwrap_err().to_string();
+        assert!(said.contains("line 1: a merge conflict"), "{said}");
         // The same again, at another pace: the same bytes.
         again.add(&call("a"), &Recorded::whole(200, b"one".to_vec(), 1), "step a").unwrap();
         again.write().unwrap();
@@ -290,9 +306,9 @@ mod tests {
         let answer = std::fs::read_dir(dir.path().join("ai.lock.d")).unwrap().next().unwrap().unwrap().path();
         let text = std::fs::read_to_string(&answer).unwrap().replace("one", "two");
         std::fs::write(&answer, text).unwrap();
-        assert!(lock.answer(&call("a")).unwrap_err().to_string().contains("changed after it was recorded"));
+        assert!(lock.answer(&call("a"), "").unwrap_err().to_string().contains("changed after it was recorded"));
         std::fs::remove_file(&answer).unwrap();
-        assert!(matches!(lock.answer(&call("a")), Err(Missing::Damaged(_))));
+        assert!(matches!(lock.answer(&call("a"), ""), Err(Missing::Damaged(_))));
         for text in ["{", "{\"ai.lock\":9}\n", "{\"ai.lock\":1}\nx\n"] {
             std::fs::write(&path, text).unwrap();
             assert!(Lock::read(&path).is_err(), "{text}");

@@ -7,6 +7,7 @@
 pub mod asking;
 pub mod cache;
 pub mod http;
+mod keyish;
 pub mod ledger;
 pub mod lock;
 pub mod order;

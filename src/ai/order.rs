@@ -87,6 +87,12 @@ pub struct Shared {
     pub scope: Scope,
     /// Where results of steps are, if those of this run may have been used again: a prompt may want what such a step printed.
     pub results: Option<CachePlace>,
+    /// The steps that ask: of what they printed, a prompt gets the answer alone.
+    #[serde(default)]
+    pub asking: Vec<String>,
+    /// Of each request that is sent, say what differed from the nearest one whose answer is known.
+    #[serde(default)]
+    pub why: bool,
     /// The names of variables whose values are secret, besides those that are called so.
     pub secrets: Vec<String>,
     /// Variables that are in the environment to be recognised in what is sent, and for nothing else: no program gets them.
@@ -173,6 +179,8 @@ impl Shared {
             cache: settings.ai_cache.clone(),
             scope: Scope::default(),
             results: None,
+            asking: vec![],
+            why: false,
             secrets: settings.secrets.clone(),
             hidden: vec![],
         }

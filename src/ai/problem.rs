@@ -10,6 +10,8 @@ pub struct Problem {
     pub kind: Kind,
     /// What happened, in the service's words where it has some; one line, without secrets.
     pub message: String,
+    /// The file that was asked about, if it was one.
+    pub file: Option<String>,
 }
 
 /// The kinds.
@@ -42,12 +44,36 @@ pub enum Kind {
     NotRecorded,
     /// A template is missing or wrong, or a file cannot be read.
     Input,
+    /// A template uses what does not exist, or does not belong.
+    Template,
+    /// The recording itself cannot be read.
+    Recording,
+    /// The service answers, and with what no AI service says.
+    NoApi,
+    /// A signal ended it.
+    Interrupted,
 }
 
 impl Kind {
     /// May the same request succeed a moment later?
     pub fn passes(self) -> bool {
         matches!(self, Self::Overloaded | Self::Network)
+    }
+
+    /// Does every other request fail for the same reason?
+    pub fn ends(self) -> bool {
+        matches!(
+            self,
+            Self::Auth
+                | Self::Quota
+                | Self::Budget
+                | Self::NotRecorded
+                | Self::Input
+                | Self::Template
+                | Self::Recording
+                | Self::NoApi
+                | Self::Interrupted
+        )
     }
 
     /// What to do.
@@ -66,6 +92,16 @@ impl Kind {
             Self::Budget => "raise `budget`, or ask about fewer files",
             Self::NotRecorded => "run `wf ai record` where a key is at hand, and commit `ai.lock`",
             Self::Input => "`wf ai personas` lists what there is",
+            Self::Template => {
+                "variables: project.kind, project.language, files (each with path, content, language), file.path, \
+                 file.content, file.language, part.number, part.of, part.first_line, change.summary, change.files, diff, \
+                 steps.ID; docs/AI.md says which belong where"
+            }
+            Self::Recording => "remove `ai.lock` and record again with `wf ai record`",
+            Self::NoApi => {
+                "`base_url` is the address of an API, such as `http://127.0.0.1:8000/v1`, and not of a web page"
+            }
+            Self::Interrupted => "run it again; what was answered before is known",
         }
     }
 }
@@ -73,7 +109,12 @@ impl Kind {
 impl Problem {
     /// Says it; the message is cut to one line.
     pub fn new(kind: Kind, message: impl AsRef<str>) -> Self {
-        Self { kind, message: crate::ask::finding::one_line(message.as_ref()) }
+        Self { kind, message: crate::ask::finding::one_line(message.as_ref()), file: None }
+    }
+
+    /// The same, of one file.
+    pub fn about(self, file: Option<&str>) -> Self {
+        Self { file: file.map(str::to_owned).or(self.file), ..self }
     }
 }
 
@@ -98,8 +139,14 @@ impl fmt::Display for Problem {
             Kind::Program => "the program failed",
             Kind::Budget => "over budget",
             Kind::NotRecorded => "not recorded",
-            Kind::Input => "cannot ask",
+            Kind::Input | Kind::Template => "cannot ask",
+            Kind::Recording => "cannot be replayed",
+            Kind::NoApi => "this is no AI service",
+            Kind::Interrupted => "interrupted",
         };
+        if let Some(file) = &self.file {
+            write!(f, "{file}: ")?;
+        }
         write!(f, "{kind}: {}", self.message)
     }
 }

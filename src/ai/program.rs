@@ -1,14 +1,41 @@
-//! `provider: command`: a program that reads the prompt and prints the answer.
+//! `provider: command`: a program that reads the prompt and prints the answer. It has a process group of its own, and nothing
+//! of that is left once nobody waits for its answer any more.
 
 use super::order::Shared;
 use super::problem::{Kind, Problem};
 use crate::ask::{Call, Recorded};
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// No answer is longer.
 const LONGEST: u64 = 64 << 20;
+
+/// A program with all that it started. Whatever of it is left is killed when this is dropped: a group of its own gets no signal
+/// from the terminal.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0 {
+            let _ = kill_process_group(leader, Signal::KILL);
+        }
+    }
+}
+
+/// Waits for a signal to end; which it was.
+async fn stopped() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => "by SIGINT",
+        _ = terminate.recv() => "by SIGTERM",
+    }
+}
 
 /// Runs it, without a shell, in the repository's root. Its errors go where the step's go.
 ///
@@ -30,9 +57,11 @@ pub async fn run(argv: &[String], call: &Call, shared: &Shared) -> Result<Record
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
+        .process_group(0)
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| failed(format!("{program} cannot be started: {error}")))?;
+    let _group = Group(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw));
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let write = async {
         if let Some(mut stdin) = stdin {
@@ -49,7 +78,11 @@ pub async fn run(argv: &[String], call: &Call, shared: &Shared) -> Result<Record
     };
     let both = async { tokio::join!(write, read, child.wait()) };
     let limit = Duration::from_millis(shared.manners.read_timeout_ms);
-    let Ok(((), answer, status)) = tokio::time::timeout(limit, both).await else {
+    let ended = tokio::select! {
+        ended = tokio::time::timeout(limit, both) => ended,
+        signal = stopped() => return Err(Problem::new(Kind::Interrupted, signal)),
+    };
+    let Ok(((), answer, status)) = ended else {
         return Err(failed(format!("{program} did not answer within {} s (`read_timeout`)", limit.as_secs())));
     };
     let status = status.map_err(|error| failed(format!("{program}: {error}")))?;

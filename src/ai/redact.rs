@@ -1,7 +1,11 @@
 //! Secrets do not leave the machine: values that the environment holds, and texts that look like well-known kinds of keys.
 //!
+//! A text is searched whole, before it is cut or filled into a template: a key of which one half is in each of two requests is
+//! recognised in neither.
+//!
 //! Does not know: all kinds of secrets. The list follows what services document of their keys' form; see docs/AI.md.
 
+use super::keyish;
 use crate::exec::mask::Masker;
 use regex::Regex;
 use std::sync::LazyLock;
@@ -26,7 +30,7 @@ static FORMS: [Form; 11] = [
     form!(
         "private key",
         ["PRIVATE KEY-----"],
-        r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)"
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----"
     ),
     form!("AWS key", ["AKIA", "ASIA"], r"(?-u:\b)(?:AKIA|ASIA)[0-9A-Z]{16}(?-u:\b)"),
     form!(
@@ -41,7 +45,12 @@ static FORMS: [Form; 11] = [
     form!("npm token", ["npm_"], r"(?-u:\b)npm_[0-9A-Za-z]{36}(?-u:\b)"),
     form!("Stripe key", ["k_live_"], r"(?-u:\b)[rs]k_live_[0-9A-Za-z]{20,}"),
     form!("web token", ["eyJ"], r"(?-u:\b)eyJ[0-9A-Za-z_-]{10,}\.eyJ[0-9A-Za-z_-]{10,}\.[0-9A-Za-z_-]{10,}"),
-    form!("password in a URL", ["://"], r"(?-u:\b)[a-z][a-z0-9+.-]*://[^\s/:@]+:[^\s/:@]+@"),
+    // A password may hold a slash; then what stands before it must be more than a port.
+    form!(
+        "password in a URL",
+        ["://"],
+        r#"(?-u:\b)[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'"<>]*:(?:[^\s/:@]+|[^\s/@'"<>]*[^\s/@'"<>0-9][^\s/@'"<>]*/[^\s@'"<>]*)@"#
+    ),
 ];
 
 fn compiled(regex: &str) -> Regex {
@@ -52,14 +61,15 @@ impl Form {
     /// May it stand in a text? A look for its signs, no more.
     fn may_be_in(&self, text: &str) -> bool {
         self.signs.iter().any(|sign| memchr::memmem::find(text.as_bytes(), sign.as_bytes()).is_some())
-            // Links are in most texts; such an address has its `@` before the next slash.
-            && (self.signs != ["://"] || text.split("://").skip(1).any(|rest| authority(rest).contains('@')))
+            // Links are in most texts; such an address has its `:` and its `@` before the next space.
+            && (self.signs != ["://"] || text.split("://").skip(1).any(may_have_password))
     }
 }
 
-/// The part of an address between `://` and the path.
-fn authority(rest: &str) -> &str {
-    rest.split(|c: char| c == '/' || c.is_whitespace()).next().unwrap_or_default()
+/// Has an address, of which this is what follows `://`, a `:` and after it an `@`?
+fn may_have_password(rest: &str) -> bool {
+    let word = rest.split(char::is_whitespace).next().unwrap_or_default();
+    word.split_once(':').is_some_and(|(user, after)| !user.contains('/') && after.contains('@'))
 }
 
 /// Takes secrets out of what is sent.
@@ -89,13 +99,29 @@ impl Redactor {
                 clean = removed;
             }
         }
+        if let Some(without) = keyish::removed(&clean) {
+            count += 1;
+            clean = without;
+        }
         (clean, count)
+    }
+
+    /// A text with nothing but the values masked that are known to be secret: for what comes back.
+    pub fn known(&self, text: &str) -> String {
+        self.masker.text(text)
+    }
+
+    /// Does a value that is known to be secret stand in it? What only looks like a key does not count.
+    pub fn knows(&self, bytes: &[u8]) -> bool {
+        self.masker.finds(bytes)
     }
 
     /// Does a secret stand in it?
     pub fn finds(&self, bytes: &[u8]) -> bool {
         let text = String::from_utf8_lossy(bytes);
-        self.masker.finds(bytes) || FORMS.iter().any(|form| form.may_be_in(&text) && form.regex.is_match(&text))
+        self.masker.finds(bytes)
+            || keyish::shows_an_end(&text)
+            || FORMS.iter().any(|form| form.may_be_in(&text) && form.regex.is_match(&text))
     }
 }
 
@@ -113,12 +139,21 @@ mod tests {
             (format!("t: ghp_{}", "a".repeat(36)), "t: [GitHub token removed]"),
             ("sk-ant-api03-aaaaaaaaaaaaaaaaaaaaaaaa".to_owned(), "[API key removed]"),
             ("postgres://me:geheim@db/x".to_owned(), "[password in a URL removed]db/x"),
+            ("redis://:geheim@host".to_owned(), "[password in a URL removed]host"),
+            ("POSTGRES://me:geheim@db".to_owned(), "[password in a URL removed]db"),
+            ("amqp://me:ge/he1m@mq/x".to_owned(), "[password in a URL removed]mq/x"),
             ("pw hunter2-hunter2".to_owned(), "pw ***"),
         ] {
             assert_eq!(redactor.text(&text), (clean.to_owned(), 1), "{text}");
             assert!(redactor.finds(text.as_bytes()));
         }
-        for text in ["task-force sk-1 AKIA https://example.org/a:b@c", "eyJhbGciOi", "glpat-short"] {
+        for text in [
+            "task-force sk-1 AKIA https://example.org/a:b@c",
+            "eyJhbGciOi",
+            "glpat-short",
+            "http://localhost:4873/pkg@1.0.0",
+            "see https://example.org: write to a@b.c",
+        ] {
             assert_eq!(redactor.text(text), (text.to_owned(), 0));
         }
     }

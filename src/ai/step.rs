@@ -1,6 +1,7 @@
 //! An AI step's work: files, questions, answers, findings, what is printed, and how it ends.
 
 mod gather;
+mod halve;
 mod tell;
 
 use super::asking::{self, Asker};
@@ -8,15 +9,18 @@ use super::order::Order;
 use super::problem::{Kind, Problem};
 use super::prompt::{self, FileText, Library, Persona, Prompt, Variables, Wants};
 use super::provider::{Answer, Question};
+use crate::ask::Finding;
 use crate::ask::finding::{self, Shown};
-use crate::ask::{Finding, split};
 use crate::base::RepoPath;
 use futures_util::StreamExt as _;
-pub use gather::{Gathered, gather};
+pub use gather::{Gathered, Printed, gather};
 pub use tell::{Ended, Report, UNANSWERED};
 
 /// What is cut because it is too long is cut to a half, so often.
 const HALVINGS: u32 = 6;
+
+/// After so many in a row that the service did not answer, nobody else is asked about.
+const ENOUGH: usize = 3;
 
 /// What an order asks, checked.
 pub struct Work<'a> {
@@ -24,6 +28,8 @@ pub struct Work<'a> {
     persona: Option<Persona>,
     prompt: Prompt,
     uses: Vec<String>,
+    /// Its templates use the files.
+    about_files: bool,
 }
 
 /// One question about some files, or one part of one.
@@ -48,7 +54,38 @@ impl<'a> Work<'a> {
     pub fn new(order: &'a Order) -> Result<Self, Problem> {
         let library = Library { folder: order.templates.as_ref().map(|dir| dir.under(&order.shared.root)) };
         let (persona, prompt, uses) = library.both(order.persona.as_deref(), order.prompt.as_deref(), order.each)?;
-        Ok(Self { order, persona, prompt, uses })
+        let texts = [Some(prompt.text.as_str()), persona.as_ref().map(|persona| persona.text.as_str())];
+        let about_files = texts.into_iter().flatten().any(prompt::mentions_files);
+        Ok(Self { order, persona, prompt, uses, about_files })
+    }
+
+    /// Is it asked about files, so that without any there is nothing to ask? A text of one's own may be about none.
+    pub fn needs_files(&self) -> bool {
+        self.about_files && !self.prompt.is_inline() && !self.about_change()
+    }
+
+    /// Is it asked about the change?
+    pub fn about_change(&self) -> bool {
+        self.uses.iter().any(|name| is_of_change(name))
+    }
+
+    /// Why there is nothing to ask: what it is about is empty.
+    fn nothing(&self, gathered: &Gathered) -> Option<&'static str> {
+        let given = self.order.files != super::order::Files::None;
+        if given && gathered.files.is_empty() && (self.about_files || !self.about_change()) {
+            return Some("no file is left to ask about");
+        }
+        let change_alone = !self.about_files && self.about_change() && self.uses.iter().all(|name| is_of_change(name));
+        if !change_alone || !gathered.variables.diff.is_empty() {
+            return None;
+        }
+        match &self.order.shared.base {
+            None => Some("nothing was asked: there is no base to compare with (--base)"),
+            Some(_) if gathered.variables.changed.is_empty() => {
+                Some("nothing was asked: nothing differs from the base")
+            }
+            Some(_) => None,
+        }
     }
 
     /// Which variables of the run its templates use.
@@ -57,26 +94,38 @@ impl<'a> Work<'a> {
     }
 
     /// Asks everything, a few at a time, in an order that does not depend on who answers first.
-    pub async fn run(&self, gathered: Gathered, asker: &Asker<'_>) -> Report {
+    pub async fn run(&self, mut gathered: Gathered, asker: &Asker<'_>) -> Report {
+        let nothing = self.nothing(&gathered);
+        gathered.clean(asker);
         let mut report = Report { skipped: gathered.skipped, ..Report::default() };
-        if self.order.files != super::order::Files::None && gathered.files.is_empty() {
+        if let Some(why) = nothing {
+            report.nothing = Some(why);
             return report;
         }
         let items = self.items(gathered.files, &gathered.variables);
+        let (all, mut heard, mut silent) = (items.len(), 0, 0);
         let together = self.order.shared.manners.batch_size.max(1) as usize;
         let mut answers =
             futures_util::stream::iter(items.into_iter().map(|item| self.answer(item, asker, 0))).buffered(together);
         while let Some(answered) = answers.next().await {
+            heard += 1;
             match answered {
-                Ok(parts) => parts.into_iter().for_each(|part| report.add(part, self.prompt.wants)),
-                // What failed once for such a reason fails each time: nobody is asked a hundred times in vain.
+                Ok(parts) => {
+                    silent = 0;
+                    parts.into_iter().for_each(|part| report.add(part, self.prompt.wants));
+                }
                 Err(problem) => {
-                    let ends = matches!(
-                        problem.kind,
-                        Kind::Auth | Kind::Quota | Kind::Budget | Kind::NotRecorded | Kind::Input
-                    );
+                    silent = if problem.kind.passes() { silent + 1 } else { 0 };
+                    let (kind, ends) = (problem.kind, problem.kind.ends());
                     report.problems.push(problem);
-                    if ends {
+                    // What failed once for such a reason fails each time, and a service that is down stays down for a while:
+                    // nobody is asked a hundred times in vain.
+                    if (ends || silent >= ENOUGH) && heard < all {
+                        let what = format!("{} more were not asked about", all - heard);
+                        let why = if ends { "" } else { ": the service did not answer three times in a row" };
+                        report.problems.push(Problem::new(kind, what + why));
+                    }
+                    if ends || silent >= ENOUGH {
                         break;
                     }
                 }
@@ -110,18 +159,21 @@ impl<'a> Work<'a> {
 
     /// Asks one item; what is too long for the model is asked in halves.
     async fn answer(&self, item: Item, asker: &Asker<'_>, depth: u32) -> Result<Vec<Answered>, Problem> {
-        let question = self.question(&item.variables)?;
+        let question = self.question(&item.variables).map_err(|problem| problem.about(item.file.as_deref()))?;
         match self.ask(&question, &item, asker).await {
             Ok(answered) => Ok(vec![answered]),
             Err(problem) if problem.kind == Kind::TooLong && depth < HALVINGS => {
-                let Some(halves) = halves(&item) else { return Err(problem) };
+                let about_diff = self.uses.iter().any(|name| name == "diff");
+                let Some(halves) = halve::halves(&item, self.about_files, about_diff) else {
+                    return Err(problem.about(item.file.as_deref()));
+                };
                 let mut all = Vec::new();
                 for half in halves {
                     all.extend(Box::pin(self.answer(half, asker, depth + 1)).await?);
                 }
                 Ok(all)
             }
-            Err(problem) => Err(problem),
+            Err(problem) => Err(problem.about(item.file.as_deref())),
         }
     }
 
@@ -149,40 +201,19 @@ impl<'a> Work<'a> {
     }
 }
 
-/// Two items that together ask what one asked: half of the files, or half of the one file or of the diff.
-fn halves(item: &Item) -> Option<Vec<Item>> {
-    let with =
-        |variables: Variables, shown: &[Shown]| Item { file: item.file.clone(), variables, shown: shown.to_vec() };
-    let files = &item.variables.files;
-    if files.len() > 1 {
-        let middle = files.len() / 2;
-        let of = |range: std::ops::Range<usize>| {
-            let variables = Variables { files: files[range.clone()].to_vec(), ..item.variables.clone() };
-            with(variables, &item.shown[range])
-        };
-        return Some(vec![of(0..middle), of(middle..files.len())]);
+/// Does a variable belong to the change?
+fn is_of_change(name: &str) -> bool {
+    name == "diff" || name.starts_with("change.")
+}
+
+impl Gathered {
+    /// Takes secrets out of every text while it is whole: in pieces, a key would be recognised in none.
+    fn clean(&mut self, asker: &Asker<'_>) {
+        let variables = &mut self.variables;
+        let files = self.files.iter_mut().map(|(_, text)| text);
+        let all = files.chain([&mut variables.diff, &mut variables.summary]).chain(variables.steps.values_mut());
+        all.for_each(|text| asker.clean(text));
     }
-    let (text, is_diff) = match files.first() {
-        Some(file) => (&file.content, false),
-        None => (&item.variables.diff, true),
-    };
-    let parts = split::parts(text, text.len().div_ceil(2).max(1));
-    if parts.len() < 2 {
-        return None;
-    }
-    let of = parts.len();
-    let (_, before, first) = item.variables.part.unwrap_or((1, 1, 1));
-    let items = parts.iter().enumerate().map(|(i, (line, part))| {
-        let mut variables = item.variables.clone();
-        variables.part = Some((i + 1, of * before, first + line - 1));
-        if is_diff {
-            (*part).clone_into(&mut variables.diff);
-        } else {
-            (*part).clone_into(&mut variables.files[0].content);
-        }
-        with(variables, &item.shown)
-    });
-    Some(items.collect())
 }
 
 /// Each line with its number before it, so that a model need not count.
@@ -196,5 +227,5 @@ pub fn recording(order: &Order) -> Result<Option<super::lock::Lock>, Problem> {
         return Ok(None);
     }
     let path = asking::lock_path(&order.shared.root);
-    super::lock::Lock::read(&path).map(Some).map_err(|error| Problem::new(Kind::NotRecorded, error.to_string()))
+    super::lock::Lock::read(&path).map(Some).map_err(|error| Problem::new(Kind::Recording, error.to_string()))
 }

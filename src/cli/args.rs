@@ -29,7 +29,7 @@ pub fn parse(typed: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Re
         wf plan                      what would run for your change, and why\n  \
         wf run --smart-execution --parallel --multi-stage\n\n\
         Exit codes: 0 passed, 1 a step failed, 2 usage or configuration, 3 environment,\n\
-        70 a bug in wf, 130 interrupted, 143 terminated."
+        70 a bug in wf, 75 `wf ai run`: nobody answered, 130 interrupted, 143 terminated."
 )]
 pub struct Cli {
     #[command(flatten)]

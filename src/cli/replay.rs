@@ -59,6 +59,17 @@ impl Replay {
         Ok(true)
     }
 
+    /// What was printed on standard output, for a prompt: the answer of a step that asks, without wf's words about it.
+    pub fn answers(self) -> Stored {
+        Stored::new(move |blob, most| {
+            let Some(log) = self.open(blob)? else { return Ok(None) };
+            let (mut all, mut last) = (Vec::new(), Last::new(most));
+            log.stdout_only().read(|bytes| all.extend_from_slice(bytes))?;
+            last.push(&self.masker.bytes(&all));
+            Ok(Some(last.tail()))
+        })
+    }
+
     /// For those who tell of runs.
     pub fn stored(self) -> Stored {
         Stored::new(move |blob, most| {

@@ -241,17 +241,24 @@ impl<'a> Lines<'a> {
         self.partial.extend_from_slice(bytes);
         let whole = memchr::memrchr(b'\n', &self.partial).map_or(0, |at| at + 1);
         let rest = self.partial.split_off(whole);
-        let lines: String = output::lines(&self.partial).map(|line| clean::line(line, self.colors) + "\n").collect();
+        let lines: String = output::lines(&self.partial).map(|line| self.line(line)).collect();
         self.partial = rest;
         if self.printed.is_ok() && !lines.is_empty() {
             self.printed = self.cx.print(&lines);
         }
     }
 
+    /// In a job of GitHub's, what a step printed is no command of the job.
+    fn line(&self, line: &[u8]) -> String {
+        let line = clean::line(line, self.colors);
+        (if self.cx.env.flag("GITHUB_ACTIONS") { clean::disarm(&line) } else { line }) + "\n"
+    }
+
     /// Prints what has no end of a line.
     fn finish(self) -> Result<(), Failure> {
+        let rest = self.line(&self.partial);
         self.printed?;
-        if self.partial.is_empty() { Ok(()) } else { self.cx.print(&(clean::line(&self.partial, self.colors) + "\n")) }
+        if self.partial.is_empty() { Ok(()) } else { self.cx.print(&rest) }
     }
 }
 

@@ -8,7 +8,7 @@ use super::prepared::{Keys, Ready};
 use super::replay::Replay;
 use super::shard;
 use crate::ai::order;
-use crate::config::model::Command;
+use crate::config::model::{Command, StepSpec};
 use crate::engine::{self, Clock, Run};
 use crate::event::Shard;
 use crate::exec::{self, Executor, Setup, Variable};
@@ -72,7 +72,11 @@ pub(super) fn go(
             &ready.request.settings,
         )
     };
-    if ready.config.workflow().steps.iter().any(|spec| spec.ai_proxy || matches!(spec.command, Command::Ai(_))) {
+    let steps = &ready.config.workflow().steps;
+    let asks = |spec: &&StepSpec| matches!(spec.command, Command::Ai(_));
+    ai.asking = steps.iter().filter(asks).map(|spec| spec.id.to_string()).collect();
+    ai.why = args.verbose;
+    if steps.iter().any(|spec| spec.ai_proxy || asks(&spec)) {
         ai = super::ai::trust::shared(ai, ready.config.repo.as_ref().ok(), cx);
     }
     let run = Run {

@@ -4,6 +4,7 @@ use super::source::Source;
 use crate::base::Span;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::fmt;
 
 /// One thing that is wrong.
@@ -124,7 +125,7 @@ pub fn render_warnings(warnings: &[ConfigError], sources: &[Source], color: bool
 fn group<'a>(level: Level<'a>, error: &'a ConfigError, sources: &'a [Source]) -> Group<'a> {
     let mut group = Group::with_title(level.primary_title(error.message.as_str()));
     let Some(source) = sources.get(usize::from(error.at.source)) else { return group };
-    let mut snippet = Snippet::source(source.text.as_str()).path(source.name.as_str());
+    let mut snippet = Snippet::source(hidden(&source.text)).path(source.name.as_str());
     snippet = snippet.annotation(AnnotationKind::Primary.span(range(&error.at, &source.text)));
     for (at, words) in error.related.iter().filter(|(at, _)| at.source == error.at.source) {
         snippet = snippet.annotation(AnnotationKind::Context.span(range(at, &source.text)).label(words.as_str()));
@@ -134,7 +135,7 @@ fn group<'a>(level: Level<'a>, error: &'a ConfigError, sources: &'a [Source]) ->
         if let Some(other) = sources.get(usize::from(at.source)) {
             let annotation = AnnotationKind::Context.span(range(at, &other.text)).label(words.as_str());
             group =
-                group.element(Snippet::source(other.text.as_str()).path(other.name.as_str()).annotation(annotation));
+                group.element(Snippet::source(hidden(&other.text)).path(other.name.as_str()).annotation(annotation));
         }
     }
     match &error.hint {
@@ -143,9 +144,50 @@ fn group<'a>(level: Level<'a>, error: &'a ConfigError, sources: &'a [Source]) ->
     }
 }
 
+/// A text in which no key for a service can be read, for people who wrote one into a file. Every place stays where it is.
+fn hidden(text: &str) -> Cow<'_, str> {
+    let values = text.match_indices(':').filter(|(at, _)| {
+        let before = text[..*at].trim_end_matches(['"', '\'', ' ']).to_ascii_lowercase().replace('-', "_");
+        super::key::KEYS.iter().any(|key| before.ends_with(key))
+    });
+    let ranges: Vec<_> = values
+        .map(|(at, _)| {
+            let rest = &text[at + 1..];
+            at + 1..at + 1 + rest.find(['\n', ',', '}']).unwrap_or(rest.len())
+        })
+        .collect();
+    if ranges.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = text.to_owned();
+    for range in ranges {
+        let stars =
+            text[range.clone()].bytes().map(|byte| if byte == b' ' || byte == b'\r' { char::from(byte) } else { '*' });
+        out.replace_range(range.clone(), &stars.collect::<String>());
+    }
+    Cow::Owned(out)
+}
+
 /// Only what is on the first line: a caret under a whole block helps nobody.
 fn range(at: &Span, text: &str) -> std::ops::Range<usize> {
     let (start, end) = ((at.start as usize).min(text.len()), (at.end as usize).min(text.len()));
     let first_line = text[start..end.max(start)].lines().next().map_or(0, str::len);
     start..start + first_line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_not_shown() {
+        for (text, shown) in [
+            ("ai: {api_key: sk-1, model: m}\n", "ai: {api_key: ****, model: m}\n"),
+            ("  API-KEY: \"ä b\"\n  b: 1\n", "  API-KEY: *** **\n  b: 1\n"),
+            ("api_key_env: NAME\n", "api_key_env: NAME\n"),
+        ] {
+            assert_eq!(hidden(text), shown);
+            assert_eq!(hidden(text).len(), text.len());
+        }
+    }
 }

@@ -123,6 +123,9 @@ pub fn decode<T>(cx: &mut Cx, node: &Node, tables: &[Table<T>], what: &str, draf
     }
 }
 
+/// How people call a key for a service; none of these is a key of a configuration.
+pub const KEYS: &[&str] = &["api_key", "apikey", "api_token"];
+
 /// The example as it would be written there: in a file, in a variable or as a flag.
 fn said_there(about: &About, outside: Option<&Origin>) -> String {
     let value = about.example.split_once(": ").map_or("", |(_, value)| value.trim_matches(['[', ']']));
@@ -158,11 +161,19 @@ fn unknown<T>(cx: &mut Cx, name: &crate::base::Spanned<String>, tables: &[Table<
     } else {
         let error = ConfigError::new(name.at, format!("{what} has no key `{shown}`"));
         error.hint(match suggest::nearest(&name.value, known()) {
+            _ if of_key(&name.value) && what == "`ai`" => {
+                "a key does not belong into a file: put it into a variable, and name that by `api_key_env`".into()
+            }
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("it has {}", known().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
         })
     };
     cx.error(error);
+}
+
+/// Is it how people call a key for a service?
+fn of_key(name: &str) -> bool {
+    KEYS.contains(&name.to_ascii_lowercase().replace('-', "_").as_str())
 }
 
 fn example_of<T>(tables: &[Table<T>]) -> String {

@@ -47,9 +47,7 @@ pub fn line(bytes: &[u8], colors: Colors) -> String {
             c if c.is_control() => {}
             // Letters that change the direction of others can make a line look like another; the last two are no
             // characters at all, and not allowed in XML.
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{fffe}' | '\u{ffff}' => {
-                out.push('\u{fffd}');
-            }
+            c if turns(c) || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
             c => {
                 out.push(c);
                 column += 1;
@@ -59,13 +57,30 @@ pub fn line(bytes: &[u8], colors: Colors) -> String {
     if painted {
         out.push_str("\x1b[0m");
     }
-    out
+    of_azure(out)
+}
+
+/// Does a character change the direction of others?
+pub fn turns(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+}
+
+/// Disarms logging commands of Azure's agent, which it takes wherever in a line they stand
+/// (<https://learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands>). No other text looks so: it is done for all.
+fn of_azure(mut line: String) -> String {
+    const COMMAND: &str = "##vso[";
+    let is = |at: &usize| line.get(*at..*at + COMMAND.len()).is_some_and(|text| text.eq_ignore_ascii_case(COMMAND));
+    let places: Vec<usize> = memchr::memmem::find_iter(line.as_bytes(), "#").filter(is).collect();
+    for at in places.into_iter().rev() {
+        line.insert(at + 2, ' ');
+    }
+    line
 }
 
 /// A name or message on one line, without colours.
 pub fn text(text: &str) -> String {
     if text.bytes().all(|b| (b' '..0x7f).contains(&b)) {
-        return text.to_owned();
+        return of_azure(text.to_owned());
     }
     // A line break in a message would let it fake a line of its own.
     line(text.trim_end().replace(['\n', '\r'], " ").as_bytes(), Colors::Drop)
@@ -73,7 +88,7 @@ pub fn text(text: &str) -> String {
 
 /// Disarms workflow commands of GitHub's runner (`::name::`, `##[name]`) in one line.
 pub fn disarm(line: &str) -> String {
-    let line = line.replace("##[", "## [");
+    let line = of_azure(line.replace("##[", "## ["));
     let start = line.trim_start();
     // The runner trims, and skips a byte order mark; colours before the colons would disarm it already.
     match start.strip_prefix("::") {
@@ -179,6 +194,18 @@ mod tests {
             ("\u{feff}::add-mask::x", "\u{feff}: :add-mask::x"),
         ] {
             assert_eq!(disarm(given), shown);
+        }
+    }
+
+    #[test]
+    fn azures_commands_are_disarmed_wherever_they_stand() {
+        for (given, shown) in [
+            ("x ##vso[task.setvariable variable=a]b", "x ## vso[task.setvariable variable=a]b"),
+            ("##VSO[a]##vso[b] ###vso[c]", "## VSO[a]## vso[b] ### vso[c]"),
+            ("# vso[ ##[", "# vso[ ##["),
+        ] {
+            assert_eq!(line(given.as_bytes(), Colors::Keep), shown);
+            assert_eq!(text(given), shown);
         }
     }
 

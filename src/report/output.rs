@@ -2,6 +2,7 @@
 
 use super::clean::{self, Colors};
 use crate::base::StepId;
+use crate::event::frame::{Frame, Stream};
 use crate::event::{StepFinished, frame};
 use std::collections::VecDeque;
 use std::fs::File;
@@ -67,6 +68,13 @@ pub fn tail(path: &Path, most: usize) -> io::Result<Tail> {
     Ok(last.tail())
 }
 
+/// The last `most` bytes that an attempt printed on standard output.
+pub fn stdout_tail(path: &Path, most: usize) -> io::Result<Tail> {
+    let mut last = Last::new(most);
+    Follow::open(path)?.stdout_only().read(|bytes| last.push(bytes))?;
+    Ok(last.tail())
+}
+
 /// Keeps the end of what it is given.
 pub struct Last {
     kept: VecDeque<u8>,
@@ -100,6 +108,7 @@ pub struct Follow<R = File> {
     pending: Vec<u8>,
     begun: bool,
     given_up: bool,
+    stdout_only: bool,
 }
 
 impl Follow {
@@ -112,7 +121,12 @@ impl Follow {
 impl<R: Read> Follow<R> {
     /// Reads a log from anywhere.
     pub fn over(from: R) -> Self {
-        Self { from, pending: vec![], begun: false, given_up: false }
+        Self { from, pending: vec![], begun: false, given_up: false, stdout_only: false }
+    }
+
+    /// Leaves out what was printed on standard error.
+    pub fn stdout_only(self) -> Self {
+        Self { stdout_only: true, ..self }
     }
 
     /// Hands over what was printed since the last call.
@@ -135,7 +149,8 @@ impl<R: Read> Follow<R> {
                 self.begun = true;
             }
             let (frames, used) = frame::read(&self.pending);
-            for record in frames {
+            let taken = |frame: &&Frame<'_>| !self.stdout_only || frame.stream == Stream::Stdout;
+            for record in frames.iter().filter(taken) {
                 take(record.bytes);
             }
             self.pending.drain(..used);
@@ -156,7 +171,6 @@ pub fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::frame::{Frame, Stream};
     use std::io::Write;
 
     fn record(bytes: &[u8]) -> Vec<u8> {

@@ -12,7 +12,7 @@ pub const CHAT: &str = "/openai/v1/chat/completions";
 /// A proxy, and whom it asks.
 pub struct Proxy {
     child: Child,
-    address: String,
+    pub address: String,
 }
 
 impl Drop for Proxy {
@@ -24,9 +24,13 @@ impl Drop for Proxy {
 
 impl Proxy {
     pub fn start(world: &World, fake: &Fake, args: &[&str]) -> Self {
+        Self::with_token(world, fake, "tok", args)
+    }
+
+    pub fn with_token(world: &World, fake: &Fake, token: &str, args: &[&str]) -> Self {
         let openai = format!("openai={}/v1", fake.url);
         let anthropic = format!("anthropic={}", fake.url);
-        let first = ["ai", "proxy", "--port", "0", "--token", "tok", "--upstream", &openai, "--upstream", &anthropic];
+        let first = ["ai", "proxy", "--port", "0", "--token", token, "--upstream", &openai, "--upstream", &anthropic];
         let mut command = world.command(&[&first, args].concat());
         command.env("OPENAI_API_KEY", KEY).env("ANTHROPIC_API_KEY", KEY);
         let mut child = command.spawn().unwrap();
@@ -43,7 +47,7 @@ impl Proxy {
         raw(&self.address, "POST", path, &[&own, headers].concat(), body.as_bytes())
     }
 
-    fn ends(mut self) {
+    pub fn ends(mut self) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         assert!(self.child.wait().unwrap().success());
@@ -54,15 +58,15 @@ pub fn world(fake: &Fake, shared: &str) -> World {
     World::topic(&config(fake, shared, "  - {id: none, run: 'true'}\n"))
 }
 
-fn chat(text: &str) -> String {
+pub fn chat(text: &str) -> String {
     json!({ "model": "m", "messages": [{ "role": "user", "content": text }] }).to_string()
 }
 
-fn streamed(text: &str) -> String {
+pub fn streamed(text: &str) -> String {
     json!({ "model": "m", "stream": true, "messages": [{ "role": "user", "content": text }] }).to_string()
 }
 
-fn kept(world: &World) -> usize {
+pub fn kept(world: &World) -> usize {
     if world.exists(".wf/ai_cache/entries") { world.files_below(".wf/ai_cache/entries").len() } else { 0 }
 }
 

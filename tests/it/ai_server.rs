@@ -22,6 +22,8 @@ pub enum Fault {
     Slow(u64),
     /// The request is longer than the model's context.
     TooLong,
+    /// An answer that reaches its limit of tokens, after so many milliseconds.
+    SlowlyTruncated(u64),
     /// The model declines.
     Refusal,
     /// The answer reaches its limit of tokens.
@@ -32,6 +34,14 @@ pub enum Fault {
     NotFindings,
     /// The key is not known.
     Auth,
+    /// The answer says what authorised the request, in a stream in two pieces.
+    Echoes,
+    /// The error does.
+    EchoesError,
+    /// The answer is a web page.
+    Page,
+    /// It is elsewhere.
+    Moved,
 }
 
 /// A request that came.
@@ -49,6 +59,8 @@ struct State {
     always: Mutex<Option<Fault>>,
     longest: Mutex<Option<usize>>,
     seen: Mutex<Vec<Seen>>,
+    /// Requests that are being answered, and the most of them at once.
+    open: Mutex<(usize, usize)>,
 }
 
 /// The service. It ends with the test's process.
@@ -99,6 +111,11 @@ impl Fake {
         self.state.seen.lock().unwrap().len()
     }
 
+    /// The most requests that were being answered at once.
+    pub fn most_at_once(&self) -> usize {
+        self.state.open.lock().unwrap().1
+    }
+
     /// How many requests came since this was last asked.
     pub fn new_calls(&self, known: &mut usize) -> usize {
         let now = self.calls();
@@ -123,7 +140,15 @@ fn serve(state: &State, stream: TcpStream) -> std::io::Result<()> {
     let fault = state.faults.lock().unwrap().pop_front().or(*state.always.lock().unwrap());
     let long = state.longest.lock().unwrap().is_some_and(|most| seen.body.len() > most);
     let fault = if long { Some(Fault::TooLong) } else { fault };
-    answer(stream, &seen, number, fault)
+    let count = |by: isize| {
+        let mut open = state.open.lock().unwrap();
+        open.0 = open.0.saturating_add_signed(by);
+        open.1 = open.1.max(open.0);
+    };
+    count(1);
+    let done = answer(stream, &seen, number, fault);
+    count(-1);
+    done
 }
 
 pub fn request(reader: &mut impl std::io::BufRead) -> std::io::Result<Option<Seen>> {
@@ -159,6 +184,13 @@ fn answer(mut to: TcpStream, seen: &Seen, number: usize, fault: Option<Fault>) -
             String::new(),
             error("invalid_request_error", "context_length_exceeded", "maximum context length"),
         )),
+        Some(Fault::EchoesError) => Some((
+            401,
+            String::new(),
+            error("authentication_error", "invalid_api_key", &format!("{} is not known", authorization(seen))),
+        )),
+        Some(Fault::Page) => Some((404, String::new(), "<!DOCTYPE html>\n<html>not here".to_owned())),
+        Some(Fault::Moved) => Some((302, "location: /v2/there\r\n".into(), String::new())),
         Some(Fault::Malformed) => Some((200, String::new(), "<html>".to_owned())),
         _ => None,
     };
@@ -169,6 +201,13 @@ fn answer(mut to: TcpStream, seen: &Seen, number: usize, fault: Option<Fault>) -
             body.len()
         );
     }
+    let fault = match fault {
+        Some(Fault::SlowlyTruncated(ms)) => {
+            std::thread::sleep(Duration::from_millis(ms));
+            Some(Fault::Truncated)
+        }
+        other => other,
+    };
     let question: Value = serde_json::from_slice(&seen.body).unwrap_or_default();
     let streams = question["stream"] == json!(true);
     let pieces = pieces(seen, &question, number, fault, streams);
@@ -201,9 +240,16 @@ fn answer(mut to: TcpStream, seen: &Seen, number: usize, fault: Option<Fault>) -
     if framing.is_empty() { Ok(()) } else { write!(to, "0\r\n\r\n") }
 }
 
+fn authorization(seen: &Seen) -> &str {
+    ["authorization", "x-api-key"].iter().find_map(|name| seen.headers.get(*name)).map_or("", String::as_str)
+}
+
 /// What is said: findings where they are wanted, one for a text with BAD in it; else a sentence that no other call has.
 fn text(seen: &Seen, number: usize, fault: Option<Fault>) -> String {
     let asked = String::from_utf8_lossy(&seen.body);
+    if fault == Some(Fault::Echoes) {
+        return authorization(seen).to_owned();
+    }
     if !asked.contains("\"severity\"") || fault == Some(Fault::NotFindings) {
         return format!("answer number {number}");
     }

@@ -20,19 +20,19 @@ pub fn again(world: &World, args: &[&str]) -> Said {
     run(world, &[&["--no-cache", "--no-smart-execution"], args].concat())
 }
 
-const DOCS: &str =
+pub const DOCS: &str =
     "  - {id: docs, ai: {persona: documentation_specialist, files: [\"docs/**\"], each: true, fail_on: error}}\n";
-const ASK: &str = "  - {id: ask, ai: {prompt: \"what is this\", files: [\"docs/**\"]}}\n";
+pub const ASK: &str = "  - {id: ask, ai: {prompt: \"what is this\", files: [\"docs/**\"]}}\n";
 
 /// Everything under the state folder, as one text.
-fn state(world: &World) -> String {
+pub fn state(world: &World) -> String {
     let files = world.files_below(".wf");
     let text = |file: &String| String::from_utf8_lossy(&std::fs::read(world.path(file)).unwrap()).into_owned();
     files.iter().map(text).collect()
 }
 
 /// How many answers are kept.
-fn kept(world: &World) -> usize {
+pub fn kept(world: &World) -> usize {
     if !world.exists(".wf/ai_cache/entries") {
         return 0;
     }

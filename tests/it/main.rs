@@ -1,7 +1,11 @@
 //! Tests of the whole: real repositories, real files, the real binary. One test binary, so that there is one link.
 
+mod ai_by_hand;
+mod ai_costs;
 mod ai_fuzz;
+mod ai_lock;
 mod ai_proxy;
+mod ai_secrets;
 mod ai_server;
 mod ai_steps;
 mod cache_attacks;

@@ -23,12 +23,18 @@ use crate::ask::{Call, Difference, Recorded, differences};
 use crate::base::Digest;
 use crate::config::model::AiCacheSettings;
 use entry::Entry;
+use std::collections::HashMap;
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// After so many new answers of one process the cache is cleaned up, which reads the names of all entries.
 const MANY: u64 = 1_000;
+
+/// So many keys are remembered that were asked in vain.
+const MOST_VAIN: usize = 10_000;
 
 /// Who writes and who reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -50,6 +56,8 @@ pub struct AiCache {
     /// So many answers were kept by this process since it last cleaned up.
     kept: AtomicU64,
     clock: fn() -> u64,
+    /// By key: so many requests of this process got no answer that could be kept.
+    vain: Mutex<HashMap<Digest, u64>>,
 }
 
 /// What is known of a call.
@@ -66,6 +74,8 @@ pub enum Look {
 pub struct Nearest {
     /// Its key.
     pub key: Digest,
+    /// Is it of the same file?
+    pub same_file: bool,
     /// What differs.
     pub differences: Vec<Difference>,
 }
@@ -73,7 +83,14 @@ pub struct Nearest {
 impl AiCache {
     /// Opens the cache in a folder; nothing is written before there is something to keep.
     pub fn open(dir: &Path, settings: AiCacheSettings, scope: Scope) -> Self {
-        Self { dir: dir.to_owned(), settings, scope, kept: AtomicU64::new(0), clock: super::asking::now_ms }
+        Self {
+            dir: dir.to_owned(),
+            settings,
+            scope,
+            kept: AtomicU64::new(0),
+            clock: super::asking::now_ms,
+            vain: Mutex::default(),
+        }
     }
 
     /// At another time, for tests.
@@ -163,18 +180,33 @@ impl AiCache {
         alone::take(&self.dir, key)
     }
 
-    /// What is different from the entry that is nearest to a call: the one with the fewest differences, of the newest ones if
-    /// there are many. Reads entries; for whoever asks why.
-    pub fn why(&self, call: &Call) -> Option<Nearest> {
+    /// So many requests for a key came back with nothing that could be kept, in this process. Who waits for the answer of
+    /// another one waits no longer when it grows: those behind it would ask one after the other, each in vain.
+    pub fn vain(&self, key: &Digest) -> u64 {
+        self.vain.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied().unwrap_or_default()
+    }
+
+    /// One more came back so.
+    pub fn in_vain(&self, key: &Digest) {
+        let mut vain = self.vain.lock().unwrap_or_else(PoisonError::into_inner);
+        if vain.len() >= MOST_VAIN {
+            vain.clear();
+        }
+        *vain.entry(*key).or_default() += 1;
+    }
+
+    /// What is different from the entry that is nearest to a call, of the newest `most`: one of the same file before others,
+    /// then the one with the fewest differences. Reads entries; for whoever asks why.
+    pub fn why(&self, call: &Call, file: Option<&str>, most: usize) -> Option<Nearest> {
         let parts = call.parts();
         let mut newest: Vec<(u64, PathBuf)> = self.readable().iter().flat_map(|folder| files::by_age(folder)).collect();
         newest.sort_by(|a, b| b.cmp(a));
-        let near = newest
-            .iter()
-            .take(500)
-            .filter_map(|(_, path)| entry::read_file(path).ok())
-            .map(|entry| Nearest { differences: differences(&entry.parts, &parts), key: entry.key });
-        near.min_by_key(|near| near.differences.len())
+        let near = newest.iter().take(most).filter_map(|(_, path)| entry::read_file(path).ok()).map(|entry| Nearest {
+            differences: differences(&entry.parts, &parts),
+            key: entry.key,
+            same_file: file.is_some() && entry.meta.file.as_deref() == file,
+        });
+        near.min_by_key(|near| (!near.same_file, near.differences.len()))
     }
 
     /// The entry of a key, or of the one key that begins so.
@@ -206,6 +238,24 @@ impl AiCache {
         let before = files::all(&self.dir).len();
         let after = index::fold(&self.dir, &self.settings, (self.clock)(), which)?;
         Ok(before.saturating_sub(after.entries.len()))
+    }
+}
+
+/// In one line of plain characters, for people and for a header.
+impl fmt::Display for Nearest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (key, of) = (self.key.to_string(), if self.same_file { ", of the same file" } else { "" });
+        write!(f, "from the nearest answer that is kept ({}{of}): ", key.get(..12).unwrap_or(&key))?;
+        if self.differences.is_empty() {
+            return write!(f, "nothing differs, and its time is over");
+        }
+        let named: Vec<String> =
+            self.differences.iter().take(3).map(|d| d.to_string().escape_default().to_string()).collect();
+        write!(f, "{}", named.join(", "))?;
+        match self.differences.len().saturating_sub(3) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
     }
 }
 

@@ -119,10 +119,10 @@ fn the_index_is_made_anew_when_it_is_lost_and_counts_what_happened() {
 fn a_miss_says_what_differs() {
     let dir = tempfile::tempdir().unwrap();
     let cache = open(dir.path(), AiCacheSettings::default(), Scope::Trusted);
-    assert_eq!(cache.why(&call(1)), None);
+    assert_eq!(cache.why(&call(1), None, 500), None);
     keep(&cache, 1);
     cache.keep(&Call { persona: "p".into(), ..call(2) }, &answer("x"), Meta::default()).unwrap();
-    let near = cache.why(&call(3)).unwrap();
+    let near = cache.why(&call(3), None, 500).unwrap();
     assert_eq!(
         (near.key, near.differences.len(), near.differences[0].to_string()),
         (call(1).key(), 1, "n changed".into())

@@ -35,6 +35,16 @@ pub struct Prompt {
     pub text: String,
 }
 
+/// The name of a prompt that is given as its text.
+const INLINE: &str = "inline";
+
+impl Prompt {
+    /// Was its text given, and no name?
+    pub fn is_inline(&self) -> bool {
+        self.name == INLINE
+    }
+}
+
 /// What an answer is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Wants {
@@ -120,7 +130,7 @@ impl Library {
             let text = format!(
                 "{name}\n{{% for file in files %}}\n<file path=\"{{{{ file.path }}}}\">\n{{{{ file.content }}}}\n</file>\n{{% endfor %}}"
             );
-            return Ok(Prompt { name: "inline".into(), about: String::new(), wants: Wants::Text, text });
+            return Ok(Prompt { name: INLINE.into(), about: String::new(), wants: Wants::Text, text });
         }
         let text = self.text("prompts", name, PROMPTS)?;
         let (head, body) = head(&text);

@@ -43,7 +43,16 @@ fn a_projects_own_template_wins_and_none_leads_elsewhere() {
 #[test]
 fn variables_that_do_not_exist_or_do_not_belong_are_named() {
     let said = |text: &str, scope| check("t", text, scope).unwrap_err();
-    assert_eq!(said("{{ diff }}", Scope::File).kind, Kind::Input);
+    assert_eq!(said("{{ diff }}", Scope::File).kind, Kind::Template);
+    assert!(Kind::Template.hint().contains("change.summary") && !Kind::Template.hint().contains("personas"));
+    let loops = "{% for f in files %}{{ f.contnt }}{% endfor %}";
+    assert!(
+        said(loops, Scope::Run).message.contains("uses `f.contnt`, which does not exist"),
+        "{}",
+        said(loops, Scope::Run)
+    );
+    let inline = "look at {{ file.content }}{% for file in files %}{{ file.path }}{% endfor %}";
+    assert!(said(inline, Scope::Run).message.contains("needs `each: true`"));
     assert!(said("{{ diff }}", Scope::File).message.contains("`diff`, which belongs to the whole change"));
     assert!(said("{{ change.summary }}", Scope::File).message.contains("`change.summary`"));
     assert!(said("{{ steps.lint }}", Scope::File).message.contains("`steps.lint`"));
@@ -55,10 +64,21 @@ fn variables_that_do_not_exist_or_do_not_belong_are_named() {
 }
 
 #[test]
+fn whether_files_are_used_is_seen() {
+    assert!(mentions_files("{% for file in files %}{{ file.path }}{% endfor %}") && mentions_files("{{ file.path }}"));
+    assert!(!mentions_files("{{ change.files }} {{ diff }}") && !mentions_files("about files"));
+}
+
+#[test]
 fn text_of_files_is_data_and_not_template() {
     let file = FileText { path: "a.md".into(), content: "{{ diff }} <b>".into(), language: "markdown" };
     let with = Variables { files: vec![file], project_kind: "rust".into(), ..Variables::default() };
     let text = "{% for file in files %}\n{{ file.path }}: {{ file.content }}\n{% endfor %}\n{{ project.language }}";
     assert_eq!(render("t", text, &with).unwrap(), "a.md: {{ diff }} <b>\nRust");
     assert_eq!(render("t", "{{ file.content }}", &with).unwrap(), "{{ diff }} <b>");
+    let file = FileText { path: "a\">.html".into(), content: "</b></file><file>".into(), language: "html" };
+    let with = Variables { files: vec![file], diff: "+</diff>".into(), ..Variables::default() };
+    let text = "<file path=\"{{ file.path }}\">{{ file.content }}</file><diff>{{ diff }}</diff>";
+    let shown = "<file path=\"a&quot;>.html\"></b><\\/file><file></file><diff>+<\\/diff></diff>";
+    assert_eq!(render("t", text, &with).unwrap(), shown, "a text does not end the tags that it stands in");
 }

@@ -67,7 +67,7 @@ pub struct Variables {
 /// # Errors
 /// It does not parse, or uses what does not exist, or in this scope must not be used.
 pub fn check(name: &str, text: &str, scope: Scope) -> Result<Vec<String>, Problem> {
-    let wrong = |message: String| Problem::new(Kind::Input, message);
+    let wrong = |message: String| Problem::new(Kind::Template, message);
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     let template = env.template_from_str(text).map_err(|error| wrong(format!("the template `{name}`: {error}")))?;
@@ -94,13 +94,48 @@ pub fn check(name: &str, text: &str, scope: Scope) -> Result<Vec<String>, Proble
                 )));
             }
             wide.push(variable);
-        } else if scope == Scope::Run && variable.starts_with("file.") && !text.contains(" file in ") {
+        } else if scope == Scope::Run && variable.starts_with("file.") {
             return Err(wrong(format!(
                 "the template `{name}` uses `{variable}`, which needs `each: true`; `files` has all"
             )));
         }
     }
+    tried(name, text, scope, &wide)?;
     Ok(wide)
+}
+
+/// Fills a template in once, so that what does not exist below a variable of its own (`{% for f in files %}{{ f.name }}`) is
+/// named before anything is asked.
+fn tried(name: &str, text: &str, scope: Scope, wide: &[String]) -> Result<(), Problem> {
+    let file = FileText { path: "a".into(), content: "a".into(), language: "a" };
+    let steps =
+        wide.iter().filter_map(|name| name.strip_prefix("steps.")).map(|step| (step.to_owned(), "a".to_owned()));
+    let some = || "a".to_owned();
+    let with = Variables {
+        project_kind: some(),
+        files: vec![file; if scope == Scope::File { 1 } else { 2 }],
+        summary: some(),
+        changed: vec![some()],
+        diff: some(),
+        steps: steps.collect(),
+        part: None,
+    };
+    filled(text, &with).map(drop).or_else(|error| match (error.kind(), error.range()) {
+        (minijinja::ErrorKind::UndefinedError, Some(range)) => {
+            let what = text.get(range).unwrap_or_default().trim();
+            let message = format!("the template `{name}` uses `{what}`, which does not exist");
+            Err(Problem::new(Kind::Template, message))
+        }
+        // What only some values bring about shows when they are there.
+        _ => Ok(()),
+    })
+}
+
+/// Does a template use `files`, or the one `file`?
+pub fn mentions_files(text: &str) -> bool {
+    let env = Environment::new();
+    let used = env.template_from_str(text).map(|template| template.undeclared_variables(false)).unwrap_or_default();
+    used.contains("files") || used.contains("file")
 }
 
 /// The text of a template with everything in its place.
@@ -108,8 +143,13 @@ pub fn check(name: &str, text: &str, scope: Scope) -> Result<Vec<String>, Proble
 /// # Errors
 /// See [`check`]; and what only shows when it is filled in.
 pub fn render(name: &str, text: &str, with: &Variables) -> Result<String, Problem> {
+    filled(text, with).map_err(|error| Problem::new(Kind::Template, format!("the template `{name}`: {error}")))
+}
+
+fn filled(text: &str, with: &Variables) -> Result<String, minijinja::Error> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
+    env.set_debug(true);
     env.set_syntax(
         SyntaxConfig::builder()
             .trim_blocks(true)
@@ -118,23 +158,33 @@ pub fn render(name: &str, text: &str, with: &Variables) -> Result<String, Proble
             .build()
             .unwrap_or_else(|error| unreachable!("the usual marks: {error}")),
     );
-    let wrong = |error: minijinja::Error| Problem::new(Kind::Input, format!("the template `{name}`: {error}"));
-    let template = env.template_from_str(text).map_err(wrong)?;
+    let template = env.template_from_str(text)?;
     let (number, of, first_line) = with.part.unwrap_or((1, 1, 1));
-    let shown = |file: &FileText| context! { path => file.path.clone(), content => file.content.clone(), language => file.language };
+    let shown = |file: &FileText| {
+        let path = file.path.replace('"', "&quot;");
+        context! { path, content => inside(&file.content), language => file.language }
+    };
     let files: Vec<Value> = with.files.iter().map(shown).collect();
     let file = files.first().filter(|_| files.len() == 1).cloned();
-    template
-        .render(context! {
-            project => context! { kind => with.project_kind.clone(), language => language_of_kind(&with.project_kind) },
-            files => files,
-            file => file,
-            change => context! { summary => with.summary.clone(), files => with.changed.clone() },
-            diff => with.diff.clone(),
-            steps => with.steps.clone(),
-            part => context! { number, of, first_line },
-        })
-        .map_err(wrong)
+    let steps: BTreeMap<String, String> = with.steps.iter().map(|(step, text)| (step.clone(), inside(text))).collect();
+    template.render(context! {
+        project => context! { kind => with.project_kind.clone(), language => language_of_kind(&with.project_kind) },
+        files => files,
+        file => file,
+        change => context! { summary => inside(&with.summary), files => with.changed.clone() },
+        diff => inside(&with.diff),
+        steps => steps,
+        part => context! { number, of, first_line },
+    })
+}
+
+/// A text that stands between tags cannot end them: `</file>` in a file is shown as `<\/file>`.
+fn inside(text: &str) -> String {
+    const TAGS: [&str; 3] = ["</file", "</diff", "</summary"];
+    if !text.contains("</") {
+        return text.to_owned();
+    }
+    TAGS.iter().fold(text.to_owned(), |text, tag| text.replace(tag, &tag.replace('/', "\\/")))
 }
 
 fn language_of_kind(kind: &str) -> &'static str {

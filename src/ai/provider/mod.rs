@@ -123,7 +123,16 @@ pub fn answer(provider: &str, recorded: &Recorded) -> Result<Answer, Problem> {
     if provider == Provider::Anthropic.name() { anthropic::answer(&parts) } else { openai::answer(&parts) }
 }
 
+/// A page for people, where an answer for programs should be.
+fn is_page(body: &[u8]) -> bool {
+    let start = String::from_utf8_lossy(&body[..body.len().min(200)]).trim_start().to_ascii_lowercase();
+    start.starts_with("<!doctype") || start.starts_with("<html")
+}
+
 fn value(bytes: &[u8]) -> Result<Value, Problem> {
+    if is_page(bytes) {
+        return Err(Problem::new(Kind::NoApi, "it answered with a web page"));
+    }
     let value: Value = serde_json::from_slice(bytes).map_err(|error| {
         Problem::new(Kind::Malformed, format!("the service answered with what is no JSON: {error}"))
     })?;
@@ -140,10 +149,16 @@ pub fn refusal(status: u16, body: &[u8]) -> Problem {
     let error = json.as_ref().and_then(|json| json.get("error"));
     let text = |key: &str| error.and_then(|error| error.get(key)).and_then(Json::text);
     let said = text("message").or_else(|| error.and_then(Json::text)).map(str::to_owned);
-    let said = said.unwrap_or_else(|| String::from_utf8_lossy(&body[..body.len().min(300)]).into_owned());
+    let said = said.unwrap_or_else(|| match is_page(body) {
+        true => "a web page".into(),
+        false => String::from_utf8_lossy(&body[..body.len().min(300)]).into_owned(),
+    });
     let code = format!("{} {}", text("type").unwrap_or_default(), text("code").unwrap_or_default());
     let (lower, has) = (said.to_ascii_lowercase(), |word: &str| code.contains(word));
     let too_long = ["context length", "context window", "too long", "maximum context", "context_length"];
+    if is_page(body) && matches!(status, 400 | 404 | 405) {
+        return Problem::new(Kind::NoApi, format!("{status}, and a web page"));
+    }
     let kind = if has("insufficient_quota") || has("billing") || status == 402 || lower.contains("credit balance") {
         Kind::Quota
     } else if has("context_length") || status == 413 || too_long.iter().any(|words| lower.contains(words)) {

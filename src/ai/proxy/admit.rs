@@ -13,9 +13,9 @@ impl Token {
         Self(format!("wf-{}", uuid::Uuid::new_v4().simple()))
     }
 
-    /// One that a person chose.
-    pub fn chosen(word: String) -> Self {
-        Self(word)
+    /// One that a person chose; a random one if they chose none: an empty word lets everybody in.
+    pub fn chosen(word: Option<&str>) -> Self {
+        word.map(str::trim).filter(|word| !word.is_empty()).map_or_else(Self::random, |word| Self(word.to_owned()))
     }
 
     /// The word, for the environment of a step.
@@ -26,7 +26,9 @@ impl Token {
     /// Takes as long for a word that is nearly right as for one that is not.
     fn is(&self, word: &str) -> bool {
         let (own, other) = (self.0.as_bytes(), word.as_bytes());
-        own.len() == other.len() && own.iter().zip(other).fold(0, |wrong, (a, b)| wrong | (a ^ b)) == 0
+        !own.is_empty()
+            && own.len() == other.len()
+            && own.iter().zip(other).fold(0, |wrong, (a, b)| wrong | (a ^ b)) == 0
     }
 }
 
@@ -61,5 +63,20 @@ pub fn admit(headers: &HeaderMap, token: &Token, port: u16) -> Result<(), Refusa
         Some(word) if token.is(word) => Ok(()),
         Some(_) => Err((401, "this is not the proxy's token; the proxy has the service's key itself")),
         None => Err((401, "the proxy's token is missing; send it as the API key")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_word_is_none() {
+        for word in [None, Some(""), Some(" \t")] {
+            let token = Token::chosen(word);
+            assert!(token.word().starts_with("wf-") && !token.is(""), "{word:?}");
+        }
+        assert!(!Token(String::new()).is(""));
+        assert!(Token::chosen(Some("tok")).is("tok"));
     }
 }

@@ -60,6 +60,18 @@ pub fn of(method: &str, path_and_query: &str, speaks_anthropic: bool) -> Endpoin
     Endpoint { provider, kind, path: path + &query }
 }
 
+/// Does a path stay below its upstream? One with `..` in it, written in whatever way, might not, and the key would go elsewhere.
+pub fn stays_below(path_and_query: &str) -> bool {
+    let path = path_and_query.split(['?', '#']).next().unwrap_or_default();
+    let mut plain = path.to_ascii_lowercase();
+    // What is escaped twice is no dot for a server that unescapes once, and one for those that do so again.
+    for _ in 0..3 {
+        plain = plain.replace("%25", "%");
+    }
+    let plain = plain.replace("%2e", ".").replace("%2f", "/").replace("%5c", "/").replace('\\', "/");
+    !plain.split('/').any(|part| matches!(part.split(';').next(), Some("." | "..")))
+}
+
 /// Why the answer to this request depends on more than the request; none if it does not.
 pub fn stateful(kind: Kind, body: &Json) -> Option<&'static str> {
     let said = |key: &str| {
@@ -70,6 +82,7 @@ pub fn stateful(kind: Kind, body: &Json) -> Option<&'static str> {
         Kind::Responses if said("previous_response_id") => return Some("it continues a response"),
         Kind::Responses if said("conversation") => return Some("it belongs to a conversation"),
         Kind::Responses if said("background") => return Some("it runs in the background"),
+        Kind::Responses if refers(body) => return Some("it refers to what the service keeps"),
         Kind::Responses if said("prompt") => return Some("its prompt is kept by the service"),
         Kind::Messages if said("container") => return Some("it uses a container"),
         Kind::Messages if said("mcp_servers") => return Some("it uses servers of its own"),
@@ -84,6 +97,12 @@ pub fn stateful(kind: Kind, body: &Json) -> Option<&'static str> {
     }
 }
 
+/// Does the input of a response name an item that the service keeps, in place of the item itself?
+fn refers(body: &Json) -> bool {
+    let Some(Json::List(items)) = body.get("input") else { return false };
+    items.iter().any(|item| item.get("type").and_then(Json::text) == Some("item_reference"))
+}
+
 /// Tools that a client runs itself have a schema (`function`, `custom`), or names that Anthropic documents as run by the
 /// client; all others are run by the service, with what it finds at that moment.
 fn is_of_server(kind: Kind, tool: &Json) -> bool {
@@ -94,5 +113,22 @@ fn is_of_server(kind: Kind, tool: &Json) -> bool {
             of.is_some_and(|of| !clients.iter().any(|client| of.starts_with(client)))
         }
         _ => of.is_none_or(|of| !matches!(of, "function" | "custom" | "local_shell" | "apply_patch")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_path_leads_above_its_upstream() {
+        for path in
+            ["/openai/v1/../admin", "/openai/..", "/a/%2e%2E/b", "/a/.%2e", "/a/..%2fb", "/a/%252e%252e/b", "/a/..;x/b"]
+        {
+            assert!(!stays_below(path), "{path}");
+        }
+        for path in ["/openai/v1/models", "/v1/files/a..b", "/v1/x?next=../y", "/v1/...", "/"] {
+            assert!(stays_below(path), "{path}");
+        }
     }
 }

@@ -3,18 +3,19 @@
 use super::admit::admit;
 use super::endpoint::{self, Endpoint, Kind};
 use super::headers;
+use super::recorder::{Keeping, Recorder};
+use super::reply;
 use super::serve::Settings;
 use super::turn::{Turn, Turns};
-use super::{kept, reply};
 use crate::ai::asking::now_ms;
-use crate::ai::cache::{Alone, Look, Meta};
+use crate::ai::cache::Look;
 use crate::ai::http::Http;
 use crate::ai::ledger::Booked;
 use crate::ai::provider;
 use crate::ask::money::{self, about_tokens};
-use crate::ask::{Call, Chunk, Json, Recorded, Spent, Usage};
-use crate::base::Digest;
+use crate::ask::{Call, Json, Recorded, Spent, Usage};
 use crate::config::model::{AiMode, Budget};
+use crate::exec::mask::Masker;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Response};
@@ -22,9 +23,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// No request and no kept answer is longer.
-const LONGEST: usize = 64 << 20;
+pub(super) const LONGEST: usize = 64 << 20;
 /// So often a request looks whether an equal one has come back.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// With so many answers a miss is compared, to say why it is one: while the service works on it.
+const NEAREST: usize = 32;
 
 /// A proxy.
 pub struct Proxy {
@@ -34,6 +38,8 @@ pub struct Proxy {
     pub http: Http,
     /// How often each request was answered.
     pub turns: Turns,
+    /// Hides the services' keys in what comes back: clients have no right to them, even if a service repeats them.
+    pub keys: Masker,
     /// What it was told.
     pub settings: Settings,
 }
@@ -44,10 +50,16 @@ pub async fn handle(State(proxy): State<Arc<Proxy>>, request: Request) -> Respon
     if let Err((status, why)) = admit(&parts.headers, &proxy.settings.token, proxy.port) {
         return reply::error(status, "authentication_error", why);
     }
+    if proxy.settings.mode == AiMode::Off {
+        return reply::error(503, "wf_ai_off", "nothing is asked: `--ai off`, or `ai.mode: off`");
+    }
     let Ok(body) = axum::body::to_bytes(body, LONGEST).await else {
         return reply::error(413, "request_too_large", "the request is longer than 64 MiB, or was not sent to its end");
     };
     let path = parts.uri.path_and_query().map_or("/", axum::http::uri::PathAndQuery::as_str);
+    if !endpoint::stays_below(path) {
+        return reply::error(400, "invalid_request_error", "the path leads above the service's own");
+    }
     let endpoint = endpoint::of(parts.method.as_str(), path, parts.headers.contains_key("anthropic-version"));
     let settings = &proxy.settings;
     if secret(settings, path, &parts.headers, &body) {
@@ -91,6 +103,10 @@ impl Proxy {
             None => Some("its body is no JSON"),
         };
         let settings = &self.settings;
+        let wishes = match headers::wishes(headers) {
+            Ok(wishes) => wishes,
+            Err(why) => return reply::error(400, "invalid_request_error", why),
+        };
         if stateful.is_some() {
             if settings.mode == AiMode::Replay {
                 return reply::error(
@@ -103,9 +119,13 @@ impl Proxy {
         }
         let mut turn = settings.counts.then(|| self.turns.take(call.key()));
         call.occurrence = turn.as_ref().map_or(0, Turn::number);
-        let (key, wishes) = (call.key(), headers::wishes(headers));
+        let key = call.key();
         if settings.mode == AiMode::Replay {
-            return match settings.recording.as_ref().map(|recording| recording.answer(&call)) {
+            let label = self.label(&call);
+            return match settings.recording.as_ref().map(|recording| recording.answer(&call, &label)) {
+                Some(Ok(stored)) if self.keys.finds(&stored.body()) => {
+                    reply::error(409, "wf_secret", "the recorded answer holds the service's key; record it again")
+                }
                 Some(Ok(stored)) => {
                     turn.iter_mut().for_each(Turn::answered);
                     reply::recorded(stored, &key, settings.speed)
@@ -116,15 +136,19 @@ impl Proxy {
         }
         let keep = (!wishes.no_store).then_some(key);
         let mut alone = None;
-        if settings.mode.reads() && !wishes.no_cache {
+        if settings.mode.reads() && !wishes.no_cache && settings.cache.settings().enabled {
+            let vain = settings.cache.vain(&key);
             loop {
                 // Looked at once more with the key taken: another one may have come back in between.
-                if let Look::Hit(stored) = settings.cache.look(&key) {
+                if let Look::Hit(stored) = settings.cache.look(&key)
+                    && !self.keys.finds(&stored.recorded.body())
+                {
                     self.record(&call, &stored.recorded);
                     turn.iter_mut().for_each(Turn::answered);
                     return reply::recorded(stored.recorded, &key, settings.speed);
                 }
-                if alone.is_some() {
+                // Who waited for an answer that did not come, waits for no other.
+                if alone.is_some() || settings.cache.vain(&key) != vain {
                     break;
                 }
                 alone = settings.cache.try_alone(&key);
@@ -133,7 +157,7 @@ impl Proxy {
                 }
             }
         }
-        let keeping = Keeping { key: keep, ttl_ms: wishes.ttl_ms, turn, _alone: alone };
+        let keeping = Keeping::new(keep, wishes.ttl_ms, turn, alone);
         self.send(endpoint.kind, call, headers, keeping).await
     }
 
@@ -141,18 +165,29 @@ impl Proxy {
     /// ends it: what came by then is no answer.
     async fn send(self: Arc<Self>, kind: Kind, call: Call, headers: &HeaderMap, keeping: Keeping) -> Response<Body> {
         let expected = self.expected(&call);
-        if let Err(refusal) = self.book(expected).await {
+        let refusal = match self.priced(kind, &call) {
+            Ok(()) => self.book(expected).await,
+            Err(refusal) => Err(refusal),
+        };
+        if let Err(refusal) = refusal {
+            keeping.in_vain(&self);
             return refusal;
         }
+        let why = keeping.key.map(|_| {
+            let (proxy, call) = (Arc::clone(&self), call.clone());
+            tokio::task::spawn_blocking(move || proxy.settings.cache.why(&call, None, NEAREST))
+        });
         let began = Instant::now();
         let sent = match self.request(&call, headers) {
-            Ok(request) => request.send().await.map_err(|error| error.to_string()),
-            Err(error) => Err(error),
+            // Whoever could not connect has sent nothing, and pays for nothing.
+            Ok(request) => request.send().await.map_err(|error| (error.to_string(), !error.is_connect())),
+            Err(error) => Err((error, false)),
         };
         let mut response = match sent {
             Ok(response) => response,
-            Err(error) => {
-                self.correct(expected, Spent { calls: 1, ..Spent::default() });
+            Err((error, was_sent)) => {
+                self.correct(expected, if was_sent { expected } else { Spent::default() });
+                keeping.in_vain(&self);
                 return reply::error(502, "api_error", &format!("the service cannot be reached: {error}"));
             }
         };
@@ -161,45 +196,57 @@ impl Proxy {
             Ok(first) => first,
             Err(error) => {
                 self.correct(expected, expected);
+                keeping.in_vain(&self);
                 return reply::error(502, "api_error", &format!("the service broke off: {error}"));
             }
         };
         let status = response.status().as_u16();
-        let headers = headers::kept(response.headers());
+        let mut headers = headers::kept(response.headers());
+        headers.retain(|(_, value)| !self.keys.finds(value.as_bytes()));
         let key = keeping.key;
         let from = if key.is_some() { "miss" } else { "bypass" };
-        let recorder = Recorder {
-            recorded: Recorded { status, headers: headers.clone(), chunks: vec![] },
-            length: 0,
-            last: began,
-            kind,
-            call,
-            expected,
-            keeping,
-            proxy: self,
-            whole: false,
-        };
-        let pieces = futures_util::stream::unfold(Some((Some(first), response, recorder)), |state| async move {
-            let (first, mut response, mut recorder) = state?;
-            let next = match first {
-                Some(first) => Ok(first),
-                None => response.chunk().await,
-            };
-            match next {
-                Ok(Some(bytes)) => {
-                    recorder.piece(&bytes);
-                    Some((Ok(bytes), Some((None, response, recorder))))
+        let mask = self.keys.stream();
+        let recorded = Recorded { status, headers: headers.clone(), chunks: vec![] };
+        let recorder = Recorder::new(recorded, kind, call, expected, keeping, self, began);
+        let pieces = futures_util::stream::unfold(Some((Some(first), response, mask, recorder)), |state| async move {
+            let (mut first, mut response, mut mask, mut recorder) = state?;
+            loop {
+                let next = match first.take() {
+                    Some(first) => Ok(first),
+                    None => response.chunk().await,
+                };
+                let mut shown = Vec::new();
+                match next {
+                    Ok(Some(bytes)) => {
+                        recorder.piece(&bytes);
+                        mask.push(&bytes, &mut shown);
+                        // All of it may be the beginning of a key.
+                        if !shown.is_empty() {
+                            return Some((Ok(Bytes::from(shown)), Some((None, response, mask, recorder))));
+                        }
+                    }
+                    Ok(None) => {
+                        recorder.whole = true;
+                        mask.finish(&mut shown);
+                        return (!shown.is_empty()).then(|| (Ok(Bytes::from(shown)), None));
+                    }
+                    // Nothing comes after it.
+                    Err(error) => {
+                        recorder.broke = true;
+                        return Some((Err(error), None));
+                    }
                 }
-                Ok(None) => {
-                    recorder.whole = true;
-                    None
-                }
-                // Nothing comes after it.
-                Err(error) => Some((Err(error), None)),
             }
         });
         let mut reply = Response::new(Body::from_stream(pieces));
         reply::put(&mut reply, status, &headers, from, key.as_ref());
+        let near = match why {
+            Some(why) => why.await.ok().flatten(),
+            None => None,
+        };
+        if let Some(value) = near.and_then(|near| HeaderValue::try_from(near.to_string()).ok()) {
+            reply.headers_mut().insert(reply::WHY, value);
+        }
         reply
     }
 
@@ -218,6 +265,21 @@ impl Proxy {
             request = request.header(name, value);
         }
         Ok(request)
+    }
+
+    /// A budget in dollars holds nobody to anything if nobody knows what a model costs.
+    fn priced(&self, kind: Kind, call: &Call) -> Result<(), Response<Body>> {
+        let costs = matches!(kind, Kind::Chat | Kind::Responses | Kind::Embeddings | Kind::Messages);
+        let model = model(&call.body);
+        if !costs
+            || self.settings.budget.micro_usd.is_none()
+            || money::price_of(&self.settings.prices, &model).is_some()
+        {
+            return Ok(());
+        }
+        let what =
+            format!("the request was not sent: `prices` has none for the model `{model}`, and `budget.usd` is set");
+        Err(reply::error(402, "wf_budget", &what))
     }
 
     /// Waits until rates allow it, unless a budget forbids it.
@@ -239,14 +301,18 @@ impl Proxy {
     }
 
     /// Adds an answer to `ai.lock`, if that is what is wanted; one that cannot be added is missed when it is replayed.
-    fn record(&self, call: &Call, recorded: &Recorded) {
+    pub(super) fn record(&self, call: &Call, recorded: &Recorded) {
         if let (AiMode::Record, Some(path)) = (self.settings.mode, &self.settings.record) {
-            let _ =
-                crate::ai::lock::record(path, call, recorded, &format!("step {}, {}", self.settings.step, call.path));
+            let _ = crate::ai::lock::record(path, call, recorded, &self.label(call));
         }
     }
 
-    fn correct(&self, booked: Spent, really: Spent) {
+    /// What a recording calls a request.
+    fn label(&self, call: &Call) -> String {
+        format!("step {}, {}", self.settings.step, call.path)
+    }
+
+    pub(super) fn correct(&self, booked: Spent, really: Spent) {
         let _ = self.settings.ledger.correct(booked, really);
     }
 
@@ -258,86 +324,14 @@ impl Proxy {
         self.cost(&call.body, Usage { input: about_tokens(call.body.len()), output })
     }
 
-    fn cost(&self, body: &[u8], usage: Usage) -> Spent {
+    pub(super) fn cost(&self, body: &[u8], usage: Usage) -> Spent {
         let price = money::price_of(&self.settings.prices, &model(body));
         Spent { calls: 1, tokens: usage.total(), micro_usd: price.map_or(0, |price| money::cost(price, usage)) }
     }
 }
 
-/// What becomes of an answer that comes whole.
-#[derive(Default)]
-struct Keeping {
-    /// It is kept under this key; none: it is not.
-    key: Option<Digest>,
-    /// For so long, if the client says so.
-    ttl_ms: Option<u64>,
-    /// Which of several equal requests it answers.
-    turn: Option<Turn>,
-    /// Equal requests wait as long as this is held.
-    _alone: Option<Alone>,
-}
-
-/// Records an answer on its way to the client. What it recorded is settled when the last piece is gone, or the client.
-struct Recorder {
-    recorded: Recorded,
-    length: usize,
-    last: Instant,
-    kind: Kind,
-    call: Call,
-    expected: Spent,
-    keeping: Keeping,
-    proxy: Arc<Proxy>,
-    whole: bool,
-}
-
-impl Recorder {
-    fn piece(&mut self, bytes: &Bytes) {
-        self.length += bytes.len();
-        if self.length <= LONGEST {
-            let after_ms = self.last.elapsed().as_millis() as u64;
-            self.last = Instant::now();
-            self.recorded.chunks.push(Chunk { after_ms, bytes: bytes.to_vec() });
-        }
-    }
-}
-
-impl Drop for Recorder {
-    fn drop(&mut self) {
-        // Clients close a stream as soon as its last event is there, before HTTP says that it ends. Whether that came is for
-        // `kept::usage` to see.
-        let ends_itself = kept::is_stream(&self.recorded);
-        let whole = (self.whole || ends_itself) && self.length <= LONGEST;
-        let usage = if whole { kept::usage(self.kind, &self.recorded) } else { Err("it did not come to its end") };
-        let failed = !(200..300).contains(&self.recorded.status);
-        let really = match usage {
-            Ok(usage) => self.proxy.cost(&self.call.body, usage),
-            Err(_) if failed => Spent { calls: 1, ..Spent::default() },
-            Err(_) => self.expected,
-        };
-        self.proxy.correct(self.expected, really);
-        let Ok(usage) = usage else { return };
-        self.keeping.turn.iter_mut().for_each(Turn::answered);
-        if self.keeping.key.is_some() {
-            let settings = &self.proxy.settings;
-            let model = model(&self.call.body);
-            let price = money::price_of(&settings.prices, &model);
-            let meta = Meta {
-                usage,
-                micro_usd: price.map(|price| money::cost(price, usage)),
-                model,
-                step: settings.step.clone(),
-                ttl_ms: self.keeping.ttl_ms,
-                ..Meta::default()
-            };
-            self.proxy.record(&self.call, &self.recorded);
-            // A cache that cannot be written costs the next request, not this one.
-            let _ = settings.cache.keep(&self.call, &self.recorded, meta);
-        }
-    }
-}
-
 /// The model that a request names.
-fn model(body: &[u8]) -> String {
+pub(super) fn model(body: &[u8]) -> String {
     let json: Option<Json> = Json::parse(body);
     json.as_ref().and_then(|json| json.get("model")).and_then(Json::text).unwrap_or_default().to_owned()
 }

@@ -41,7 +41,7 @@ const NOT_PASSED_ON: &[&str] = &[
     "upgrade",
 ];
 /// Headers of responses that clients read, and beginnings of such names.
-const KEPT: &[&str] = &["content-type", "request-id", "x-request-id", "retry-after", "retry-after-ms"];
+const KEPT: &[&str] = &["content-type", "location", "request-id", "x-request-id", "retry-after", "retry-after-ms"];
 const KEPT_BEGINNINGS: &[&str] = &["openai-", "anthropic-", "x-ratelimit-"];
 
 /// What a client asks of the cache.
@@ -88,16 +88,23 @@ pub fn kept(headers: &HeaderMap) -> Vec<(String, String)> {
 }
 
 /// What a client wishes: `cache-control` as in HTTP, `x-wf-cache: no-cache | no-store`, `x-wf-cache-ttl: SECONDS`.
-pub fn wishes(headers: &HeaderMap) -> Wishes {
+///
+/// # Errors
+/// What it says is no such wish.
+pub fn wishes(headers: &HeaderMap) -> Result<Wishes, &'static str> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let said = |word: &str| {
         ["cache-control", "x-wf-cache"]
             .iter()
             .any(|name| text(name).split(',').any(|part| part.trim().eq_ignore_ascii_case(word)))
     };
-    Wishes {
+    let seconds = |value: &HeaderValue| {
+        let seconds = value.to_str().ok().and_then(|text| text.trim().parse::<u64>().ok());
+        seconds.map(|seconds| seconds.saturating_mul(1_000)).ok_or("x-wf-cache-ttl is a number of seconds")
+    };
+    Ok(Wishes {
         no_cache: said("no-cache") || said("no-store"),
         no_store: said("no-store"),
-        ttl_ms: text("x-wf-cache-ttl").parse::<u64>().ok().map(|seconds| seconds.saturating_mul(1_000)),
-    }
+        ttl_ms: headers.get("x-wf-cache-ttl").map(seconds).transpose()?,
+    })
 }

@@ -10,6 +10,36 @@ pub fn is_stream(recorded: &Recorded) -> bool {
     recorded.header("content-type").is_some_and(|of| of.starts_with("text/event-stream"))
 }
 
+/// The texts of a stream's events, each put together again by its place: in the events a word may stand in pieces.
+pub fn texts(recorded: &Recorded) -> Vec<String> {
+    if !is_stream(recorded) {
+        return vec![];
+    }
+    let mut all = std::collections::BTreeMap::new();
+    for event in events(&recorded.body()) {
+        if let Ok(event) = serde_json::from_str::<Value>(&event) {
+            gather(&event, &mut String::new(), &mut all);
+        }
+    }
+    all.into_values().collect()
+}
+
+fn gather(value: &Value, at: &mut String, into: &mut std::collections::BTreeMap<String, String>) {
+    let length = at.len();
+    let mut below = |name: &str, value: &Value| {
+        at.push('/');
+        at.push_str(name);
+        gather(value, at, into);
+        at.truncate(length);
+    };
+    match value {
+        Value::Object(entries) => entries.iter().for_each(|(name, value)| below(name, value)),
+        Value::Array(items) => items.iter().enumerate().for_each(|(i, value)| below(&i.to_string(), value)),
+        Value::String(text) => into.entry(at.clone()).or_default().push_str(text),
+        _ => {}
+    }
+}
+
 /// What a whole answer was charged for.
 ///
 /// # Errors
@@ -122,5 +152,24 @@ fn tokens(usage: &Value) -> Usage {
     Usage {
         input: of("prompt_tokens").unwrap_or_else(|| of("input_tokens").unwrap_or(0) + cached),
         output: of("completion_tokens").or(of("output_tokens")).unwrap_or(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_texts_of_a_stream_are_put_together_by_their_place() {
+        let body = concat!(
+            "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"the-re\"}}]}\n\n",
+            "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"al-key\"}}]}\n\n",
+            "data: [DONE]\n\n",
+        );
+        let stream = vec![("content-type".to_owned(), "text/event-stream".to_owned())];
+        let mut recorded = Recorded { headers: stream, ..Recorded::whole(200, body.as_bytes().to_vec(), 1) };
+        assert_eq!(texts(&recorded), ["the-real-key"]);
+        recorded.headers.clear();
+        assert_eq!(texts(&recorded), [""; 0]);
     }
 }

@@ -8,6 +8,7 @@ mod endpoint;
 mod forward;
 mod headers;
 mod kept;
+mod recorder;
 mod reply;
 mod serve;
 mod turn;

@@ -12,6 +12,9 @@ pub const CACHE: HeaderName = HeaderName::from_static("x-wf-cache");
 /// See [`CACHE`].
 pub const KEY: HeaderName = HeaderName::from_static("x-wf-cache-key");
 
+/// The header that says of a miss what differed from the nearest answer that is known.
+pub const WHY: HeaderName = HeaderName::from_static("x-wf-cache-why");
+
 /// An error in the form that both dialects have.
 pub fn error(status: u16, kind: &str, message: &str) -> Response<Body> {
     let body = serde_json::json!({ "type": "error", "error": { "type": kind, "message": format!("wf: {message}") } });

@@ -9,6 +9,7 @@ use crate::ai::ledger::Ledger;
 use crate::ai::lock::Lock;
 use crate::ai::redact::Redactor;
 use crate::config::model::{AiManners, AiMode, Budget, Price, Provider};
+use crate::exec::mask::Masker;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -50,6 +51,8 @@ pub struct Settings {
     pub redactor: Redactor,
     /// What is spent.
     pub ledger: Ledger,
+    /// Says something that people should see.
+    pub say: Box<dyn Fn(&str) + Send + Sync>,
 }
 
 /// A proxy that listens.
@@ -79,7 +82,8 @@ pub async fn serve(settings: Settings) -> io::Result<Served> {
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, settings.port)).await?;
     let address = listener.local_addr()?;
     let http = Http::new(settings.manners.clone());
-    let proxy = Arc::new(Proxy { port: address.port(), http, turns: Turns::default(), settings });
+    let keys = Masker::new(settings.keys.values().map(|key| key.clone().into_bytes()).collect());
+    let proxy = Arc::new(Proxy { port: address.port(), http, turns: Turns::default(), keys, settings });
     let router = axum::Router::new().fallback(super::forward::handle).with_state(proxy);
     let task = tokio::spawn(async move { axum::serve(listener, router).await });
     Ok(Served { address, task })

@@ -31,11 +31,20 @@ pub struct Gathered {
     pub variables: Variables,
 }
 
+/// Where what reused steps printed is read from.
+#[derive(Debug, Default)]
+pub struct Printed {
+    /// All of it.
+    pub all: Stored,
+    /// Of steps that ask, the answer alone.
+    pub answers: Stored,
+}
+
 /// Reads the files of an order, and of the run what its templates `use`. What reused steps printed is in `stored`.
 ///
 /// # Errors
 /// The list of files, git or a pattern cannot be read.
-pub fn gather(order: &Order, uses: &[String], stored: &Stored) -> Result<Gathered, Problem> {
+pub fn gather(order: &Order, uses: &[String], stored: &Printed) -> Result<Gathered, Problem> {
     let mut gathered = Gathered::default();
     for path in paths(order)? {
         match text(order, &path) {
@@ -90,7 +99,10 @@ fn text(order: &Order, path: &RepoPath) -> Result<String, String> {
         .read(true)
         .custom_flags(flags.bits().cast_signed())
         .open(path.under(&order.shared.root));
-    let file = opened.map_err(|error| error.to_string())?;
+    let file = opened.map_err(|error| match error.raw_os_error() {
+        Some(code) if code == rustix::io::Errno::LOOP.raw_os_error() => "it is a symlink, which is not followed".into(),
+        _ => error.to_string(),
+    })?;
     let meta = file.metadata().map_err(|error| error.to_string())?;
     if !meta.is_file() {
         return Err("it is no file".into());
@@ -106,14 +118,18 @@ fn text(order: &Order, path: &RepoPath) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "it is not UTF-8".into())
 }
 
-/// The end of what a step before this one printed: in this run, or when it ran, if its result was used again.
-fn printed(order: &Order, step: &str, stored: &Stored) -> Result<String, Problem> {
+/// The end of what a step before this one printed: in this run, or when it ran, if its result was used again. Of a step that
+/// asks it is the answer: how many were asked, and how often, is another thing each time.
+fn printed(order: &Order, step: &str, stored: &Printed) -> Result<String, Problem> {
     let id = StepId::parse(step).map_err(wrong)?;
+    let asks = order.shared.asking.iter().any(|asking| asking == step);
+    let stored = if asks { &stored.answers } else { &stored.all };
     let run =
         RunRef { id: RunId(order.shared.run.clone()), dir: order.shared.state.join("runs").join(&order.shared.run) };
     let logs = (1..=100).map(|attempt| run.dir.join(output::path_of(&id, attempt)));
     if let Some(last) = logs.take_while(|log| log.exists()).last() {
-        return Ok(output::tail(&last, LONGEST_OUTPUT).map_err(wrong)?.text());
+        let tail = if asks { output::stdout_tail } else { output::tail };
+        return Ok(tail(&last, LONGEST_OUTPUT).map_err(wrong)?.text());
     }
     let (mut skipped, mut planned, mut text) = (false, false, String::new());
     for event in history::read_log(&run.log()).map_err(wrong)? {
@@ -153,9 +169,29 @@ fn change(order: &Order, variables: &mut Variables) -> Result<(), Problem> {
         variables.changed.push(file.path.to_string());
     }
     let mut diff = repo.diff_text(base, LONGEST_DIFF).map_err(wrong)?;
+    // Git's own difference knows nothing of files that were never added.
+    for file in changes.files.iter().filter(|file| file.seen.untracked) {
+        if diff.len() >= LONGEST_DIFF {
+            break;
+        }
+        diff.push_str(&added(&file.path, text(order, &file.path)));
+    }
     if diff.len() >= LONGEST_DIFF {
+        diff.truncate(diff.floor_char_boundary(LONGEST_DIFF));
         diff.push_str("\n(the rest is left out)\n");
     }
     variables.diff = diff;
     Ok(())
+}
+
+/// A new file as git would show it, were it added.
+fn added(path: &RepoPath, text: Result<String, String>) -> String {
+    let head = format!("diff --git a/{path} b/{path}\nnew file\n");
+    match text {
+        Ok(text) => {
+            let lines: String = text.lines().map(|line| format!("+{line}\n")).collect();
+            format!("{head}--- /dev/null\n+++ b/{path}\n@@ -0,0 +1,{} @@\n{lines}", text.lines().count())
+        }
+        Err(why) => format!("{head}({why})\n"),
+    }
 }

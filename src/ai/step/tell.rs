@@ -3,7 +3,7 @@
 use super::Answered;
 use crate::ai::asking::Tally;
 use crate::ai::order::Order;
-use crate::ai::problem::Problem;
+use crate::ai::problem::{Kind, Problem};
 use crate::ai::prompt::Wants;
 use crate::ask::{Finding, money};
 use crate::base::RepoPath;
@@ -23,6 +23,8 @@ pub struct Report {
     pub skipped: Vec<(RepoPath, String)>,
     /// How many answers are there.
     pub answers: usize,
+    /// Why nothing was asked, if there was nothing to ask about.
+    pub nothing: Option<&'static str>,
 }
 
 /// How it ends.
@@ -34,6 +36,8 @@ pub enum Ended {
     Found,
     /// Somebody did not answer.
     Unanswered,
+    /// A signal ended it.
+    Interrupted,
 }
 
 impl Ended {
@@ -43,6 +47,7 @@ impl Ended {
             Self::Passed => 0,
             Self::Found => 1,
             Self::Unanswered => UNANSWERED,
+            Self::Interrupted => 130,
         }
     }
 }
@@ -63,7 +68,9 @@ impl Report {
     /// How the step ends.
     pub fn ended(&self, order: &Order) -> Ended {
         let fails = |finding: &&Finding| order.fail_on.is_some_and(|least| finding.severity >= least);
-        if self.findings.iter().any(|finding| fails(&finding)) {
+        if self.problems.iter().any(|problem| problem.kind == Kind::Interrupted) {
+            Ended::Interrupted
+        } else if self.findings.iter().any(|finding| fails(&finding)) {
             Ended::Found
         } else if self.problems.is_empty() {
             Ended::Passed
@@ -94,6 +101,9 @@ impl Report {
         for (path, reason) in &self.skipped {
             let _ = writeln!(text, "left out {path}: {reason}");
         }
+        if let Some(why) = self.nothing {
+            let _ = writeln!(text, "{why}");
+        }
         let money = of(&tally.micro_usd);
         let money = if money > 0 { format!(", {}", money::dollars(money)) } else { String::new() };
         let (known, asked) = (of(&tally.known), of(&tally.asked));
@@ -102,13 +112,19 @@ impl Report {
             let _ = writeln!(text, "{} texts looked like secrets and were not sent", of(&tally.redacted));
         }
         for problem in &self.problems {
-            let _ = writeln!(text, "error: {problem}\nhint: {}", problem.kind.hint());
+            let _ = writeln!(text, "error: {problem}");
+        }
+        let hints: std::collections::BTreeSet<&str> = self.problems.iter().map(|problem| problem.kind.hint()).collect();
+        for hint in hints {
+            let _ = writeln!(text, "hint: {hint}");
         }
         text
     }
 }
 
-/// Without control characters, which could lead a terminal.
+/// Without control characters, which could lead a terminal, and characters that turn the direction of a text, which make it
+/// look like another one.
 fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
+    let shown = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t'));
+    shown.map(|c| if crate::report::clean::turns(c) { '\u{fffd}' } else { c }).collect()
 }

@@ -106,7 +106,10 @@ pub fn run(args: &CacheArgs, cx: &Context) -> Result<Exit, Failure> {
             let path = cx.cwd.join(file);
             let wrong = |error: std::io::Error| Failure::environment(format!("{}: {error}", path.display()));
             let mut from = std::fs::File::open(&path).map_err(wrong)?;
-            let (new, refused) = cache::import(&cache, &mut from).map_err(wrong)?;
+            let (new, refused) = cache::import(&cache, &mut from).map_err(|error| {
+                Failure::usage(format!("{} cannot be taken in: {error}", path.display()))
+                    .hint("it has to be a file that `wf ai cache export` wrote")
+            })?;
             cache.index().map_err(failed)?;
             let words = format!("{new} answers taken in, {refused} refused\n");
             say(args.json, &json!({ "format": 1, "new": new, "refused": refused }), &words, cx)?;

@@ -19,7 +19,7 @@ Examples:
   wf ai run code_reviewer src/main.rs
   wf ai run documentation_specialist README.md docs/*.md --json
 
-Whom to ask is said by `ai` in the configuration, or by flags. Keys come from the environment, never from files.
+Whom to ask is said by `ai` in the configuration; --model names another model. Keys come from the environment, never from files.
 docs/AI.md shows how to put an AI review into a pipeline in five lines.";
 
 /// What `wf ai` takes.

@@ -50,7 +50,8 @@ pub fn run(args: &ProxyArgs, cx: &Context) -> Result<Exit, Failure> {
     if !args.replay_speed.is_finite() || args.replay_speed < 0.0 {
         return Err(Failure::usage("--replay-speed is a number from 0 on"));
     }
-    let token = args.token.clone().map_or_else(Token::random, Token::chosen);
+    let given = args.token.as_deref().is_some_and(|word| !word.trim().is_empty());
+    let token = Token::chosen(args.token.as_deref());
     let mut told = told(&shared, "proxy", token.clone(), cx)?;
     (told.port, told.speed, told.counts) = (args.port, args.replay_speed, false);
     for upstream in &args.upstream {
@@ -65,7 +66,7 @@ pub fn run(args: &ProxyArgs, cx: &Context) -> Result<Exit, Failure> {
         let served = serve(told).await.map_err(|error| {
             Failure::environment(format!("port {} cannot be had: {error}", args.port)).hint("choose another by --port")
         })?;
-        let word = if args.token.is_some() { "(as given)" } else { token.word() };
+        let word = if given { "(as given)" } else { token.word() };
         cx.say(&format!(
             "listening on http://{}\n  OPENAI_BASE_URL={}\n  ANTHROPIC_BASE_URL={}\n  API key for clients: {word}",
             served.address,
@@ -180,6 +181,10 @@ fn told(shared: &Shared, step: &str, token: Token, cx: &Context) -> Result<Setti
         record: (shared.mode == AiMode::Record).then(|| asking::lock_path(&shared.root)),
         redactor: Redactor::new(cx.masker_of(&shared.secrets).clone()),
         ledger: Ledger::new(&shared.state, &shared.run),
+        say: {
+            let cx = cx.clone();
+            Box::new(move |text| cx.say(text))
+        },
     })
 }
 

@@ -24,9 +24,14 @@ pub fn run(args: &RecordArgs, cx: &Context) -> Result<Exit, Failure> {
     if steps.is_empty() {
         return Err(Failure::usage("no step asks a model").hint("a step that does has `ai`, or `ai_proxy: true`"));
     }
+    let path = asking::lock_path(&config.root);
+    // Nobody pays for answers that can then not be written down.
+    Lock::read(&path).map_err(|error| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        Failure::usage(error.to_string()).hint(format!("remove `{name}` and record again: `rm {name} && wf ai record`"))
+    })?;
     let steps = steps.join(",");
     let flags = ["run", "--ai=record", "--no-cache", "--smart-execution=off", "--no-resume", "--steps", &steps];
-    let path = asking::lock_path(&config.root);
     lock::begin(&path).map_err(Failure::environment)?;
     let done = super::super::also(&flags, cx);
     // After a run that failed, somebody may still need what was recorded before.

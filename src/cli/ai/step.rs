@@ -9,7 +9,8 @@ use crate::ai::ledger::Ledger;
 use crate::ai::order::Order;
 use crate::ai::problem::Problem;
 use crate::ai::redact::Redactor;
-use crate::ai::step::{self, Ended, Report, Work};
+use crate::ai::step::{self, Ended, Printed, Report, Work};
+use crate::report::clean;
 use serde_json::json;
 use std::ffi::OsStr;
 use std::sync::Mutex;
@@ -20,48 +21,88 @@ pub fn main(order: Option<&OsStr>) -> Exit {
     let Some(order) = order else {
         return super::super::show(&Failure::usage("this command is started by `wf run` alone"), None);
     };
-    match Context::read(None, None).and_then(|cx| carry_out(&order, false, &cx)) {
+    let done = Context::read(None, None).and_then(|cx| {
+        let work = Work::new(&order);
+        carry_out(&order, work, &How { why: if order.shared.why { NEAREST } else { 0 }, ..How::default() }, &cx)
+    });
+    match done {
         Ok(exit) => exit,
         Err(failure) => super::super::show(&failure, None),
     }
 }
 
+/// With so many known answers one that is not known is compared in a run, which asks about many files.
+const NEAREST: usize = 64;
+
+/// How it is done.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct How {
+    /// It prints JSON.
+    pub as_json: bool,
+    /// A person asks: what is printed goes to them, or to the log of their job, and is not written into one of wf's.
+    pub by_hand: bool,
+    /// With so many known answers one that is not known is compared, to say what differs; 0: it is not said.
+    pub why: usize,
+}
+
 /// Asks, prints what came of it, and says how it ended.
-pub fn carry_out(order: &Order, as_json: bool, cx: &Context) -> Result<Exit, Failure> {
-    cx.masker_of(&order.shared.secrets);
+pub fn carry_out(order: &Order, work: Result<Work<'_>, Problem>, how: &How, cx: &Context) -> Result<Exit, Failure> {
+    let masker = cx.masker_of(&order.shared.secrets);
     let tally = Tally::default();
-    let (report, tally) = match asked(order, tally, cx) {
+    let (report, tally) = match work.and_then(|work| asked(order, &work, tally, how, cx)) {
         Ok(done) => done,
         Err(problem) => (Report { problems: vec![problem], ..Report::default() }, Tally::default()),
     };
+    if let Some(why) = report.nothing.filter(|_| how.by_hand) {
+        cx.say(&shown(report.words(&tally).trim_end(), how, cx));
+        return Err(Failure::usage(why).hint("name files with text in them"));
+    }
     let ended = report.ended(order);
-    if as_json {
-        cx.print_json(&document(&report, &tally, ended))?;
+    if how.as_json {
+        let text = serde_json::to_string_pretty(&document(&report, &tally, ended)).map_err(Failure::environment)?;
+        cx.print(&(in_json(text, how, cx) + "\n"))?;
     } else {
-        cx.print(&report.answer())?;
-        cx.say(report.words(&tally).trim_end());
+        cx.print(&shown(&report.answer(), how, cx))?;
+        cx.say(&shown(report.words(&tally).trim_end(), how, cx));
     }
     if let Some(path) = &order.output
-        && ended != Ended::Unanswered
+        && !matches!(ended, Ended::Unanswered | Ended::Interrupted)
     {
-        write(order, path, &report.answer())?;
+        write(order, path, &masker.text(&report.answer()))?;
     }
     Ok(match ended {
         Ended::Passed => Exit::Passed,
         Ended::Found => Exit::StepFailed,
         Ended::Unanswered => Exit::Unanswered,
+        Ended::Interrupted => Exit::Interrupted,
     })
 }
 
-fn asked(order: &Order, tally: Tally, cx: &Context) -> Result<(Report, Tally), Problem> {
-    let work = Work::new(order)?;
-    let results = order.shared.results.clone();
-    let stored = results.map(|place| Replay::new(place, cx).stored()).unwrap_or_default();
-    let gathered = step::gather(order, work.uses(), &stored)?;
+/// In a job of a CI service, what a model says is no command of the job.
+fn is_job(how: &How, cx: &Context) -> bool {
+    how.by_hand && (cx.env.flag("GITHUB_ACTIONS") || cx.env.flag("TF_BUILD"))
+}
+
+fn shown(text: &str, how: &How, cx: &Context) -> String {
+    if !is_job(how, cx) {
+        return text.to_owned();
+    }
+    text.split_inclusive('\n').map(clean::disarm).collect()
+}
+
+/// The same in JSON, where such a text stands within quotes and may be written otherwise.
+fn in_json(text: String, how: &How, cx: &Context) -> String {
+    if !is_job(how, cx) { text } else { text.replace("##", "#\\u0023") }
+}
+
+fn asked(order: &Order, work: &Work<'_>, tally: Tally, how: &How, cx: &Context) -> Result<(Report, Tally), Problem> {
+    let results = order.shared.results.clone().map(|place| Replay::new(place, cx));
+    let printed = results.map(|replay| Printed { all: replay.clone().stored(), answers: replay.answers() });
+    let gathered = step::gather(order, work.uses(), &printed.unwrap_or_default())?;
     let recording = step::recording(order)?;
     let cache = order.shared.open_cache();
     let key = order.service.api_key_env.as_deref().and_then(|name| cx.env.text(name)).map(str::to_owned);
-    let say = |text: &str| cx.say(text);
+    let say = |text: &str| cx.say(&shown(text, how, cx));
     let asker = Asker {
         order,
         cache: &cache,
@@ -73,6 +114,7 @@ fn asked(order: &Order, tally: Tally, cx: &Context) -> Result<(Report, Tally), P
         spent: Mutex::default(),
         tally,
         say: &say,
+        why: how.why,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Problem::new(crate::ai::problem::Kind::Network, error.to_string()))?;
@@ -84,10 +126,10 @@ fn document(report: &Report, tally: &Tally, ended: Ended) -> serde_json::Value {
     let of = |count: &std::sync::atomic::AtomicU64| count.load(std::sync::atomic::Ordering::Relaxed);
     let text = |(file, text): &(Option<String>, String)| json!({ "file": file, "text": text });
     let problem =
-        |problem: &Problem| json!({ "kind": problem.kind, "message": problem.message, "hint": problem.kind.hint() });
+        |it: &Problem| json!({ "kind": it.kind, "file": it.file, "message": it.message, "hint": it.kind.hint() });
     json!({
         "format": 1,
-        "ended": match ended { Ended::Passed => "passed", Ended::Found => "found", Ended::Unanswered => "unanswered" },
+        "ended": match ended { Ended::Passed => "passed", Ended::Found => "found", Ended::Unanswered => "unanswered", Ended::Interrupted => "interrupted" },
         "findings": report.findings,
         "answers": report.texts.iter().map(text).collect::<Vec<_>>(),
         "problems": report.problems.iter().map(problem).collect::<Vec<_>>(),

@@ -28,6 +28,17 @@ pub(super) fn task(step: &StepDraft, ai: &AiDraft, dir: &RepoPath, scope: &Scope
     if ai.each.as_ref().is_some_and(|each| each.value) && ai.files.is_none() {
         wrong("`each` needs `files`: there is nothing to ask about one by one", "add `files: [\"src/**\"]`");
     }
+    let dollars = [ai.budget, shared.budget].iter().any(|budget| budget.micro_usd.is_some());
+    let priced = |model: &str| shared.prices.keys().any(|name| model.starts_with(name.as_str()));
+    if dollars && !service.model.as_deref().is_some_and(priced) {
+        let model = service.model.as_deref().unwrap_or("some-model");
+        wrong(
+            &format!("`budget.usd` holds this step to nothing: `prices` has none for `{model}`"),
+            &format!(
+                "add `prices: {{{model}: {{input: 2.5, output: 10}}}}` to `ai` at the top, or a budget of `tokens`"
+            ),
+        );
+    }
     for (key, is_there) in [("for_each", step.for_each.is_some()), ("shell", step.shell.is_some())] {
         if is_there {
             cx.error(ConfigError::new(ai.at, format!("an AI step has no `{key}`")).hint(format!("remove `{key}`")));
