@@ -3,7 +3,7 @@
 use super::super::context::Context;
 use super::super::failure::{Exit, Failure};
 use super::super::replay::Replay;
-use crate::ai::asking::{Asker, Tally};
+use crate::ai::asking::{Asker, Tally, answered};
 use crate::ai::http::Http;
 use crate::ai::ledger::Ledger;
 use crate::ai::order::Order;
@@ -116,9 +116,8 @@ fn asked(order: &Order, work: &Work<'_>, tally: Tally, how: &How, cx: &Context) 
         say: &say,
         why: how.why,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Problem::new(crate::ai::problem::Kind::Network, error.to_string()))?;
-    let report = runtime.block_on(work.run(gathered, &asker));
+    let report = answered(work.run(gathered, &asker));
+    let report = report.map_err(|error| Problem::new(crate::ai::problem::Kind::Network, error.to_string()))?;
     Ok((report, asker.tally))
 }
 
