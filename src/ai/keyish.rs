@@ -72,6 +72,7 @@ pub fn removed(text: &str) -> Option<String> {
 fn core(line: &str) -> &str {
     let around = |c: char| c.is_whitespace() || "\"'`,;()>|#*-".contains(c);
     let line = line.trim_matches(around);
+    let line = line.strip_suffix(" +").map_or(line, |line| line.trim_matches(around));
     let line = line.strip_suffix("\\n").map_or(line, |line| line.trim_matches(around));
     let line = line.strip_prefix('+').map_or(line, |line| line.trim_matches(around));
     if line.chars().all(is_base64) { line } else { "" }

@@ -112,7 +112,9 @@ impl<'a> Work<'a> {
             match answered {
                 Ok(parts) => {
                     silent = 0;
-                    parts.into_iter().for_each(|part| report.add(part, self.prompt.wants));
+                    for part in parts {
+                        report.add(part, self.prompt.wants);
+                    }
                 }
                 Err(problem) => {
                     silent = if problem.kind.passes() { silent + 1 } else { 0 };

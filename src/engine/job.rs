@@ -209,7 +209,7 @@ fn started(common: &Common, step: &Step, lists: Option<&ChangedLists>, hidden: V
     // Of the steps that ask, those whose answers its prompt may use: an argument has no room for thousands.
     let is_needed = |id: &&String| step.needs.iter().any(|need| need.as_str() == id.as_str());
     let asking = common.ai.asking.iter().filter(is_needed).cloned().collect();
-    let shared = Shared { hidden, asking, ..common.ai.clone() };
+    let shared = Shared { asking, hidden, ..common.ai.clone() };
     let changed = lists.map(|lists| lists.present.clone());
     let order = Order { tags: step.tags.clone(), ..Order::of(step.id.as_str(), task, shared, changed) };
     wf(&[order::COMMAND.into(), json(&order)])

@@ -24,7 +24,8 @@ fn a_step_after_another_sees_its_answer_and_nothing_else() {
     let _ = again(&world, &["--ai=replay"]).passed();
     // A result that is used again is the same answer.
     let _ = run(&world, &["--no-smart-execution"]).passed();
-    world.write(".workflow-config.yaml", config(&fake, "", &CHAIN.replace("id: second,", "id: second, env: {X: '1'},")));
+    world
+        .write(".workflow-config.yaml", config(&fake, "", &CHAIN.replace("id: second,", "id: second, env: {X: '1'},")));
     let _ = run(&world, &["--no-smart-execution"]).passed().says("1 cached");
     assert_eq!(fake.calls(), 2);
 }

@@ -7,7 +7,7 @@ use super::world::World;
 
 /// So many lines of a private key's body.
 fn body(lines: usize) -> String {
-    (0..lines).map(|n| format!("{:04}MIIEpAIBAAKCAQEA7bq+Xy/0123456789abcdefghijklmnopqrstuvwxyzA\n", n)).collect()
+    (0..lines).map(|n| format!("{n:04}MIIEpAIBAAKCAQEA7bq+Xy/0123456789abcdefghijklmnopqrstuvwxyzA\n")).collect()
 }
 
 #[test]

@@ -149,10 +149,8 @@ pub fn refusal(status: u16, body: &[u8]) -> Problem {
     let error = json.as_ref().and_then(|json| json.get("error"));
     let text = |key: &str| error.and_then(|error| error.get(key)).and_then(Json::text);
     let said = text("message").or_else(|| error.and_then(Json::text)).map(str::to_owned);
-    let said = said.unwrap_or_else(|| match is_page(body) {
-        true => "a web page".into(),
-        false => String::from_utf8_lossy(&body[..body.len().min(300)]).into_owned(),
-    });
+    let start = || String::from_utf8_lossy(&body[..body.len().min(300)]).into_owned();
+    let said = said.unwrap_or_else(|| if is_page(body) { "a web page".into() } else { start() });
     let code = format!("{} {}", text("type").unwrap_or_default(), text("code").unwrap_or_default());
     let (lower, has) = (said.to_ascii_lowercase(), |word: &str| code.contains(word));
     let too_long = ["context length", "context window", "too long", "maximum context", "context_length"];

@@ -165,11 +165,11 @@ impl Proxy {
     /// ends it: what came by then is no answer.
     async fn send(self: Arc<Self>, kind: Kind, call: Call, headers: &HeaderMap, keeping: Keeping) -> Response<Body> {
         let expected = self.expected(&call);
-        let refusal = match self.priced(kind, &call) {
-            Ok(()) => self.book(expected).await,
-            Err(refusal) => Err(refusal),
+        let refusal = match self.unpriced(kind, &call) {
+            None => self.book(expected).await.err(),
+            refusal => refusal,
         };
-        if let Err(refusal) = refusal {
+        if let Some(refusal) = refusal {
             keeping.in_vain(&self);
             return refusal;
         }
@@ -268,18 +268,18 @@ impl Proxy {
     }
 
     /// A budget in dollars holds nobody to anything if nobody knows what a model costs.
-    fn priced(&self, kind: Kind, call: &Call) -> Result<(), Response<Body>> {
+    fn unpriced(&self, kind: Kind, call: &Call) -> Option<Response<Body>> {
         let costs = matches!(kind, Kind::Chat | Kind::Responses | Kind::Embeddings | Kind::Messages);
         let model = model(&call.body);
         if !costs
             || self.settings.budget.micro_usd.is_none()
             || money::price_of(&self.settings.prices, &model).is_some()
         {
-            return Ok(());
+            return None;
         }
         let what =
             format!("the request was not sent: `prices` has none for the model `{model}`, and `budget.usd` is set");
-        Err(reply::error(402, "wf_budget", &what))
+        Some(reply::error(402, "wf_budget", &what))
     }
 
     /// Waits until rates allow it, unless a budget forbids it.

@@ -66,18 +66,7 @@ impl Recorder {
         proxy: Arc<Proxy>,
         began: Instant,
     ) -> Self {
-        Self {
-            recorded,
-            length: 0,
-            last: began,
-            kind,
-            call,
-            expected,
-            keeping,
-            proxy,
-            whole: false,
-            broke: false,
-        }
+        Self { recorded, length: 0, last: began, kind, call, expected, keeping, proxy, whole: false, broke: false }
     }
 
     /// Takes a piece of the body as it came.

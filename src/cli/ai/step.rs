@@ -92,7 +92,7 @@ fn shown(text: &str, how: &How, cx: &Context) -> String {
 
 /// The same in JSON, where such a text stands within quotes and may be written otherwise.
 fn in_json(text: String, how: &How, cx: &Context) -> String {
-    if !is_job(how, cx) { text } else { text.replace("##", "#\\u0023") }
+    if is_job(how, cx) { text.replace("##", "#\\u0023") } else { text }
 }
 
 fn asked(order: &Order, work: &Work<'_>, tally: Tally, how: &How, cx: &Context) -> Result<(Report, Tally), Problem> {
