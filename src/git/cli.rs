@@ -55,6 +55,9 @@ pub(super) struct Status {
     pub worktree: Worktree,
 }
 
+/// A path with the mode and the name of the object that is there.
+pub type NamedBlob = (RepoPath, (u32, String));
+
 impl Cli {
     pub fn new(dir: &Path) -> Self {
         Self { dir: dir.to_owned(), index_file: None }
@@ -248,7 +251,7 @@ impl Cli {
     }
 
     /// Mode and object name of what the index has at these paths, without open conflicts.
-    pub fn entries(&self, paths: &[RepoPath]) -> Result<Vec<(RepoPath, (u32, String))>, GitError> {
+    pub fn entries(&self, paths: &[RepoPath]) -> Result<Vec<NamedBlob>, GitError> {
         let literal = ["--literal-pathspecs", "ls-files", "--stage", "-z", "--"].map(OsStr::new);
         let paths: Vec<&OsStr> = paths.iter().map(|path| OsStr::from_bytes(path.as_bytes())).collect();
         let said = self.run_os(&[&literal[..], &paths].concat())?;

@@ -273,6 +273,8 @@ fn while_swapping(rig: &Rig, times: usize, work: impl Fn()) {
                     std::thread::sleep(PAUSE);
                     swaps.fetch_add(1, Ordering::Relaxed);
                 } else {
+                    // The other side made the folder anew before it could be put back: it would stay aside for ever.
+                    let _ = fs::remove_dir_all(&moved);
                     let _ = fs::remove_file(&real);
                     let _ = fs::create_dir_all(&real);
                 }

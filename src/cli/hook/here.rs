@@ -48,7 +48,7 @@ impl Here<'_> {
             return Ok(Went::NotHere(why.to_string()));
         }
         let state = self.state(&ready)?;
-        let Some(lock) = self.lock(&ready, &state)? else {
+        let Some(lock) = lock(&ready, &state)? else {
             // Hooks do not wait.
             return Ok(Went::NotHere("another run has this worktree".into()));
         };
@@ -82,7 +82,7 @@ impl Here<'_> {
         let running = running(&ready);
         let rules = ready.config.workflow().categories.clone();
         let state = self.state(&ready)?;
-        let lock = self.lock(&ready, &state)?;
+        let lock = lock(&ready, &state)?;
         let before = self.unlike_staged()?;
         let exit = run::go(self.args, (ready, None), &state, lock, &told(Hook::PreCommit, &[]), self.cx)?;
         let after = self.unlike_staged()?;
@@ -110,15 +110,6 @@ impl Here<'_> {
         Ok(StateDir::open(&place, by)?)
     }
 
-    /// None: somebody else runs here.
-    fn lock(&self, ready: &Ready, state: &StateDir) -> Result<Option<WorktreeLock>, Failure> {
-        let me = Holder { pid: std::process::id(), command: "wf hook run pre-commit".into(), since: Clock::utc() };
-        match WorktreeLock::try_acquire(state, &ready.config.root, &me, false).map_err(Failure::environment)? {
-            Attempt::Held(lock) => Ok(Some(lock)),
-            Attempt::Busy(_) => Ok(None),
-        }
-    }
-
     /// The files that are not as they are staged, with what is in them.
     fn unlike_staged(&self) -> Result<BTreeMap<RepoPath, Option<Digest>>, Failure> {
         let repo = self.cx.discover().map_err(unreadable)?;
@@ -127,6 +118,15 @@ impl Here<'_> {
         let content =
             |path: &RepoPath| std::fs::read(path.under(repo.root())).ok().map(|bytes| Digest::of_bytes(&bytes));
         Ok(differs.map(|file| (file.path.clone(), content(&file.path))).collect())
+    }
+}
+
+/// None: somebody else runs here.
+fn lock(ready: &Ready, state: &StateDir) -> Result<Option<WorktreeLock>, Failure> {
+    let me = Holder { pid: std::process::id(), command: "wf hook run pre-commit".into(), since: Clock::utc() };
+    match WorktreeLock::try_acquire(state, &ready.config.root, &me, false).map_err(Failure::environment)? {
+        Attempt::Held(lock) => Ok(Some(lock)),
+        Attempt::Busy(_) => Ok(None),
     }
 }
 

@@ -6,6 +6,7 @@
 //! `package.json` is not seen.
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
@@ -15,9 +16,9 @@ use walkdir::WalkDir;
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Manifest {
-    dependencies: BTreeMap<String, serde::de::IgnoredAny>,
-    optional_dependencies: BTreeMap<String, serde::de::IgnoredAny>,
-    peer_dependencies: BTreeMap<String, serde::de::IgnoredAny>,
+    dependencies: Map<String, Value>,
+    optional_dependencies: Map<String, Value>,
+    peer_dependencies: Map<String, Value>,
 }
 
 /// The packages of a folder, relative to it, that name one of those that lead back, in themselves or in what is nested in
@@ -35,7 +36,7 @@ pub(super) fn requiring(from: &Path, back: &[(PathBuf, PathBuf)]) -> Vec<PathBuf
         let Ok(manifest) = serde_json::from_slice::<Manifest>(&text) else { continue };
         let Manifest { dependencies, optional_dependencies, peer_dependencies } = manifest;
         let all = [dependencies, optional_dependencies, peer_dependencies];
-        let named = all.into_iter().flat_map(BTreeMap::into_keys).map(PathBuf::from);
+        let named = all.into_iter().flatten().map(|(name, _)| PathBuf::from(name));
         wants.entry(package).or_default().extend(named);
     }
     let mut copied: Vec<PathBuf> = vec![];
