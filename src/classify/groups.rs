@@ -256,6 +256,7 @@ fn outermost(roots: impl Iterator<Item = RepoPath>) -> Vec<RepoPath> {
 mod tests {
     use super::*;
     use crate::base::StepId;
+    use crate::config::model::Paths;
     use crate::plan::sample;
     use crate::tree::{FileKind, FileStat};
     use proptest::prelude::*;
@@ -341,7 +342,7 @@ mod tests {
                 });
             }
             let graph = StepGraph::build(steps).unwrap();
-            let rules = [CategoryRule { category: Category::from("docs"), paths: crate::config::model::Paths::Given(globs(&["**/*.md"], "")), built_in: true }];
+            let rules = [CategoryRule { category: Category::from("docs"), paths: Paths::Given(globs(&["**/*.md"], "")), built_in: true }];
             let watches = groups(&graph, &vec![true; graph.len()], &files, &rules);
             for (at, expected) in plainly(&graph, &files, &rules).iter().enumerate() {
                 prop_assert_eq!(&together(&watches, at), expected, "step {}: {:?}", at, graph.step(at).inputs);

@@ -3,6 +3,7 @@
 use super::*;
 use crate::base::GlobSet;
 use crate::change::{ChangedFile, Status, Where};
+use crate::config::model::Paths;
 
 fn rules() -> Vec<CategoryRule> {
     [
@@ -15,7 +16,7 @@ fn rules() -> Vec<CategoryRule> {
     .iter()
     .map(|(category, globs)| CategoryRule {
         category: Category::from(*category),
-        paths: crate::config::model::Paths::Given(GlobSet::parse(globs, &RepoPath::root()).unwrap()),
+        paths: Paths::Given(GlobSet::parse(globs, &RepoPath::root()).unwrap()),
         built_in: true,
     })
     .collect()

@@ -147,8 +147,9 @@ fn group<'a>(level: Level<'a>, error: &'a ConfigError, sources: &'a [Source]) ->
 /// A text in which no key for a service can be read, for people who wrote one into a file. Every place stays where it is.
 fn hidden(text: &str) -> Cow<'_, str> {
     let values = text.match_indices(':').filter(|(at, _)| {
-        let before = text[..*at].trim_end_matches(['"', '\'', ' ']).to_ascii_lowercase().replace('-', "_");
-        super::key::KEYS.iter().any(|key| before.ends_with(key))
+        let before = text[..*at].trim_end_matches(['"', '\'', ' ']);
+        let start = before.rfind(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-')));
+        super::key::names_a_secret(start.map_or(before, |start| &before[start..]))
     });
     let ranges: Vec<_> = values
         .map(|(at, _)| {

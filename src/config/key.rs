@@ -123,9 +123,6 @@ pub fn decode<T>(cx: &mut Cx, node: &Node, tables: &[Table<T>], what: &str, draf
     }
 }
 
-/// How people call a key for a service; none of these is a key of a configuration.
-pub const KEYS: &[&str] = &["api_key", "apikey", "api_token"];
-
 /// The example as it would be written there: in a file, in a variable or as a flag.
 fn said_there(about: &About, outside: Option<&Origin>) -> String {
     let value = about.example.split_once(": ").map_or("", |(_, value)| value.trim_matches(['[', ']']));
@@ -161,7 +158,7 @@ fn unknown<T>(cx: &mut Cx, name: &crate::base::Spanned<String>, tables: &[Table<
     } else {
         let error = ConfigError::new(name.at, format!("{what} has no key `{shown}`"));
         error.hint(match suggest::nearest(&name.value, known()) {
-            _ if of_key(&name.value) && what == "`ai`" => {
+            _ if names_a_secret(&name.value) && what == "`ai`" => {
                 "a key does not belong into a file: put it into a variable, and name that by `api_key_env`".into()
             }
             Some(near) => format!("did you mean `{near}`?"),
@@ -171,9 +168,10 @@ fn unknown<T>(cx: &mut Cx, name: &crate::base::Spanned<String>, tables: &[Table<
     cx.error(error);
 }
 
-/// Is it how people call a key for a service?
-fn of_key(name: &str) -> bool {
-    KEYS.contains(&name.to_ascii_lowercase().replace('-', "_").as_str())
+/// Is it how people call a key for a service? No key of a configuration ends so.
+pub(super) fn names_a_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    ["api_key", "apikey", "api_token"].iter().any(|end| name.ends_with(end))
 }
 
 fn example_of<T>(tables: &[Table<T>]) -> String {

@@ -37,32 +37,11 @@ pub struct Common {
     pub idle_timeout_ms: Option<Millis>,
 }
 
-/// What says which repository, which index and which objects git works on. A hook's `GIT_DIR` would send every git command of
-/// a step to the repository of the commit: a test suite that makes a repository of its own would commit into that one. Those
-/// of `git rev-parse --local-env-vars` that are about places, and what a push adds.
-const PLACES_OF_GIT: [&str; 12] = [
-    "GIT_DIR",
-    "GIT_INDEX_FILE",
-    "GIT_WORK_TREE",
-    "GIT_PREFIX",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_QUARANTINE_PATH",
-    "GIT_INTERNAL_SUPER_PREFIX",
-    "GIT_IMPLICIT_WORK_TREE",
-    "GIT_SHALLOW_FILE",
-    "GIT_NAMESPACE",
-];
-
-/// Does this variable lead git to a repository, an index or objects of its own?
-pub fn leads_git(name: &OsStr) -> bool {
-    PLACES_OF_GIT.iter().any(|place| name == *place)
-}
-
-/// What of wf's environment reaches steps: all but git's own redirections, in a hook too, and wf's variables.
+/// What of wf's environment reaches steps: all but wf's variables, and what leads git elsewhere. A hook's `GIT_DIR` would send
+/// every git command of a step to the repository of the commit: a test suite that makes a repository of its own would commit
+/// into that one.
 pub fn inherited(env: &BTreeMap<OsString, OsString>) -> BTreeMap<OsString, OsString> {
-    let keep = |name: &OsStr| !name.as_bytes().starts_with(b"WF_") && !leads_git(name);
+    let keep = |name: &OsStr| !name.as_bytes().starts_with(b"WF_") && !crate::git::leads_elsewhere(name);
     env.iter().filter(|(name, _)| keep(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 

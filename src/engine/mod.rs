@@ -19,7 +19,7 @@ mod telling;
 
 pub use change::fallback;
 pub use clock::Clock;
-pub use job::{inherited, leads_git};
+pub use job::inherited;
 pub use outlined::Outlined;
 pub use outlook::Outlook;
 pub use prepare::{Inputs, PrepareError, Prepared, base_commit, changed_lists, committed, prepare, walk};

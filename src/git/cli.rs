@@ -15,16 +15,25 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// Variables that would lead git to another repository or change what it prints. A hook sets several of them.
-const MISLEADING: &[&str] = &[
+/// Variables that say which repository, which index and which objects git works on. A hook sets several of them. Those of
+/// `git rev-parse --local-env-vars` that are about places, and what a push adds.
+const PLACES: &[&str] = &[
     "GIT_DIR",
-    "GIT_WORK_TREE",
     "GIT_INDEX_FILE",
-    "GIT_COMMON_DIR",
+    "GIT_WORK_TREE",
     "GIT_PREFIX",
-    "GIT_NAMESPACE",
     "GIT_OBJECT_DIRECTORY",
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_QUARANTINE_PATH",
+    "GIT_INTERNAL_SUPER_PREFIX",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_SHALLOW_FILE",
+    "GIT_NAMESPACE",
+];
+
+/// Variables that change what git prints.
+const MISLEADING: &[&str] = &[
     "GIT_EXTERNAL_DIFF",
     "GIT_DIFF_OPTS",
     "GIT_LITERAL_PATHSPECS",
@@ -33,6 +42,11 @@ const MISLEADING: &[&str] = &[
     "GIT_ICASE_PATHSPECS",
     "GIT_TRACE",
 ];
+
+/// Does this variable lead git to a repository, an index or objects of its own?
+pub fn leads_elsewhere(name: &OsStr) -> bool {
+    PLACES.iter().any(|place| name == *place)
+}
 
 /// Runs `git` in one folder.
 #[derive(Clone, Debug)]
@@ -72,7 +86,7 @@ impl Cli {
     #[expect(clippy::disallowed_methods, reason = "the one place for git's own command; it is short-lived")]
     pub(super) fn command(&self) -> Command {
         let mut git = Command::new("git");
-        for name in MISLEADING {
+        for name in PLACES.iter().chain(MISLEADING) {
             git.env_remove(name);
         }
         git.env("GIT_OPTIONAL_LOCKS", "0")
@@ -240,21 +254,23 @@ impl Cli {
     /// Which of these files differ from the index, by content through their filters, or by mode.
     pub fn differing(&self, paths: &[RepoPath]) -> Result<Vec<RepoPath>, GitError> {
         let plain = ["--literal-pathspecs", "diff", "--name-only", "-z", "--no-ext-diff", "--no-renames", "--"];
-        let mut differ = vec![];
-        // A command line holds only so much.
+        let said = self.about(&plain, paths)?;
+        Ok(said.split(|byte| *byte == 0).filter(|path| !path.is_empty()).map(RepoPath::from_bytes).collect())
+    }
+
+    /// What git says of these paths, a command for some of them at a time: a command line holds only so much.
+    fn about(&self, command: &[&str], paths: &[RepoPath]) -> Result<Vec<u8>, GitError> {
+        let mut said = vec![];
         for paths in paths.chunks(500) {
             let paths = paths.iter().map(|path| OsStr::from_bytes(path.as_bytes()));
-            let said = self.run_os(&plain.iter().map(OsStr::new).chain(paths).collect::<Vec<_>>())?;
-            differ.extend(said.split(|byte| *byte == 0).filter(|path| !path.is_empty()).map(RepoPath::from_bytes));
+            said.extend(self.run_os(&command.iter().map(OsStr::new).chain(paths).collect::<Vec<_>>())?);
         }
-        Ok(differ)
+        Ok(said)
     }
 
     /// Mode and object name of what the index has at these paths, without open conflicts.
     pub fn entries(&self, paths: &[RepoPath]) -> Result<Vec<NamedBlob>, GitError> {
-        let literal = ["--literal-pathspecs", "ls-files", "--stage", "-z", "--"].map(OsStr::new);
-        let paths: Vec<&OsStr> = paths.iter().map(|path| OsStr::from_bytes(path.as_bytes())).collect();
-        let said = self.run_os(&[&literal[..], &paths].concat())?;
+        let said = self.about(&["--literal-pathspecs", "ls-files", "--stage", "-z", "--"], paths)?;
         let read = |line: &[u8]| {
             let tab = memchr::memchr(b'\t', line)?;
             let fields: Vec<&[u8]> = line[..tab].split(|byte| *byte == b' ').collect();

@@ -35,6 +35,7 @@ mod worktree;
 
 pub use attributes::Attributes;
 pub use base::{BaseQuery, Resolved};
+pub use cli::leads_elsewhere;
 pub use error::{GitError, NoBase};
 pub use fetch::Depth;
 pub use hooks::Staged;

@@ -137,8 +137,7 @@ pub fn any(folder: &Path) -> bool {
 enum Keep {
     /// Under its name, in a folder of its own: many ask `basename "$0"` which hook they are.
     Folder,
-    /// Under another name beside it: it asks where it lies, or is a link that says so relative to its place. Older wf kept
-    /// all of them so.
+    /// Under another name beside it: it asks where it lies, or is a link that says so relative to its place.
     Suffix,
 }
 
@@ -203,7 +202,7 @@ fn whose(place: &Path, hook: Hook) -> Whose {
         _ => return Whose::Others,
     };
     let path = text.lines().find_map(|line| line.strip_prefix(START)).unwrap_or("wf");
-    let all = [script(hook, path, Keep::Folder), script(hook, path, Keep::Suffix), first_script(hook, path)];
+    let all = [script(hook, path, Keep::Folder), script(hook, path, Keep::Suffix)];
     if all.contains(&text) { Whose::Ours } else { Whose::Edited }
 }
 
@@ -228,16 +227,6 @@ fn script(hook: Hook, wf: &str, keep: Keep) -> String {
         "#!/bin/sh\n{mark}\nbefore=\"${{0%/*}}/{before}\"\n{read}if [ -x \"$before\" ]; then\n  \
          {give}\"$before\" \"$@\" || exit\nfi\nwf=wf\n{START}{wf}\n{give}{exec}\"$wf\" hook run {name} -- \"$@\"\n"
     )
-}
-
-/// As the first wf wrote it.
-fn first_script(hook: Hook, wf: &str) -> String {
-    let now = script(hook, wf, Keep::Suffix);
-    let function = now.lines().find(|line| line.starts_with("give() "));
-    match function {
-        Some(line) => now.replace(&format!("{line}\n"), "").replace("give | ", "printf '%s\\n' \"$pushed\" | "),
-        None => now,
-    }
 }
 
 /// In one piece: git may be starting hooks meanwhile.
@@ -312,16 +301,16 @@ mod tests {
     }
 
     #[test]
-    fn what_an_older_wf_installed_is_known_and_what_was_edited_stays() {
+    fn what_another_wf_installed_is_known_and_what_was_edited_stays() {
         let dir = tempfile::tempdir().unwrap();
         let wf = Path::new("/wf");
         for hook in ALL {
             let (place, before) = (dir.path().join(hook.name()), Keep::Suffix.place(dir.path(), hook));
             fs::write(&before, "before").unwrap();
-            fs::write(&place, first_script(hook, "'/old wf'")).unwrap();
+            fs::write(&place, script(hook, "'/old wf'", Keep::Suffix)).unwrap();
             assert_eq!(install(dir.path(), hook, wf).unwrap(), Installed::Again);
             assert!(fs::read_to_string(&place).unwrap().contains(".wf-before"), "it still calls what is there");
-            fs::write(&place, first_script(hook, "/old")).unwrap();
+            fs::write(&place, script(hook, "/old", Keep::Suffix)).unwrap();
             assert_eq!(uninstall(dir.path(), hook).unwrap(), Uninstalled::Restored);
             assert_eq!(fs::read(&place).unwrap(), b"before");
             fs::remove_file(&place).unwrap();

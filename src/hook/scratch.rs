@@ -9,6 +9,7 @@ use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// A scratch tree, held.
@@ -81,6 +82,11 @@ impl Scratch {
                 lock.lock().map_err(at(&path))?;
             }
             Err(TryLockError::Error(error)) => return Err(at(&path)(error)),
+        }
+        // It was removed while this hook waited.
+        let inode = |about: std::fs::Metadata| about.ino();
+        if path.metadata().ok().map(inode) != lock.metadata().ok().map(inode) {
+            return Self::open(repo, home, folders, wait);
         }
         let (of, worktree) = (real.join(OF), repo.root().as_os_str().as_bytes());
         if std::fs::read(&of).ok().as_deref() != Some(worktree) {

@@ -115,8 +115,12 @@ impl Here<'_> {
         let repo = self.cx.discover().map_err(unreadable)?;
         let files = repo.changes(None, Mode::All).map_err(unreadable)?.files;
         let differs = files.into_iter().filter(|file| file.seen.unstaged || file.seen.untracked);
-        let content =
-            |path: &RepoPath| std::fs::read(path.under(repo.root())).ok().map(|bytes| Digest::of_bytes(&bytes));
+        let content = |path: &RepoPath| {
+            let path = path.under(repo.root());
+            // What a link leads to, or a pipe holds, is not what a step edited.
+            let is_file = path.symlink_metadata().is_ok_and(|about| about.is_file());
+            is_file.then(|| std::fs::read(&path).ok()).flatten().map(|bytes| Digest::of_bytes(&bytes))
+        };
         Ok(differs.map(|file| (file.path.clone(), content(&file.path))).collect())
     }
 }

@@ -98,7 +98,7 @@ fn inside(scratch: &Scratch, config: &LoadedConfig, state: &Path, cx: &Context) 
     let file = config.path.as_ref().map(|path| moved(path).filter(|path| path.is_file()).unwrap_or(path.clone()));
     there.config_file = file;
     // Who commits, and how git behaves, may be known; which repository and which index it is about must not.
-    there.env.0.retain(|name, _| !crate::engine::leads_git(name));
+    there.env.0.retain(|name, _| !crate::git::leads_elsewhere(name));
     // An environment of the repository that is active here is the one that is shared.
     let shared = |path: &Path| {
         let inside = path.strip_prefix(&config.root).ok()?;
