@@ -2,7 +2,7 @@
 
 use super::cache::{AiCache, Look, Meta};
 use super::http::{Failed, Http};
-use super::ledger::{Booked, Ledger};
+use super::ledger::Ledger;
 use super::order::Order;
 use super::problem::{Kind, Problem};
 use super::program;
@@ -13,6 +13,7 @@ use crate::ask::{Call, Recorded, Spent};
 use crate::base::Digest;
 use crate::config::model::{AiMode, Budget, Price, Provider};
 use futures_util::FutureExt as _;
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -86,17 +87,37 @@ async fn in_runtime() {
     .await;
 }
 
-/// Carries asking out. Only what is not known takes a runtime, which takes a tenth of what a known answer takes in all.
+/// Carries asking out, until a signal ends it. Only what is not known takes a runtime, which takes a tenth of what a known
+/// answer takes in all.
 ///
 /// # Errors
-/// There is no runtime to be had.
-pub fn answered<T>(asking: impl Future<Output = T>) -> std::io::Result<T> {
+/// A signal came, or there is no runtime to be had.
+pub fn answered<T>(asking: impl Future<Output = T>) -> Result<T, Problem> {
     let mut asking = std::pin::pin!(asking);
     if let Some(done) = asking.as_mut().now_or_never() {
         return Ok(done);
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(asking))
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Problem::new(Kind::Network, error.to_string()))?;
+    runtime.block_on(async {
+        tokio::select! {
+            done = asking => Ok(done),
+            signal = stopped() => Err(Problem::new(Kind::Interrupted, signal)),
+        }
+    })
+}
+
+/// Waits for a signal to end; which it was.
+async fn stopped() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => "by SIGINT",
+        _ = terminate.recv() => "by SIGTERM",
+    }
 }
 
 impl Asker<'_> {
@@ -154,7 +175,7 @@ impl Asker<'_> {
 
     /// Why a question is asked: what differs from the nearest one whose answer is known.
     fn explain(&self, call: &Call, file: Option<&str>) {
-        if self.why == 0 {
+        if self.why == 0 || !self.order.shared.mode.reads() || !self.cache.settings().enabled {
             return;
         }
         let about = file.map_or_else(String::new, |file| format!("{file}: "));
@@ -238,8 +259,12 @@ impl Asker<'_> {
         let really = match &answered {
             Ok((_, answer)) => self.cost(answer.usage),
             Err(failed) if !failed.sent => Spent::default(),
-            // What went wrong in between may have been charged all the same: the booking stays.
-            Err(failed) if matches!(failed.problem.kind, Kind::Network | Kind::Truncated | Kind::Malformed) => expected,
+            // What went wrong in between, or was answered and is of no use, may have been charged: the booking stays.
+            Err(failed)
+                if matches!(failed.problem.kind, Kind::Network | Kind::Truncated | Kind::Malformed | Kind::Refused) =>
+            {
+                expected
+            }
             Err(_) => Spent { calls: 1, ..Spent::default() },
         };
         self.settle(expected, really);
@@ -290,23 +315,15 @@ impl Asker<'_> {
         if [&self.order.budget, &shared.budget].iter().any(|budget| budget.micro_usd.is_some())
             && self.price().is_none()
         {
-            return Err(no_price(self.order.service.model.as_deref().unwrap_or_default()));
+            let model = self.order.service.model.as_deref().unwrap_or_default();
+            return Err(Problem::new(Kind::Budget, money::no_price(model)));
         }
         self.within(&self.order.budget, expected)?;
-        loop {
-            match self.ledger.book(&shared.budget, &shared.manners, expected, now_ms()) {
-                Ok(Booked::After(wait)) => tokio::time::sleep(wait).await,
-                Ok(Booked::Never(over)) => {
-                    *self.spent() = self.spent_without(expected);
-                    return Err(over.into());
-                }
-                // Without the ledger nothing holds a run to its budget.
-                Err(error) if shared.budget != Budget::default() => {
-                    return Err(Problem::new(Kind::Budget, format!("what the run spends cannot be counted: {error}")));
-                }
-                Ok(Booked::Now) | Err(_) => return Ok(()),
-            }
-        }
+        let booked = self.ledger.booked(&shared.budget, &shared.manners, expected).await;
+        booked.map_err(|unbooked| {
+            self.spent().correct(expected, Spent::default());
+            Problem::new(Kind::Budget, unbooked.to_string())
+        })
     }
 
     /// Books it against the step's own budget.
@@ -318,9 +335,7 @@ impl Asker<'_> {
     }
 
     fn settle(&self, expected: Spent, really: Spent) {
-        let mut after = self.spent_without(expected);
-        after += really;
-        *self.spent() = after;
+        self.spent().correct(expected, really);
         let _ = self.ledger.correct(expected, really);
         self.tally.asked.fetch_add(really.calls, Ordering::Relaxed);
         self.tally.tokens.fetch_add(really.tokens, Ordering::Relaxed);
@@ -329,15 +344,6 @@ impl Asker<'_> {
 
     fn spent(&self) -> std::sync::MutexGuard<'_, Spent> {
         self.spent.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    fn spent_without(&self, booked: Spent) -> Spent {
-        let spent = *self.spent();
-        Spent {
-            calls: spent.calls.saturating_sub(booked.calls),
-            tokens: spent.tokens.saturating_sub(booked.tokens),
-            micro_usd: spent.micro_usd.saturating_sub(booked.micro_usd),
-        }
     }
 
     /// What a call may cost at most: its own tokens, about, and as many as its answer may have.
@@ -358,7 +364,7 @@ impl Asker<'_> {
     /// Takes secrets out of a text that is still whole; says how many there were.
     pub fn clean(&self, text: &mut String) {
         let (clean, count) = self.redactor.text(text);
-        if count > 0 {
+        if let Cow::Owned(clean) = clean {
             *text = clean;
             self.tally.redacted.fetch_add(count as u64, Ordering::Relaxed);
         }
@@ -368,17 +374,13 @@ impl Asker<'_> {
         let (system, first) = self.redactor.text(&question.system);
         let (user, second) = self.redactor.text(&question.user);
         self.tally.redacted.fetch_add((first + second) as u64, Ordering::Relaxed);
-        Question { system, user, ..question.clone() }
+        Question {
+            persona: question.persona.clone(),
+            system: system.into_owned(),
+            user: user.into_owned(),
+            wants: question.wants,
+        }
     }
-}
-
-/// A budget in dollars holds nobody to anything if nobody knows what a call costs.
-fn no_price(model: &str) -> Problem {
-    let what = if model.is_empty() { "a program".to_owned() } else { format!("the model `{model}`") };
-    Problem::new(
-        Kind::Budget,
-        format!("the request was not sent: `prices` has none for {what}, and `budget.usd` is set"),
-    )
 }
 
 /// Milliseconds since 1970.

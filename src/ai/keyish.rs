@@ -31,6 +31,9 @@ fn mark(text: &str, begin: &str) -> bool {
 /// The text without lines that are, or may be, a part of a key; `None` if there are none. Line breaks stay.
 pub fn removed(text: &str) -> Option<String> {
     let ends = shows_an_end(text);
+    if !ends && !text.lines().any(is_random) {
+        return None;
+    }
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let mut gone = vec![false; lines.len()];
     let mut from = 0;
@@ -90,12 +93,14 @@ fn is_body(core: &str) -> bool {
 
 /// Lines that look like the middle of a key, with none of its ends.
 fn alone(lines: &[&str]) -> bool {
-    let random = |line: &&str| {
-        let line = core(line);
-        let has = |what: fn(&u8) -> bool| line.as_bytes().iter().any(what);
-        line.len() >= ALONE.1 && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_digit)
-    };
-    lines.iter().filter(|line| random(line)).count() >= ALONE.0
+    lines.iter().filter(|line| is_random(line)).count() >= ALONE.0
+}
+
+/// Is a line long, of nothing but base64, and of all kinds of its characters?
+fn is_random(line: &str) -> bool {
+    let line = if line.len() < ALONE.1 { "" } else { core(line) };
+    let has = |what: fn(&u8) -> bool| line.as_bytes().iter().any(what);
+    line.len() >= ALONE.1 && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_digit)
 }
 
 #[cfg(test)]

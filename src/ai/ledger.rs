@@ -3,6 +3,7 @@
 //! What is about to be spent is booked before a request is sent and corrected afterwards: a process that is killed in between
 //! leaves its booking, which then counts as spent. Never too little, sometimes too much.
 
+use super::asking::now_ms;
 use crate::ask::Spent;
 use crate::ask::money::{self, OverBudget};
 use crate::config::model::{AiManners, Budget};
@@ -45,6 +46,17 @@ pub enum Booked {
     Never(OverBudget),
 }
 
+/// Why a request is not sent.
+#[derive(Debug, thiserror::Error)]
+pub enum Unbooked {
+    /// A budget forbids it.
+    #[error("the request was not sent: {0}")]
+    Over(OverBudget),
+    /// There is a budget, and nobody knows how much of it is left.
+    #[error("what the run spends cannot be counted: {0}")]
+    Uncounted(io::Error),
+}
+
 impl Ledger {
     /// In the state folder, for one run.
     pub fn new(state: &Path, run: &str) -> Self {
@@ -71,16 +83,29 @@ impl Ledger {
         })
     }
 
+    /// Books a request and waits until rates allow it.
+    ///
+    /// # Errors
+    /// A budget forbids it, or there is one and nothing can be counted.
+    pub async fn booked(&self, budget: &Budget, manners: &AiManners, next: Spent) -> Result<(), Unbooked> {
+        loop {
+            match self.book(budget, manners, next, now_ms()) {
+                Ok(Booked::After(wait)) => tokio::time::sleep(wait).await,
+                Ok(Booked::Never(over)) => return Err(Unbooked::Over(over)),
+                // Without the ledger nothing holds a run to its budget.
+                Err(error) if *budget != Budget::default() => return Err(Unbooked::Uncounted(error)),
+                Ok(Booked::Now) | Err(_) => return Ok(()),
+            }
+        }
+    }
+
     /// Puts what a request really cost in place of what was booked.
     ///
     /// # Errors
     /// The file cannot be locked or written.
     pub fn correct(&self, booked: Spent, really: Spent) -> io::Result<()> {
         self.change(|page| {
-            let spent = page.spent.entry(self.run.clone()).or_default();
-            spent.calls = (spent.calls + really.calls).saturating_sub(booked.calls);
-            spent.tokens = (spent.tokens + really.tokens).saturating_sub(booked.tokens);
-            spent.micro_usd = (spent.micro_usd + really.micro_usd).saturating_sub(booked.micro_usd);
+            page.spent.entry(self.run.clone()).or_default().correct(booked, really);
             // What was never sent is no request of this minute either.
             if really.calls == 0
                 && let Some(at) = page.recent.iter().rposition(|(_, tokens)| *tokens == booked.tokens)

@@ -24,19 +24,6 @@ impl Drop for Group {
     }
 }
 
-/// Waits for a signal to end; which it was.
-async fn stopped() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => "by SIGINT",
-        _ = terminate.recv() => "by SIGTERM",
-    }
-}
-
 /// Runs it, without a shell, in the repository's root. Its errors go where the step's go.
 ///
 /// # Errors
@@ -78,11 +65,7 @@ pub async fn run(argv: &[String], call: &Call, shared: &Shared) -> Result<Record
     };
     let both = async { tokio::join!(write, read, child.wait()) };
     let limit = Duration::from_millis(shared.manners.read_timeout_ms);
-    let ended = tokio::select! {
-        ended = tokio::time::timeout(limit, both) => ended,
-        signal = stopped() => return Err(Problem::new(Kind::Interrupted, signal)),
-    };
-    let Ok(((), answer, status)) = ended else {
+    let Ok(((), answer, status)) = tokio::time::timeout(limit, both).await else {
         return Err(failed(format!("{program} did not answer within {} s (`read_timeout`)", limit.as_secs())));
     };
     let status = status.map_err(|error| failed(format!("{program}: {error}")))?;

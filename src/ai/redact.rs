@@ -8,6 +8,7 @@
 use super::keyish;
 use crate::exec::mask::Masker;
 use regex::Regex;
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 /// A kind of keys with a form of its own.
@@ -16,13 +17,15 @@ struct Form {
     /// One of these stands in each: without it the expression is not even compiled, which would take as long as all the rest
     /// of a question whose answer is known.
     signs: &'static [&'static str],
+    /// What follows such a sign may be the rest of a key: `sk-` stands in `task-list` as well.
+    then: fn(&str) -> bool,
     regex: LazyLock<Regex>,
 }
 
 /// A form whose expression is a constant.
 macro_rules! form {
-    ($kind:literal, $signs:expr, $regex:literal) => {
-        Form { kind: $kind, signs: &$signs, regex: LazyLock::new(|| compiled($regex)) }
+    ($kind:literal, $signs:expr, $then:expr, $regex:literal) => {
+        Form { kind: $kind, signs: &$signs, then: $then, regex: LazyLock::new(|| compiled($regex)) }
     };
 }
 
@@ -30,25 +33,33 @@ static FORMS: [Form; 11] = [
     form!(
         "private key",
         ["PRIVATE KEY-----"],
+        anything,
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----"
     ),
-    form!("AWS key", ["AKIA", "ASIA"], r"(?-u:\b)(?:AKIA|ASIA)[0-9A-Z]{16}(?-u:\b)"),
+    form!("AWS key", ["AKIA", "ASIA"], long::<16>, r"(?-u:\b)(?:AKIA|ASIA)[0-9A-Z]{16}(?-u:\b)"),
     form!(
         "GitHub token",
         ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"],
+        long::<22>,
         r"(?-u:\b)(?:gh[pousr]_[0-9A-Za-z]{36,255}|github_pat_[0-9A-Za-z_]{22,255})(?-u:\b)"
     ),
-    form!("GitLab token", ["glpat-"], r"(?-u:\b)glpat-[0-9A-Za-z_-]{20,}"),
-    form!("Slack token", ["xox"], r"(?-u:\b)xox[abeoprs]-[0-9A-Za-z-]{10,}"),
-    form!("API key", ["sk-"], r"(?-u:\b)sk-(?:ant-|proj-|svcacct-)?[0-9A-Za-z_-]{20,}"),
-    form!("Google key", ["AIza"], r"(?-u:\b)AIza[0-9A-Za-z_-]{35}"),
-    form!("npm token", ["npm_"], r"(?-u:\b)npm_[0-9A-Za-z]{36}(?-u:\b)"),
-    form!("Stripe key", ["k_live_"], r"(?-u:\b)[rs]k_live_[0-9A-Za-z]{20,}"),
-    form!("web token", ["eyJ"], r"(?-u:\b)eyJ[0-9A-Za-z_-]{10,}\.eyJ[0-9A-Za-z_-]{10,}\.[0-9A-Za-z_-]{10,}"),
+    form!("GitLab token", ["glpat-"], long::<20>, r"(?-u:\b)glpat-[0-9A-Za-z_-]{20,}"),
+    form!("Slack token", ["xox"], long::<12>, r"(?-u:\b)xox[abeoprs]-[0-9A-Za-z-]{10,}"),
+    form!("API key", ["sk-"], long::<20>, r"(?-u:\b)sk-(?:ant-|proj-|svcacct-)?[0-9A-Za-z_-]{20,}"),
+    form!("Google key", ["AIza"], long::<35>, r"(?-u:\b)AIza[0-9A-Za-z_-]{35}"),
+    form!("npm token", ["npm_"], long::<36>, r"(?-u:\b)npm_[0-9A-Za-z]{36}(?-u:\b)"),
+    form!("Stripe key", ["k_live_"], long::<20>, r"(?-u:\b)[rs]k_live_[0-9A-Za-z]{20,}"),
+    form!(
+        "web token",
+        ["eyJ"],
+        long::<10>,
+        r"(?-u:\b)eyJ[0-9A-Za-z_-]{10,}\.eyJ[0-9A-Za-z_-]{10,}\.[0-9A-Za-z_-]{10,}"
+    ),
     // A password may hold a slash; then what stands before it must be more than a port.
     form!(
         "password in a URL",
         ["://"],
+        may_have_password,
         r#"(?-u:\b)[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'"<>]*:(?:[^\s/:@]+|[^\s/@'"<>]*[^\s/@'"<>0-9][^\s/@'"<>]*/[^\s@'"<>]*)@"#
     ),
 ];
@@ -60,13 +71,27 @@ fn compiled(regex: &str) -> Regex {
 impl Form {
     /// May it stand in a text? A look for its signs, no more.
     fn may_be_in(&self, text: &str) -> bool {
-        self.signs.iter().any(|sign| memchr::memmem::find(text.as_bytes(), sign.as_bytes()).is_some())
-            // Links are in most texts; such an address has its `:` and its `@` before the next space.
-            && (self.signs != ["://"] || text.split("://").skip(1).any(may_have_password))
+        let follows = |sign: &&str| {
+            let mut ends = memchr::memmem::find_iter(text.as_bytes(), sign.as_bytes()).map(|at| at + sign.len());
+            ends.any(|end| (self.then)(&text[end..]))
+        };
+        self.signs.iter().any(follows)
     }
 }
 
-/// Has an address, of which this is what follows `://`, a `:` and after it an `@`?
+/// Whatever follows.
+fn anything(_: &str) -> bool {
+    true
+}
+
+/// Do so many characters follow of which keys are made?
+fn long<const LEAST: usize>(rest: &str) -> bool {
+    let of_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    rest.len() >= LEAST && rest.as_bytes()[..LEAST].iter().all(of_key)
+}
+
+/// Has an address, of which this is what follows `://`, a `:` and after it an `@`? Links are in most texts; such an address has
+/// both before the next space.
 fn may_have_password(rest: &str) -> bool {
     let word = rest.split(char::is_whitespace).next().unwrap_or_default();
     word.split_once(':').is_some_and(|(user, after)| !user.contains('/') && after.contains('@'))
@@ -85,30 +110,27 @@ impl Redactor {
     }
 
     /// The text without secrets, and how many were found. Line breaks stay, so that lines keep their numbers.
-    pub fn text(&self, text: &str) -> (String, usize) {
+    pub fn text<'a>(&self, text: &'a str) -> (Cow<'a, str>, usize) {
         let mut count = 0;
-        let known = self.masker.text(text);
-        count += usize::from(known != text);
-        let mut clean = known;
+        let mut clean = Cow::Borrowed(text);
+        if self.masker.finds(text.as_bytes()) {
+            count += 1;
+            clean = Cow::Owned(self.masker.text(text));
+        }
         for form in FORMS.iter().filter(|form| form.may_be_in(text)) {
             let removed = form.regex.replace_all(&clean, |found: &regex::Captures<'_>| {
                 count += 1;
                 format!("[{} removed]{}", form.kind, "\n".repeat(found[0].matches('\n').count()))
             });
-            if let std::borrow::Cow::Owned(removed) = removed {
-                clean = removed;
+            if let Cow::Owned(removed) = removed {
+                clean = Cow::Owned(removed);
             }
         }
         if let Some(without) = keyish::removed(&clean) {
             count += 1;
-            clean = without;
+            clean = Cow::Owned(without);
         }
         (clean, count)
-    }
-
-    /// A text with nothing but the values masked that are known to be secret: for what comes back.
-    pub fn known(&self, text: &str) -> String {
-        self.masker.text(text)
     }
 
     /// Does a value that is known to be secret stand in it? What only looks like a key does not count.
@@ -144,7 +166,7 @@ mod tests {
             ("amqp://me:ge/he1m@mq/x".to_owned(), "[password in a URL removed]mq/x"),
             ("pw hunter2-hunter2".to_owned(), "pw ***"),
         ] {
-            assert_eq!(redactor.text(&text), (clean.to_owned(), 1), "{text}");
+            assert_eq!(redactor.text(&text), (clean.into(), 1), "{text}");
             assert!(redactor.finds(text.as_bytes()));
         }
         for text in [
@@ -154,7 +176,7 @@ mod tests {
             "http://localhost:4873/pkg@1.0.0",
             "see https://example.org: write to a@b.c",
         ] {
-            assert_eq!(redactor.text(text), (text.to_owned(), 0));
+            assert_eq!(redactor.text(text), (text.into(), 0));
         }
     }
 }

@@ -7,12 +7,13 @@ mod tell;
 use super::asking::{self, Asker};
 use super::order::Order;
 use super::problem::{Kind, Problem};
-use super::prompt::{self, FileText, Library, Persona, Prompt, Variables, Wants};
+use super::prompt::{self, FileText, Library, Persona, Prompt, Uses, Variables, Wants};
 use super::provider::{Answer, Question};
 use crate::ask::Finding;
 use crate::ask::finding::{self, Shown};
 use crate::base::RepoPath;
 use futures_util::StreamExt as _;
+use gather::is_of_change;
 pub use gather::{Gathered, Printed, gather};
 pub use tell::{Ended, Report, UNANSWERED};
 
@@ -27,9 +28,7 @@ pub struct Work<'a> {
     order: &'a Order,
     persona: Option<Persona>,
     prompt: Prompt,
-    uses: Vec<String>,
-    /// Its templates use the files.
-    about_files: bool,
+    uses: Uses,
 }
 
 /// One question about some files, or one part of one.
@@ -54,28 +53,27 @@ impl<'a> Work<'a> {
     pub fn new(order: &'a Order) -> Result<Self, Problem> {
         let library = Library { folder: order.templates.as_ref().map(|dir| dir.under(&order.shared.root)) };
         let (persona, prompt, uses) = library.both(order.persona.as_deref(), order.prompt.as_deref(), order.each)?;
-        let texts = [Some(prompt.text.as_str()), persona.as_ref().map(|persona| persona.text.as_str())];
-        let about_files = texts.into_iter().flatten().any(prompt::mentions_files);
-        Ok(Self { order, persona, prompt, uses, about_files })
+        Ok(Self { order, persona, prompt, uses })
     }
 
     /// Is it asked about files, so that without any there is nothing to ask? A text of one's own may be about none.
     pub fn needs_files(&self) -> bool {
-        self.about_files && !self.prompt.is_inline() && !self.about_change()
+        self.uses.files && !self.prompt.is_inline() && !self.about_change()
     }
 
     /// Is it asked about the change?
     pub fn about_change(&self) -> bool {
-        self.uses.iter().any(|name| is_of_change(name))
+        self.uses.wide.iter().any(|name| is_of_change(name))
     }
 
     /// Why there is nothing to ask: what it is about is empty.
     fn nothing(&self, gathered: &Gathered) -> Option<&'static str> {
         let given = self.order.files != super::order::Files::None;
-        if given && gathered.files.is_empty() && (self.about_files || !self.about_change()) {
+        if given && gathered.files.is_empty() && (self.uses.files || !self.about_change()) {
             return Some("no file is left to ask about");
         }
-        let change_alone = !self.about_files && self.about_change() && self.uses.iter().all(|name| is_of_change(name));
+        let change_alone =
+            !self.uses.files && self.about_change() && self.uses.wide.iter().all(|name| is_of_change(name));
         if !change_alone || !gathered.variables.diff.is_empty() {
             return None;
         }
@@ -90,7 +88,7 @@ impl<'a> Work<'a> {
 
     /// Which variables of the run its templates use.
     pub fn uses(&self) -> &[String] {
-        &self.uses
+        &self.uses.wide
     }
 
     /// Asks everything, a few at a time, in an order that does not depend on who answers first.
@@ -123,7 +121,7 @@ impl<'a> Work<'a> {
                     // What failed once for such a reason fails each time, and a service that is down stays down for a while:
                     // nobody is asked a hundred times in vain.
                     if (ends || silent >= ENOUGH) && heard < all {
-                        let what = format!("{} more were not asked about", all - heard);
+                        let what = format!("the answers about {} more were not waited for", all - heard);
                         let why = if ends { "" } else { ": the service did not answer three times in a row" };
                         report.problems.push(Problem::new(kind, what + why));
                     }
@@ -165,8 +163,8 @@ impl<'a> Work<'a> {
         match self.ask(&question, &item, asker).await {
             Ok(answered) => Ok(vec![answered]),
             Err(problem) if problem.kind == Kind::TooLong && depth < HALVINGS => {
-                let about_diff = self.uses.iter().any(|name| name == "diff");
-                let Some(halves) = halve::halves(&item, self.about_files, about_diff) else {
+                let about_diff = self.uses.wide.iter().any(|name| name == "diff");
+                let Some(halves) = halve::halves(&item, self.uses.files, about_diff) else {
                     return Err(problem.about(item.file.as_deref()));
                 };
                 let mut all = Vec::new();
@@ -201,11 +199,6 @@ impl<'a> Work<'a> {
         let persona = self.persona.as_ref().map_or_else(String::new, |persona| persona.name.clone());
         Ok(Question { persona, system, user, wants: self.prompt.wants })
     }
-}
-
-/// Does a variable belong to the change?
-fn is_of_change(name: &str) -> bool {
-    name == "diff" || name.starts_with("change.")
 }
 
 impl Gathered {

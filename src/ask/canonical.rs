@@ -6,11 +6,8 @@
 
 use crate::base::Digest;
 use crate::base::digest::Stream;
-use serde::de::{MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
-use std::fmt;
 
 /// Deeper texts are not read: the limit of `serde_json` itself.
 const DEEPEST: usize = 127;
@@ -31,8 +28,9 @@ pub enum Json {
 impl Json {
     /// Reads a text. `None` if it is no JSON, or nested deeper than 127 levels.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let raw: Box<RawValue> = serde_json::from_slice(bytes).ok()?;
-        read(raw.get(), 0)
+        // Whether it is JSON is for `serde_json` to say; from there on each part ends where its first byte says.
+        let raw: &RawValue = serde_json::from_slice(bytes).ok()?;
+        Reader { rest: raw.get() }.value(0)
     }
 
     /// A digest that is the same for all texts that say the same.
@@ -117,72 +115,84 @@ impl Json {
     }
 }
 
-/// One value, from its text.
-fn read(text: &str, depth: usize) -> Option<Json> {
-    if depth > DEEPEST {
-        return None;
-    }
-    let below = |raw: &RawValue| read(raw.get(), depth + 1);
-    match text.trim_start().as_bytes().first()? {
-        b'{' => {
-            let Entries(entries) = serde_json::from_str(text).ok()?;
-            let read = entries.into_iter().map(|(key, raw)| Some((key, below(&raw)?)));
-            let mut entries = read.collect::<Option<Vec<_>>>()?;
-            entries.sort_by(|a, b| a.0.cmp(&b.0));
-            Some(Json::Object(entries))
-        }
-        b'[' => {
-            let Items(items) = serde_json::from_str(text).ok()?;
-            items.iter().map(|raw| below(raw)).collect::<Option<Vec<_>>>().map(Json::List)
-        }
-        b'"' => serde_json::from_str(text).ok().map(Json::Text),
-        _ => Some(Json::Word(text.trim().to_owned())),
-    }
+/// What is left of a text that is JSON.
+struct Reader<'a> {
+    rest: &'a str,
 }
 
-/// The entries of an object in their order, equal keys too.
-struct Entries(Vec<(String, Box<RawValue>)>);
-
-/// The items of a list.
-struct Items(Vec<Box<RawValue>>);
-
-impl<'de> Deserialize<'de> for Entries {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Read;
-        impl<'de> Visitor<'de> for Read {
-            type Value = Entries;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
+impl<'a> Reader<'a> {
+    fn value(&mut self, depth: usize) -> Option<Json> {
+        if depth > DEEPEST {
+            return None;
+        }
+        match self.first()? {
+            b'{' => {
+                let mut entries = vec![];
+                while self.goes_on(b'}')? {
+                    let key = self.text()?;
+                    // The colon.
+                    self.first()?;
+                    self.take(1);
+                    entries.push((key, self.value(depth + 1)?));
                 }
-                Ok(Entries(entries))
+                entries.sort_by(|a, b| a.0.cmp(&b.0));
+                Some(Json::Object(entries))
+            }
+            b'[' => {
+                let mut items = vec![];
+                while self.goes_on(b']')? {
+                    items.push(self.value(depth + 1)?);
+                }
+                Some(Json::List(items))
+            }
+            b'"' => self.text().map(Json::Text),
+            _ => {
+                let ends = |c: char| c.is_ascii_whitespace() || matches!(c, ',' | '}' | ']');
+                let word = self.take(self.rest.find(ends).unwrap_or(self.rest.len()));
+                Some(Json::Word(word.to_owned()))
             }
         }
-        from.deserialize_map(Read)
     }
-}
 
-impl<'de> Deserialize<'de> for Items {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Read;
-        impl<'de> Visitor<'de> for Read {
-            type Value = Items;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list")
+    /// The first byte after white space.
+    fn first(&mut self) -> Option<u8> {
+        self.rest = self.rest.trim_ascii_start();
+        self.rest.as_bytes().first().copied()
+    }
+
+    fn take(&mut self, length: usize) -> &'a str {
+        let (taken, rest) = self.rest.split_at(length);
+        self.rest = rest;
+        taken
+    }
+
+    /// Takes the mark before the next part, or the one that `closes`; is there a next part?
+    fn goes_on(&mut self, closes: u8) -> Option<bool> {
+        let mark = self.first()?;
+        self.take(1);
+        // An empty list or object is closed right after it was opened.
+        if mark == closes || (matches!(mark, b'[' | b'{') && self.first()? == closes) {
+            if mark != closes {
+                self.take(1);
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Items, A::Error> {
-                let mut items = Vec::new();
-                while let Some(item) = list.next_element()? {
-                    items.push(item);
-                }
-                Ok(Items(items))
-            }
+            return Some(false);
         }
-        from.deserialize_seq(Read)
+        self.first()?;
+        Some(true)
+    }
+
+    fn text(&mut self) -> Option<String> {
+        let bytes = self.rest.as_bytes();
+        let (mut at, mut escaped) = (1, false);
+        loop {
+            at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
+            if bytes[at] == b'"' {
+                break;
+            }
+            (at, escaped) = (at + 2, true);
+        }
+        let text = self.take(at + 1);
+        if escaped { serde_json::from_str(text).ok() } else { Some(text[1..at].to_owned()) }
     }
 }
 
@@ -199,6 +209,8 @@ mod tests {
     fn order_and_space_do_not_matter_and_all_else_does() {
         assert_eq!(digest(r#"{"a":1,"b":[true,null]}"#), digest("{ \"b\" : [ true ,\tnull ],\n\"a\":1 }"));
         assert_eq!(digest(r#"{"é":"é"}"#), digest(r#"{"é":"\u00e9"}"#));
+        assert_eq!(digest(" [ [ ] , { } , [{}] ] "), digest("[[],{},[{}]]"));
+        assert_eq!(digest(r#"["a\"]\\", "]"]"#), digest(r#"["\u0061\"]\\","]"]"#));
         let different = [
             "1",
             "1.0",
@@ -211,6 +223,9 @@ mod tests {
             "{}",
             "\"\"",
             "[[]]",
+            "[[],[]]",
+            "[{}]",
+            "[null,[]]",
             "[\"\"]",
             r#"["a","b"]"#,
             r#"["b","a"]"#,
@@ -240,7 +255,53 @@ mod tests {
         assert_eq!(leaves.keys().collect::<Vec<_>>(), ["/a/b~1c/0", "/a/b~1c/1/d", "/a/~0", "/e"]);
     }
 
+    fn value() -> impl Strategy<Value = serde_json::Value> {
+        let word = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(serde_json::Value::from),
+            any::<i64>().prop_map(serde_json::Value::from),
+            "[a-z\"\\\\{}\\[\\],:é\n ]{0,6}".prop_map(serde_json::Value::from),
+        ];
+        word.prop_recursive(4, 40, 5, |inner| {
+            let key = "[a-z\"\\\\{}:]{0,3}";
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..5).prop_map(serde_json::Value::from),
+                proptest::collection::btree_map(key, inner, 0..5)
+                    .prop_map(|entries| serde_json::Value::Object(entries.into_iter().collect())),
+            ]
+        })
+    }
+
+    /// What `serde_json` reads, in this form.
+    fn expected(value: &serde_json::Value) -> Json {
+        match value {
+            serde_json::Value::String(text) => Json::Text(text.clone()),
+            serde_json::Value::Array(items) => Json::List(items.iter().map(expected).collect()),
+            serde_json::Value::Object(entries) => {
+                let mut all: Vec<_> = entries.iter().map(|(key, value)| (key.clone(), expected(value))).collect();
+                all.sort_by(|a, b| a.0.cmp(&b.0));
+                Json::Object(all)
+            }
+            word => Json::Word(word.to_string()),
+        }
+    }
+
     proptest! {
+        #[test]
+        fn it_reads_what_serde_json_reads(value in value()) {
+            let written = [value.to_string(), serde_json::to_string_pretty(&value).unwrap()];
+            for text in written {
+                prop_assert_eq!(Json::parse(text.as_bytes()), Some(expected(&value)), "{}", text);
+            }
+        }
+
+        /// Whatever the bytes are, they are read or refused, and never more is read than `serde_json` takes.
+        #[test]
+        fn any_bytes_are_read_or_refused(text in "[\\[\\]{}\",:0-9a\\\\ é-]{0,24}") {
+            let is = serde_json::from_str::<serde_json::Value>(&text).is_ok();
+            prop_assert!(!is || Json::parse(text.as_bytes()).is_some(), "{}", text);
+        }
+
         /// What `serde_json` writes again, in whatever way, has the same digest.
         #[test]
         fn pretty_and_compact_are_one(keys in proptest::collection::btree_map("[a-z/~\"é]{0,4}", any::<Option<i64>>(), 0..6)) {

@@ -25,6 +25,16 @@ impl std::ops::AddAssign for Spent {
     }
 }
 
+impl Spent {
+    /// Puts what was really spent in place of what was booked.
+    pub fn correct(&mut self, booked: Self, really: Self) {
+        *self += really;
+        self.calls = self.calls.saturating_sub(booked.calls);
+        self.tokens = self.tokens.saturating_sub(booked.tokens);
+        self.micro_usd = self.micro_usd.saturating_sub(booked.micro_usd);
+    }
+}
+
 /// A limit that the next request would exceed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OverBudget {
@@ -76,6 +86,13 @@ pub fn allow(budget: &Budget, spent: Spent, next: Spent) -> Result<(), OverBudge
         }
     }
     Ok(())
+}
+
+/// Why a request is not sent: a budget in dollars holds nobody to anything if nobody knows what a call costs. A program has no
+/// model.
+pub fn no_price(model: &str) -> String {
+    let what = if model.is_empty() { "a program".to_owned() } else { format!("the model `{model}`") };
+    format!("the request was not sent: `prices` has none for {what}, and `budget.usd` is set")
 }
 
 /// Millionths of a dollar, for people.

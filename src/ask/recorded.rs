@@ -71,6 +71,11 @@ impl Recorded {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// Is it a stream of events? Those of all known endpoints have an event that is the last.
+    pub fn is_stream(&self) -> bool {
+        self.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"))
+    }
+
     /// Digest of what it says; not of when it came.
     pub fn digest(&self) -> Digest {
         let mut fields = Fields::default();

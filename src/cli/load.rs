@@ -178,6 +178,18 @@ impl Context {
         }
     }
 
+    /// The same for what keeps something outside of runs: it is made if it is not there, with the file that keeps git from
+    /// seeing it. That it cannot be made is said, and no reason to stop.
+    pub fn state_made(&self, config: &LoadedConfig) -> PathBuf {
+        let (place, by) = self.state_place(config);
+        if !place.join(".gitignore").exists()
+            && let Err(error) = StateDir::open(&place, by)
+        {
+            self.say(&format!("warning: nothing is kept: {error}"));
+        }
+        place
+    }
+
     /// [`Self::state_place`] without reading the configuration: what is recorded can be listed and removed whatever state
     /// that is in.
     pub fn state_place_here(&self) -> Result<(PathBuf, ChosenBy), Failure> {

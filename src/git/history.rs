@@ -19,14 +19,12 @@ impl Repo {
         }
     }
 
-    /// The difference between a commit and the working tree as people read it; at most so many bytes of it.
+    /// The difference between a commit and the working tree as people read it.
     ///
     /// # Errors
     /// The commit is not there, or git cannot be run.
-    pub fn diff_text(&self, base: &str, most: usize) -> Result<String, GitError> {
-        let mut text = self.cli.diff_text(base)?;
-        text.truncate(most);
-        Ok(String::from_utf8_lossy(&text).into_owned())
+    pub fn diff_text(&self, base: &str) -> Result<String, GitError> {
+        Ok(String::from_utf8_lossy(&self.cli.diff_text(base)?).into_owned())
     }
 
     /// The branch HEAD is on (born or not); none when detached.

@@ -22,6 +22,17 @@ pub struct Tail {
 }
 
 impl Tail {
+    /// Without the line that it begins in the middle of.
+    #[must_use]
+    pub fn whole_lines(mut self) -> Self {
+        if self.left_out > 0 {
+            let cut = self.bytes.iter().position(|byte| *byte == b'\n').map_or(self.bytes.len(), |at| at + 1);
+            self.bytes.drain(..cut);
+            self.left_out += cut as u64;
+        }
+        self
+    }
+
     /// As plain text, with a word about what is left out.
     pub fn text(&self) -> String {
         let (lines, _) = self.lines(usize::MAX, Colors::Drop);
@@ -198,6 +209,10 @@ mod tests {
         let tail = tail(&path, 9).unwrap();
         assert_eq!((tail.bytes.as_slice(), tail.left_out), (&b"two\nthree"[..], 4));
         assert_eq!(tail.lines(1, Colors::Drop), (vec!["three".into()], 1));
+        let whole = tail.whole_lines();
+        assert_eq!((whole.bytes.as_slice(), whole.left_out), (&b"three"[..], 8));
+        let all = Tail { left_out: 0, ..whole };
+        assert_eq!(all.clone().whole_lines(), all);
     }
 
     #[test]

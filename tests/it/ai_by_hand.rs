@@ -31,6 +31,7 @@ fn a_miss_says_what_differs_when_somebody_asks() {
     let fake = Fake::start();
     let world = World::topic(&config(&fake, "", DOCS));
     let _ = ask(&world, &["src/a.rs", "--each", "--why"]).passed().complains("no answer is kept yet");
+    assert_eq!(world.git(&["status", "--porcelain"]), "", "what is kept is nothing that git should see");
     world.write("src/a.rs", "b\n");
     let said =
         ask(&world, &["src/a.rs", "--each", "--why"]).passed().complains("src/a.rs: asked, because from the nearest");

@@ -4,6 +4,7 @@ use super::files;
 use crate::ask::{Call, Parts, Recorded, Usage};
 use crate::base::{Digest, Millis};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use std::io;
 use std::path::Path;
 
@@ -31,23 +32,39 @@ pub struct Meta {
     pub ttl_ms: Option<Millis>,
 }
 
+/// Digests of the parts of a request as they are written, for whoever asks what differs: who only wants the answer need not
+/// read them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Parted(Box<RawValue>);
+
+impl Parted {
+    fn new(parts: &Parts) -> Self {
+        Self(serde_json::value::to_raw_value(parts).unwrap_or_else(|error| unreachable!("keys are texts: {error}")))
+    }
+
+    /// The digests; none if they are damaged.
+    pub fn read(&self) -> Parts {
+        serde_json::from_str(self.0.get()).unwrap_or_default()
+    }
+}
+
 /// The file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Entry {
     format: u32,
     pub key: Digest,
     pub created_ms: u64,
     pub expires_ms: u64,
     pub meta: Meta,
-    /// Digests of the parts of the request, for whoever asks what differs.
-    pub parts: Parts,
+    pub parts: Parted,
     /// Digest of the answer.
     answer: Digest,
     recorded: Recorded,
 }
 
 /// A stored answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Stored {
     /// Its key.
     pub key: Digest,
@@ -58,14 +75,14 @@ pub struct Stored {
     /// What is known of it.
     pub meta: Meta,
     /// Digests of the parts of the request.
-    pub parts: Parts,
+    pub parts: Parted,
     /// The answer.
     pub recorded: Recorded,
 }
 
 impl Entry {
     pub(super) fn new(call: &Call, recorded: &Recorded, meta: Meta, now: u64, expires_ms: u64) -> Self {
-        let (key, parts, answer) = (call.key(), call.parts(), recorded.digest());
+        let (key, parts, answer) = (call.key(), Parted::new(&call.parts()), recorded.digest());
         Self { format: FORMAT, key, created_ms: now, expires_ms, meta, parts, answer, recorded: recorded.clone() }
     }
 

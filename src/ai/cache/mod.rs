@@ -146,11 +146,21 @@ impl AiCache {
         Look::Miss
     }
 
-    /// Keeps an answer.
+    /// Keeps an answer. Whoever waits for one that is not kept waits no longer.
     ///
     /// # Errors
     /// It is none that may be kept, or the folder cannot be written.
     pub fn keep(&self, call: &Call, recorded: &Recorded, meta: Meta) -> io::Result<()> {
+        let ttl = meta.ttl_ms.unwrap_or(self.settings.ttl_ms);
+        let kept = self.put(call, recorded, meta, ttl);
+        // Nobody waits for what will not be there.
+        if kept.is_err() || ttl == 0 {
+            self.in_vain(&call.key());
+        }
+        kept
+    }
+
+    fn put(&self, call: &Call, recorded: &Recorded, meta: Meta, ttl: u64) -> io::Result<()> {
         let now = (self.clock)();
         if !self.settings.enabled {
             return Ok(());
@@ -161,7 +171,6 @@ impl AiCache {
         if recorded.body().is_empty() {
             return Err(Refused::Empty.into());
         }
-        let ttl = meta.ttl_ms.unwrap_or(self.settings.ttl_ms);
         let entry = Entry::new(call, recorded, meta, now, now.saturating_add(ttl));
         let own = self.own();
         files::make(&self.dir, &own)?;
@@ -202,7 +211,7 @@ impl AiCache {
         let mut newest: Vec<(u64, PathBuf)> = self.readable().iter().flat_map(|folder| files::by_age(folder)).collect();
         newest.sort_by(|a, b| b.cmp(a));
         let near = newest.iter().take(most).filter_map(|(_, path)| entry::read_file(path).ok()).map(|entry| Nearest {
-            differences: differences(&entry.parts, &parts),
+            differences: differences(&entry.parts.read(), &parts),
             key: entry.key,
             same_file: file.is_some() && entry.meta.file.as_deref() == file,
         });

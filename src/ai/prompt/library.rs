@@ -1,13 +1,18 @@
 //! The personas and prompts there are: built in, and the project's own.
 
-use super::variables::{Scope, check};
+use super::variables::{Scope, Uses, check, tried};
 use crate::ai::problem::{Kind, Problem};
 use crate::base::{Digest, suggest};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// A template is a page or two; more is a mistake.
 const LARGEST: u64 = 256 * 1024;
+
+/// A template's text: borrowed if it is built in.
+pub type Text = Cow<'static, str>;
 
 /// Who answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +24,7 @@ pub struct Persona {
     /// The prompt it is for, if a step names none.
     pub prompt: Option<String>,
     /// What the model is told of itself.
-    pub text: String,
+    pub text: Text,
 }
 
 /// What is asked.
@@ -32,7 +37,7 @@ pub struct Prompt {
     /// What is wanted.
     pub wants: Wants,
     /// The template.
-    pub text: String,
+    pub text: Text,
 }
 
 /// The name of a prompt that is given as its text.
@@ -111,13 +116,12 @@ impl Library {
     /// # Errors
     /// There is none, or its file cannot be read.
     pub fn persona(&self, name: &str) -> Result<Persona, Problem> {
-        let text = self.text("personas", name, PERSONAS)?;
-        let (head, body) = head(&text);
+        let (head, text) = self.text("personas", name, PERSONAS)?;
         Ok(Persona {
             name: name.to_owned(),
             about: head.get("about").cloned().unwrap_or_default(),
             prompt: head.get("prompt").cloned(),
-            text: body.to_owned(),
+            text,
         })
     }
 
@@ -130,10 +134,9 @@ impl Library {
             let text = format!(
                 "{name}\n{{% for file in files %}}\n<file path=\"{{{{ file.path }}}}\">\n{{{{ file.content }}}}\n</file>\n{{% endfor %}}"
             );
-            return Ok(Prompt { name: INLINE.into(), about: String::new(), wants: Wants::Text, text });
+            return Ok(Prompt { name: INLINE.into(), about: String::new(), wants: Wants::Text, text: text.into() });
         }
-        let text = self.text("prompts", name, PROMPTS)?;
-        let (head, body) = head(&text);
+        let (head, text) = self.text("prompts", name, PROMPTS)?;
         let wants = match head.get("answer").map(String::as_str) {
             None | Some("text") => Wants::Text,
             Some("findings") => Wants::Findings,
@@ -144,10 +147,10 @@ impl Library {
             }
         };
         let about = head.get("about").cloned().unwrap_or_default();
-        Ok(Prompt { name: name.to_owned(), about, wants, text: body.to_owned() })
+        Ok(Prompt { name: name.to_owned(), about, wants, text })
     }
 
-    /// The persona and the prompt of a step, and which variables of the run they use.
+    /// The persona and the prompt of a step, and what they use.
     ///
     /// # Errors
     /// One is missing, or uses what does not exist or, with `each`, does not belong.
@@ -156,19 +159,21 @@ impl Library {
         persona: Option<&str>,
         prompt: Option<&str>,
         each: bool,
-    ) -> Result<(Option<Persona>, Prompt, Vec<String>), Problem> {
+    ) -> Result<(Option<Persona>, Prompt, Uses), Problem> {
         let scope = if each { Scope::File } else { Scope::Run };
         let persona = persona.map(|name| self.persona(name)).transpose()?;
         let named = prompt.or(persona.as_ref().and_then(|persona| persona.prompt.as_deref()));
         let prompt = self.prompt(named.unwrap_or("answer"))?;
-        let mut uses = check(&prompt.name, &prompt.text, scope)?;
+        let mut uses = used(&prompt.name, &prompt.text, scope)?;
         if let Some(persona) = &persona {
-            uses.extend(check(&persona.name, &persona.text, scope)?);
+            let also = used(&persona.name, &persona.text, scope)?;
+            uses.wide.extend(also.wide);
+            uses.files |= also.files;
         }
         Ok((persona, prompt, uses))
     }
 
-    fn text(&self, kind: &str, name: &str, known: &[(&str, &str)]) -> Result<String, Problem> {
+    fn text(&self, kind: &str, name: &str, known: &[(&str, &'static str)]) -> Result<(Head, Text), Problem> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
         if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
             return Err(Problem::new(Kind::Input, format!("`{name}` is not a name of a template")));
@@ -176,11 +181,13 @@ impl Library {
         if let Some(folder) = &self.folder {
             let path = folder.join(kind).join(format!("{name}.md"));
             if let Some(text) = read(&path)? {
-                return Ok(text);
+                let (head, body) = head(&text);
+                return Ok((head, body.to_owned().into()));
             }
         }
         if let Some((_, text)) = known.iter().find(|(own, _)| *own == name) {
-            return Ok((*text).to_owned());
+            let (head, body) = head(text);
+            return Ok((head, body.into()));
         }
         let one = kind.trim_end_matches('s');
         let near = suggest::nearest(name, known.iter().map(|(own, _)| *own));
@@ -201,10 +208,22 @@ fn read(path: &Path) -> Result<Option<String>, Problem> {
     }
 }
 
+/// What a template uses. Of those that are built in, the tests know that they can be filled in.
+fn used(name: &str, text: &Text, scope: Scope) -> Result<Uses, Problem> {
+    let uses = check(name, text, scope)?;
+    if let Cow::Owned(text) = text {
+        tried(name, text, scope, &uses)?;
+    }
+    Ok(uses)
+}
+
+/// What stands at the top of a template's file.
+type Head = BTreeMap<String, String>;
+
 /// The head between lines of `---`, one `name: value` on a line, and the rest.
-fn head(text: &str) -> (std::collections::BTreeMap<String, String>, &str) {
+fn head(text: &str) -> (Head, &str) {
     let Some((head, body)) = text.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---\n")) else {
-        return (std::collections::BTreeMap::new(), text);
+        return (Head::new(), text);
     };
     let pairs = head.lines().filter_map(|line| line.split_once(':'));
     (

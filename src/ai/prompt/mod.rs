@@ -8,7 +8,7 @@ mod library;
 mod variables;
 
 pub use library::{Library, Persona, Prompt, Wants, built_in, names};
-pub use variables::{FileText, Scope, Variables, check, language, mentions_files, render};
+pub use variables::{FileText, Scope, Uses, Variables, language, render};
 
 #[cfg(test)]
 mod tests;

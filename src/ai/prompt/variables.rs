@@ -5,6 +5,7 @@ use crate::base::RepoPath;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// What a template may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,19 +63,29 @@ pub struct Variables {
     pub part: Option<(usize, usize, u32)>,
 }
 
-/// Which run-wide variables a template uses.
+/// What a template uses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Uses {
+    /// Variables that belong to the run.
+    pub wide: Vec<String>,
+    /// It uses `files`, or the one `file`.
+    pub files: bool,
+}
+
+/// What a template uses.
 ///
 /// # Errors
 /// It does not parse, or uses what does not exist, or in this scope must not be used.
-pub fn check(name: &str, text: &str, scope: Scope) -> Result<Vec<String>, Problem> {
+pub fn check(name: &str, text: &str, scope: Scope) -> Result<Uses, Problem> {
     let wrong = |message: String| Problem::new(Kind::Template, message);
-    let mut env = Environment::new();
-    env.set_undefined_behavior(UndefinedBehavior::Strict);
+    // Only what it names is looked at: that needs none of the filters there are.
+    let env = Environment::empty();
     let template = env.template_from_str(text).map_err(|error| wrong(format!("the template `{name}`: {error}")))?;
     let mut used: Vec<String> = template.undeclared_variables(true).into_iter().collect();
     used.sort();
-    let mut wide = Vec::new();
+    let mut uses = Uses::default();
     for variable in used {
+        uses.files |= variable == "files" || variable.starts_with("file.");
         let fits = |known: &str| {
             variable == known
                 || known.strip_suffix(".*").is_some_and(|above| {
@@ -93,23 +104,25 @@ pub fn check(name: &str, text: &str, scope: Scope) -> Result<Vec<String>, Proble
                     "the template `{name}` uses `{variable}`, which belongs to the whole change: {why}"
                 )));
             }
-            wide.push(variable);
+            uses.wide.push(variable);
         } else if scope == Scope::Run && variable.starts_with("file.") {
             return Err(wrong(format!(
                 "the template `{name}` uses `{variable}`, which needs `each: true`; `files` has all"
             )));
         }
     }
-    tried(name, text, scope, &wide)?;
-    Ok(wide)
+    Ok(uses)
 }
 
 /// Fills a template in once, so that what does not exist below a variable of its own (`{% for f in files %}{{ f.name }}`) is
 /// named before anything is asked.
-fn tried(name: &str, text: &str, scope: Scope, wide: &[String]) -> Result<(), Problem> {
+///
+/// # Errors
+/// It uses what does not exist.
+pub fn tried(name: &str, text: &str, scope: Scope, uses: &Uses) -> Result<(), Problem> {
     let file = FileText { path: "a".into(), content: "a".into(), language: "a" };
     let steps =
-        wide.iter().filter_map(|name| name.strip_prefix("steps.")).map(|step| (step.to_owned(), "a".to_owned()));
+        uses.wide.iter().filter_map(|name| name.strip_prefix("steps.")).map(|step| (step.to_owned(), "a".to_owned()));
     let some = || "a".to_owned();
     let with = Variables {
         project_kind: some(),
@@ -131,13 +144,6 @@ fn tried(name: &str, text: &str, scope: Scope, wide: &[String]) -> Result<(), Pr
     })
 }
 
-/// Does a template use `files`, or the one `file`?
-pub fn mentions_files(text: &str) -> bool {
-    let env = Environment::new();
-    let used = env.template_from_str(text).map(|template| template.undeclared_variables(false)).unwrap_or_default();
-    used.contains("files") || used.contains("file")
-}
-
 /// The text of a template with everything in its place.
 ///
 /// # Errors
@@ -146,7 +152,8 @@ pub fn render(name: &str, text: &str, with: &Variables) -> Result<String, Proble
     filled(text, with).map_err(|error| Problem::new(Kind::Template, format!("the template `{name}`: {error}")))
 }
 
-fn filled(text: &str, with: &Variables) -> Result<String, minijinja::Error> {
+/// What templates are filled in with.
+static STRICT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     env.set_debug(true);
@@ -158,20 +165,25 @@ fn filled(text: &str, with: &Variables) -> Result<String, minijinja::Error> {
             .build()
             .unwrap_or_else(|error| unreachable!("the usual marks: {error}")),
     );
-    let template = env.template_from_str(text)?;
+    env
+});
+
+fn filled(text: &str, with: &Variables) -> Result<String, minijinja::Error> {
+    let template = STRICT.template_from_str(text)?;
     let (number, of, first_line) = with.part.unwrap_or((1, 1, 1));
     let shown = |file: &FileText| {
-        let path = file.path.replace('"', "&quot;");
+        let path = inside(&file.path).replace('"', "&quot;");
         context! { path, content => inside(&file.content), language => file.language }
     };
     let files: Vec<Value> = with.files.iter().map(shown).collect();
     let file = files.first().filter(|_| files.len() == 1).cloned();
+    let changed: Vec<String> = with.changed.iter().map(|path| inside(path)).collect();
     let steps: BTreeMap<String, String> = with.steps.iter().map(|(step, text)| (step.clone(), inside(text))).collect();
     template.render(context! {
         project => context! { kind => with.project_kind.clone(), language => language_of_kind(&with.project_kind) },
         files => files,
         file => file,
-        change => context! { summary => inside(&with.summary), files => with.changed.clone() },
+        change => context! { summary => inside(&with.summary), files => changed },
         diff => inside(&with.diff),
         steps => steps,
         part => context! { number, of, first_line },

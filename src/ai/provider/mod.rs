@@ -114,7 +114,7 @@ pub fn answer(provider: &str, recorded: &Recorded) -> Result<Answer, Problem> {
             Ok(Answer { text, usage })
         };
     }
-    let parts = if recorded.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream")) {
+    let parts = if recorded.is_stream() {
         sse::events(&body).into_iter().filter(|data| data != "[DONE]").map(|data| value(data.as_bytes())).collect()
     } else {
         vec![value(&body)]

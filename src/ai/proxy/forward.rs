@@ -7,14 +7,13 @@ use super::recorder::{Keeping, Recorder};
 use super::reply;
 use super::serve::Settings;
 use super::turn::{Turn, Turns};
-use crate::ai::asking::now_ms;
 use crate::ai::cache::Look;
 use crate::ai::http::Http;
-use crate::ai::ledger::Booked;
+use crate::ai::ledger::Unbooked;
 use crate::ai::provider;
 use crate::ask::money::{self, about_tokens};
 use crate::ask::{Call, Json, Recorded, Spent, Usage};
-use crate::config::model::{AiMode, Budget};
+use crate::config::model::AiMode;
 use crate::exec::mask::Masker;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -136,7 +135,8 @@ impl Proxy {
         }
         let keep = (!wishes.no_store).then_some(key);
         let mut alone = None;
-        if settings.mode.reads() && !wishes.no_cache && settings.cache.settings().enabled {
+        let looks = settings.mode.reads() && !wishes.no_cache && settings.cache.settings().enabled;
+        if looks {
             let vain = settings.cache.vain(&key);
             loop {
                 // Looked at once more with the key taken: another one may have come back in between.
@@ -157,7 +157,7 @@ impl Proxy {
                 }
             }
         }
-        let keeping = Keeping::new(keep, wishes.ttl_ms, turn, alone);
+        let keeping = Keeping::new(keep, wishes.ttl_ms, turn, alone).after_a_look(looks);
         self.send(endpoint.kind, call, headers, keeping).await
     }
 
@@ -173,7 +173,7 @@ impl Proxy {
             keeping.in_vain(&self);
             return refusal;
         }
-        let why = keeping.key.map(|_| {
+        let why = keeping.missed().then(|| {
             let (proxy, call) = (Arc::clone(&self), call.clone());
             tokio::task::spawn_blocking(move || proxy.settings.cache.why(&call, None, NEAREST))
         });
@@ -277,27 +277,17 @@ impl Proxy {
         {
             return None;
         }
-        let what =
-            format!("the request was not sent: `prices` has none for the model `{model}`, and `budget.usd` is set");
-        Some(reply::error(402, "wf_budget", &what))
+        Some(reply::error(402, "wf_budget", &money::no_price(&model)))
     }
 
     /// Waits until rates allow it, unless a budget forbids it.
     async fn book(&self, expected: Spent) -> Result<(), Response<Body>> {
         let settings = &self.settings;
-        loop {
-            match settings.ledger.book(&settings.budget, &settings.manners, expected, now_ms()) {
-                Ok(Booked::Now) => return Ok(()),
-                Ok(Booked::After(wait)) => tokio::time::sleep(wait).await,
-                Ok(Booked::Never(over)) => {
-                    return Err(reply::error(402, "wf_budget", &format!("the request was not sent: {over}")));
-                }
-                Err(_) if settings.budget == Budget::default() => return Ok(()),
-                Err(error) => {
-                    return Err(reply::error(500, "wf_budget", &format!("what is spent cannot be counted: {error}")));
-                }
-            }
-        }
+        let booked = settings.ledger.booked(&settings.budget, &settings.manners, expected).await;
+        booked.map_err(|unbooked| {
+            let status = if matches!(unbooked, Unbooked::Over(_)) { 402 } else { 500 };
+            reply::error(status, "wf_budget", &unbooked.to_string())
+        })
     }
 
     /// Adds an answer to `ai.lock`, if that is what is wanted; one that cannot be added is missed when it is replayed.

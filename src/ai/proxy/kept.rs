@@ -5,14 +5,9 @@ use crate::ai::provider::events;
 use crate::ask::{Recorded, Usage};
 use serde_json::Value;
 
-/// Is it a stream of events? Those of all known endpoints have an event that is the last.
-pub fn is_stream(recorded: &Recorded) -> bool {
-    recorded.header("content-type").is_some_and(|of| of.starts_with("text/event-stream"))
-}
-
 /// The texts of a stream's events, each put together again by its place: in the events a word may stand in pieces.
 pub fn texts(recorded: &Recorded) -> Vec<String> {
-    if !is_stream(recorded) {
+    if !recorded.is_stream() {
         return vec![];
     }
     let mut all = std::collections::BTreeMap::new();
@@ -49,7 +44,7 @@ pub fn usage(kind: Kind, recorded: &Recorded) -> Result<Usage, &'static str> {
         return Err("it is an error");
     }
     let body = recorded.body();
-    let streams = is_stream(recorded);
+    let streams = recorded.is_stream();
     let parts: Vec<Value> = if streams {
         let events = events(&body);
         let read = events.iter().filter(|data| *data != "[DONE]").map(|data| serde_json::from_str(data));

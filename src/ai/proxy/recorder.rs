@@ -21,6 +21,8 @@ pub(super) struct Keeping {
     pub ttl_ms: Option<u64>,
     /// Which of several equal requests it answers.
     pub turn: Option<Turn>,
+    /// The cache was asked, and had no answer.
+    missed: bool,
     /// Equal requests wait as long as this is held.
     _alone: Option<Alone>,
 }
@@ -28,7 +30,17 @@ pub(super) struct Keeping {
 impl Keeping {
     /// Kept under this key for so long, unless there is none; `alone` is let go of when the answer is there.
     pub fn new(key: Option<Digest>, ttl_ms: Option<u64>, turn: Option<Turn>, alone: Option<Alone>) -> Self {
-        Self { key, ttl_ms, turn, _alone: alone }
+        Self { key, ttl_ms, turn, missed: false, _alone: alone }
+    }
+
+    /// Whether the cache was asked before.
+    pub fn after_a_look(self, looked: bool) -> Self {
+        Self { missed: looked, ..self }
+    }
+
+    /// Was the cache asked for an answer that it would keep, so that somebody may wonder why it had none?
+    pub fn missed(&self) -> bool {
+        self.missed && self.key.is_some()
     }
 
     /// No answer will be kept: nobody waits for it any longer.
@@ -84,7 +96,7 @@ impl Drop for Recorder {
     fn drop(&mut self) {
         // Clients close a stream as soon as its last event is there, before HTTP says that it ends. Whether that came is for
         // `kept::usage` to see.
-        let ends_itself = kept::is_stream(&self.recorded);
+        let ends_itself = self.recorded.is_stream();
         let whole = (self.whole || ends_itself) && self.length <= LONGEST;
         let usage = if whole { kept::usage(self.kind, &self.recorded) } else { Err("it did not come to its end") };
         let failed = !(200..300).contains(&self.recorded.status);
@@ -96,7 +108,7 @@ impl Drop for Recorder {
         self.proxy.correct(self.expected, really);
         let Ok(usage) = usage else {
             // Whoever waits for what a client did not wait for asks alone in its turn; for an error nobody waits.
-            if whole || self.broke {
+            if self.whole || self.broke {
                 self.keeping.in_vain(&self.proxy);
             }
             return;
@@ -124,10 +136,7 @@ impl Drop for Recorder {
         };
         self.proxy.record(&self.call, &self.recorded);
         // A cache that cannot be written costs the next request, not this one.
-        let kept = settings.cache.keep(&self.call, &self.recorded, meta);
-        if kept.is_err() || self.keeping.ttl_ms == Some(0) {
-            self.keeping.in_vain(&self.proxy);
-        }
+        let _ = settings.cache.keep(&self.call, &self.recorded, meta);
     }
 }
 

@@ -56,10 +56,15 @@ pub fn gather(order: &Order, uses: &[String], stored: &Printed) -> Result<Gather
     for step in uses.iter().filter_map(|name| name.strip_prefix("steps.")) {
         gathered.variables.steps.insert(step.to_owned(), printed(order, step, stored)?);
     }
-    if uses.iter().any(|name| name == "diff" || name.starts_with("change.")) {
+    if uses.iter().any(|name| is_of_change(name)) {
         change(order, &mut gathered.variables)?;
     }
     Ok(gathered)
+}
+
+/// Does a variable belong to the change?
+pub(super) fn is_of_change(name: &str) -> bool {
+    name == "diff" || name.starts_with("change.")
 }
 
 fn wrong(what: impl std::fmt::Display) -> Problem {
@@ -129,7 +134,7 @@ fn printed(order: &Order, step: &str, stored: &Printed) -> Result<String, Proble
     let logs = (1..=100).map(|attempt| run.dir.join(output::path_of(&id, attempt)));
     if let Some(last) = logs.take_while(|log| log.exists()).last() {
         let tail = if asks { output::stdout_tail } else { output::tail };
-        return Ok(tail(&last, LONGEST_OUTPUT).map_err(wrong)?.text());
+        return Ok(tail(&last, LONGEST_OUTPUT).map_err(wrong)?.whole_lines().text());
     }
     let (mut skipped, mut planned, mut text) = (false, false, String::new());
     for event in history::read_log(&run.log()).map_err(wrong)? {
@@ -141,7 +146,7 @@ fn printed(order: &Order, step: &str, stored: &Printed) -> Result<String, Proble
             }
             EventKind::StepsReused { steps } => {
                 for blob in steps.iter().filter(|step| step.step == id).filter_map(|step| step.output.as_ref()) {
-                    text = stored.tail(blob, LONGEST_OUTPUT).map(|tail| tail.text()).unwrap_or_default();
+                    text = stored.tail(blob, LONGEST_OUTPUT).map(|tail| tail.whole_lines().text()).unwrap_or_default();
                 }
             }
             _ => {}
@@ -168,20 +173,26 @@ fn change(order: &Order, variables: &mut Variables) -> Result<(), Problem> {
         let _ = writeln!(variables.summary, "{} {}", file.status.letter(), file.path);
         variables.changed.push(file.path.to_string());
     }
-    let mut diff = repo.diff_text(base, LONGEST_DIFF).map_err(wrong)?;
+    let mut diff = repo.diff_text(base).map_err(wrong)?;
     // Git's own difference knows nothing of files that were never added.
     for file in changes.files.iter().filter(|file| file.seen.untracked) {
-        if diff.len() >= LONGEST_DIFF {
+        if diff.len() > LONGEST_DIFF {
             break;
         }
         diff.push_str(&added(&file.path, text(order, &file.path)));
     }
-    if diff.len() >= LONGEST_DIFF {
-        diff.truncate(diff.floor_char_boundary(LONGEST_DIFF));
-        diff.push_str("\n(the rest is left out)\n");
-    }
+    cut(&mut diff, LONGEST_DIFF);
     variables.diff = diff;
     Ok(())
+}
+
+/// Cuts a text at the end of a line: of a key that is cut in two, neither half is recognised.
+fn cut(text: &mut String, most: usize) {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most));
+        text.truncate(text.rfind('\n').map_or(0, |at| at + 1));
+        text.push_str("(the rest is left out)\n");
+    }
 }
 
 /// A new file as git would show it, were it added.
@@ -193,5 +204,25 @@ fn added(path: &RepoPath, text: Result<String, String>) -> String {
             format!("{head}--- /dev/null\n+++ b/{path}\n@@ -0,0 +1,{} @@\n{lines}", text.lines().count())
         }
         Err(why) => format!("{head}({why})\n"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut;
+
+    #[test]
+    fn a_text_is_cut_at_the_end_of_a_line() {
+        for (text, most, left) in [
+            ("one\ntwo\n", 8, "one\ntwo\n"),
+            ("one\ntwo\n", 7, "one\n(the rest is left out)\n"),
+            ("one\ntwo\n", 4, "one\n(the rest is left out)\n"),
+            ("one\n\u{e9}\n", 5, "one\n(the rest is left out)\n"),
+            ("a line that is long", 6, "(the rest is left out)\n"),
+        ] {
+            let mut cutting = text.to_owned();
+            cut(&mut cutting, most);
+            assert_eq!(cutting, left, "{text:?} at {most}");
+        }
     }
 }

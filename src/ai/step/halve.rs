@@ -42,10 +42,10 @@ fn in_parts(item: &Item, text: &str, put: impl Fn(&mut Variables, String)) -> Op
         return None;
     }
     let of = parts.len();
-    let (_, before, first) = item.variables.part.unwrap_or((1, 1, 1));
+    let (number, before, first) = item.variables.part.unwrap_or((1, 1, 1));
     let items = parts.iter().enumerate().map(|(i, (line, part))| {
         let mut variables = item.variables.clone();
-        variables.part = Some((i + 1, of * before, first + line - 1));
+        variables.part = Some(((number - 1) * of + i + 1, of * before, first + line - 1));
         put(&mut variables, (*part).to_owned());
         with(item, variables, &item.shown)
     });
@@ -68,6 +68,19 @@ mod tests {
         let variables =
             Variables { files: files.iter().map(file).collect(), diff: diff.into(), ..Variables::default() };
         Item { file: None, variables, shown }
+    }
+
+    #[test]
+    fn parts_of_parts_are_counted_through() {
+        let text = "1\n2\n3\n4\n5\n6\n7\n8\n";
+        let halved = |items: Vec<Item>| items.iter().flat_map(|item| halves(item, true, false).unwrap()).collect();
+        let mut items: Vec<Item> = vec![item(&[text], "")];
+        for of in [2, 4, 8] {
+            items = halved(items);
+            let parts: Vec<_> = items.iter().map(|item| item.variables.part.unwrap()).collect();
+            let expected: Vec<_> = (1..=of).map(|number| (number, of, ((number - 1) * 8 / of + 1) as u32)).collect();
+            assert_eq!(parts, expected);
+        }
     }
 
     #[test]

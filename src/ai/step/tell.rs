@@ -40,19 +40,7 @@ pub enum Ended {
     Interrupted,
 }
 
-impl Ended {
-    /// The process's exit code: 75 is `EX_TEMPFAIL` of sysexits.h.
-    pub fn code(self) -> u8 {
-        match self {
-            Self::Passed => 0,
-            Self::Found => 1,
-            Self::Unanswered => UNANSWERED,
-            Self::Interrupted => 130,
-        }
-    }
-}
-
-/// The exit code that says: nobody answered.
+/// The exit code that says: nobody answered. 75 is `EX_TEMPFAIL` of sysexits.h.
 pub const UNANSWERED: u8 = 75;
 
 impl Report {

@@ -77,7 +77,10 @@ struct PruneArgs {
 /// Runs the command.
 pub fn run(args: &CacheArgs, cx: &Context) -> Result<Exit, Failure> {
     let config = cx.load_config(vec![])?;
-    let state = cx.state_place(&config).0;
+    let state = match &args.command {
+        Command::Import { .. } => cx.state_made(&config),
+        _ => cx.state_place(&config).0,
+    };
     let cache = AiCache::open(&state.join("ai_cache"), config.workflow().settings.ai_cache.clone(), Scope::Trusted);
     let failed = |error: std::io::Error| Failure::environment(format!("{}: {error}", cache.dir().display()));
     match &args.command {
@@ -194,7 +197,7 @@ fn show(cache: &AiCache, key: &str, cx: &Context) -> Result<(), Failure> {
         "created_ms": stored.created_ms,
         "expires_ms": stored.expires_ms,
         "meta": stored.meta,
-        "parts": stored.parts,
+        "parts": stored.parts.read(),
         "status": stored.recorded.status,
         "body": String::from_utf8_lossy(&stored.recorded.body()),
     }))

@@ -19,7 +19,7 @@ fn of_step(spec: &StepSpec, root: &Path) -> Vec<ConfigError> {
         Err(problem) => return vec![ConfigError::new(*at, problem.message).hint(problem.kind.hint())],
     };
     let mut errors = vec![];
-    for name in &uses {
+    for name in &uses.wide {
         if let Some(step) = name.strip_prefix("steps.") {
             if !spec.needs.iter().any(|need| need.step.as_str() == step) {
                 let error = ConfigError::new(*at, format!("`{name}` is used, and the step does not wait for `{step}`"));

@@ -38,7 +38,7 @@ pub struct ProxyArgs {
 pub fn run(args: &ProxyArgs, cx: &Context) -> Result<Exit, Failure> {
     let config = cx.load_config(vec![])?;
     let settings = &config.workflow().settings;
-    let shared = Shared::new(config.root.clone(), cx.state_place(&config).0, new_run_id().0, None, settings);
+    let shared = Shared::new(config.root.clone(), cx.state_made(&config), new_run_id().0, None, settings);
     let mut shared = super::trust::shared(shared, config.repo.as_ref().ok(), cx);
     match args.mode.as_deref() {
         Some("live") => shared.mode = AiMode::Live,

@@ -51,7 +51,7 @@ pub fn run(args: &RunArgs, cx: &Context) -> Result<Exit, Failure> {
     let mut service = settings.service.clone();
     service.model = args.model.clone().or(service.model);
     service.api_key_env = service.api_key_env.or(service.provider.usual_key().map(str::to_owned));
-    let state = cx.state_place(&config).0;
+    let state = cx.state_made(&config);
     let shared = Shared::new(config.root.clone(), state, new_run_id().0, None, all);
     let mut shared = super::trust::shared(shared, config.repo.as_ref().ok(), cx);
     shared.project.clone_from(&config.workflow().project_kind);

@@ -116,8 +116,7 @@ fn asked(order: &Order, work: &Work<'_>, tally: Tally, how: &How, cx: &Context) 
         say: &say,
         why: how.why,
     };
-    let report = answered(work.run(gathered, &asker));
-    let report = report.map_err(|error| Problem::new(crate::ai::problem::Kind::Network, error.to_string()))?;
+    let report = answered(work.run(gathered, &asker))?;
     Ok((report, asker.tally))
 }
 
