@@ -35,6 +35,11 @@ struct Inner {
     compared: AtomicUsize,
 }
 
+/// Does a form stand in these bytes?
+fn holds(bytes: &[u8], form: &[u8]) -> bool {
+    form.len() <= bytes.len() && memchr::memmem::find(bytes, form).is_some()
+}
+
 impl Default for Masker {
     fn default() -> Self {
         Self::new(vec![])
@@ -102,7 +107,7 @@ impl Masker {
         if self.0.search.get().is_none() {
             let work = bytes.len().saturating_mul(self.0.forms.len());
             let few = self.0.compared.fetch_add(work, Ordering::Relaxed).saturating_add(work) <= FEW;
-            if few && !self.0.forms.iter().any(|form| memchr::memmem::find(bytes, form).is_some()) {
+            if few && !self.0.forms.iter().any(|form| holds(bytes, form)) {
                 return vec![];
             }
         }

@@ -115,7 +115,7 @@ fn text(order: &Order, path: &RepoPath) -> Result<String, String> {
     if meta.len() > LARGEST {
         return Err("it is larger than 1 MiB".into());
     }
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(meta.len() as usize + 1);
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     if bytes.contains(&0) {
         return Err("it is not text".into());
