@@ -81,3 +81,29 @@ fn a_program_that_takes_too_long_leaves_nothing_behind() {
     std::thread::sleep(std::time::Duration::from_millis(1_500));
     assert!(!world.outside("late").exists(), "its child went on");
 }
+
+#[test]
+fn a_signal_ends_the_asking_and_what_it_started() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let fake = Fake::start();
+    let program = "ai: {provider: command, command: [sh, -c, \"touch ../began; (sleep 2; touch ../late) & sleep 60\"]}";
+    let asking = World::new(&format!("{program}\nsteps:\n{ASK}"));
+    let waiting = World::new(&config(&fake, "", DOCS));
+    fake.always(Some(Fault::Limited(60)));
+    for (world, signal, shown) in [(&asking, Signal::INT, "by SIGINT"), (&waiting, Signal::TERM, "by SIGTERM")] {
+        let mut command = world.command(&["ai", "run", "code_reviewer", "src/a.rs"]);
+        let child = command.env("OPENAI_API_KEY", KEY).spawn().unwrap();
+        let begun = || world.outside("began").exists() || fake.calls() > 0;
+        while !begun() {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        // It says that it waits only after the answer is there.
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let ended = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.code() == Some(130) && said.contains(shown), "{:?}: {said}", ended.status);
+    }
+    std::thread::sleep(std::time::Duration::from_millis(2_500));
+    assert!(!asking.outside("late").exists(), "a child of the program went on");
+}

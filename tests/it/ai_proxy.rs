@@ -250,6 +250,24 @@ fn a_client_says_what_is_kept_and_for_how_long() {
 }
 
 #[test]
+fn a_miss_says_what_differs_from_the_nearest_answer() {
+    let fake = Fake::start();
+    let proxy_world = world(&fake, "");
+    let proxy = Proxy::start(&proxy_world, &fake, &[]);
+    let why = |text: &str, headers: &[(&str, &str)]| {
+        let got = proxy.post(CHAT, &chat(text), headers);
+        (got.cache().to_owned(), got.headers.get("x-wf-cache-why").cloned().unwrap_or_default())
+    };
+    assert_eq!(why("hi", &[]), ("miss".to_owned(), String::new()), "there is nothing near");
+    let (cache, said) = why("there", &[]);
+    assert!(cache == "miss" && said.contains("messages/0/content changed"), "{said}");
+    assert_eq!(why("there", &[]), ("hit".to_owned(), String::new()));
+    for header in [("cache-control", "no-cache"), ("cache-control", "no-store")] {
+        assert_eq!(why("you", &[header]).1, "", "{header:?}: nobody looked, or nothing is kept");
+    }
+}
+
+#[test]
 fn only_whoever_has_the_token_may_ask_and_no_web_page() {
     let fake = Fake::start();
     let proxy_world = world(&fake, "");
