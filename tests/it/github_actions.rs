@@ -261,6 +261,46 @@ fn the_action_finds_a_wf_that_is_there_and_makes_keys_that_caches_take() {
 }
 
 #[test]
+fn the_action_builds_its_own_source_whatever_the_caller_has_set_for_cargo() {
+    let world = World::topic(CONFIG);
+    // What the caller's repository says of its own builds.
+    world.write("rust-toolchain.toml", "[toolchain]\nchannel = \"none-such\"\n");
+    world.write(".cargo/config.toml", "[build]\ntarget = \"none-such\"\n");
+    let (source, temp) = (world.outside("source"), world.outside("temp"));
+    let manifest = "[package]\nname = \"wf\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n";
+    let lock = "version = 4\n\n[[package]]\nname = \"wf\"\nversion = \"0.1.0\"\n";
+    let main = "fn main() { println!(\"built\"); }\n";
+    std::fs::create_dir_all(source.join("src")).unwrap();
+    for (name, text) in [("Cargo.toml", manifest), ("Cargo.lock", lock), ("src/main.rs", main)] {
+        std::fs::write(source.join(name), text).unwrap();
+    }
+    let homes = ["CARGO_HOME", "RUSTUP_HOME"].map(|name| {
+        let usual =
+            format!("{}/.{}", std::env::var("HOME").unwrap_or_default(), &name[..6].to_lowercase().replace('_', ""));
+        (name, std::env::var(name).unwrap_or(usual))
+    });
+    let mut env: Vec<(&str, &str)> = homes.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let path = std::env::var("PATH").unwrap();
+    env.extend([
+        ("PATH", path.as_str()),
+        ("SOURCE", source.to_str().unwrap()),
+        ("TEMP", temp.to_str().unwrap()),
+        ("CARGO_TARGET_DIR", "/none/such"),
+        ("CARGO_BUILD_TARGET", "none-such"),
+        ("RUSTFLAGS", "--none-such"),
+        ("RUSTUP_TOOLCHAIN", "none-such"),
+    ]);
+    let _ = script(&world, "build.sh", &env).passed();
+    let _ = Said::of(world.command_of(temp.join("wf-bin/wf").to_str().unwrap())).passed().says("built");
+    assert!(!temp.join("wf-build").exists(), "what was built on the way is not kept");
+    let without = [("PATH", "/usr/bin:/bin"), ("SOURCE", source.to_str().unwrap()), ("TEMP", temp.to_str().unwrap())];
+    if !Path::new("/usr/bin/cargo").exists() {
+        let said = script(&world, "build.sh", &without).exits(1);
+        assert!(said.out.contains("::error title=wf::"), "{said:?}");
+    }
+}
+
+#[test]
 fn the_usual_inputs_are_flags_that_wf_takes() {
     let world = World::topic(CONFIG);
     world.write("lines", "").commit("good");
