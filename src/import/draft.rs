@@ -111,27 +111,38 @@ impl Imported {
     }
 }
 
-/// Names of steps that change the world outside: such a step runs only when it is asked for.
-const DEPLOYS: [&str; 6] = ["deploy", "publish", "release", "upload", "ship", "promote"];
+/// Words for changing the world outside: such a step runs only when it is asked for.
+const DEPLOYS: [&str; 5] = ["deploy", "publish", "upload", "ship", "promote"];
 
-/// What a step of this name is for, by the words in it; none if they do not say.
+/// What a step of this name is for, by the words in it; none if they do not say. It changes the world outside only where the
+/// name says nothing else: a verb for that at its start or end, or `release` at its start, and no check beside it.
 pub(super) fn kind_of(name: &str) -> Option<Kind> {
     let lower = name.to_ascii_lowercase();
     let words: Vec<&str> = lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let has = |names: &[&str]| words.iter().any(|word| names.contains(word));
-    if has(&DEPLOYS) {
+    let lints = has(&["lint", "format", "fmt", "check", "typecheck", "clippy", "types", "style"]);
+    let tests = has(&["test", "tests", "unittest", "e2e", "coverage"]);
+    let builds = has(&["build", "compile"]);
+    let is_verb = |word: Option<&&str>| word.is_some_and(|word| DEPLOYS.contains(word));
+    let deploys = if is_verb(words.first()) {
+        // `deploy-test` and `upload-coverage` are no tests.
+        !lints
+    } else {
+        (is_verb(words.last()) || words.first() == Some(&"release")) && !lints && !tests && !builds
+    };
+    if deploys && !has(&["dry", "dryrun"]) {
         return Some(Kind::Deploy);
     }
-    if has(&["lint", "format", "fmt", "check", "typecheck", "clippy", "types", "style"]) {
+    if lints {
         return Some(Kind::Lint);
     }
-    if has(&["test", "tests", "unittest", "e2e", "coverage"]) {
+    if tests {
         return Some(Kind::Test);
     }
     if has(&["docs", "doc"]) {
         return Some(Kind::Docs);
     }
-    has(&["build", "compile"]).then_some(Kind::Build)
+    builds.then_some(Kind::Build)
 }
 
 #[cfg(test)]
@@ -146,6 +157,20 @@ mod tests {
             ("lint", Some(Kind::Lint)),
             ("Build all", Some(Kind::Build)),
             ("released", None),
+            ("docs-deploy", Some(Kind::Deploy)),
+            ("release", Some(Kind::Deploy)),
+            ("release:github", Some(Kind::Deploy)),
+            ("upload-coverage", Some(Kind::Deploy)),
+            ("deploy-test", Some(Kind::Deploy)),
+            ("test-release", Some(Kind::Test)),
+            ("test:release", Some(Kind::Test)),
+            ("build-release", Some(Kind::Build)),
+            ("build:release", Some(Kind::Build)),
+            ("release-build", Some(Kind::Build)),
+            ("check-publish", Some(Kind::Lint)),
+            ("publish-check", Some(Kind::Lint)),
+            ("publish-dry-run", None),
+            ("bench-release", None),
             ("greatest", None),
         ] {
             assert_eq!(kind_of(name), kind, "{name}");

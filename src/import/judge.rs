@@ -58,23 +58,43 @@ pub(super) fn by_name(name: &str) -> Option<&'static str> {
 /// Why a command is no step, if it is none: the lines of a recipe, or a script. Commands that change the world outside are
 /// left out, unless the task says by its `name` that it is for that: then it is a step that runs only when it is asked for.
 pub(super) fn refused(name: &str, text: &str) -> Option<&'static str> {
-    let why = parts(text).find_map(one);
+    let text = joined(text);
+    let why = parts(&text).find_map(one);
     why.filter(|why| *why != OUTSIDE || kind_of(name) != Some(Kind::Deploy))
 }
 
 /// Does one of these commands change the world outside?
 pub(super) fn acts_outside(text: &str) -> bool {
-    parts(text).any(|part| one(part) == Some(OUTSIDE))
+    parts(&joined(text)).any(|part| one(part) == Some(OUTSIDE))
+}
+
+/// Does one of these commands never end?
+pub(super) fn is_endless(text: &str) -> bool {
+    parts(&joined(text)).any(|part| one(part) == Some(ENDLESS))
+}
+
+/// Does one of these commands edit files?
+pub(super) fn edits(text: &str) -> bool {
+    parts(&joined(text)).any(|part| one(part) == Some(EDITS))
+}
+
+/// Lines that go on after a backslash as one.
+fn joined(text: &str) -> String {
+    text.replace("\\\n", " ")
 }
 
 /// Simple commands, as far as a glance tells them apart.
 fn parts(text: &str) -> impl Iterator<Item = &str> {
-    text.split(['\n', ';']).flat_map(|line| line.split("&&")).flat_map(|part| part.split("||"))
+    let commands = text.split(['\n', ';']).flat_map(|line| line.split("&&")).flat_map(|part| part.split("||"));
+    commands.flat_map(|part| part.split_inclusive(" & "))
 }
 
 /// One simple command.
 fn one(command: &str) -> Option<&'static str> {
-    let command = command.split('|').next().unwrap_or_default().trim().trim_start_matches(['@', '-', '+']);
+    // Who waits for nobody is no matter how long it takes.
+    let waits = !command.trim_end().ends_with('&');
+    let command =
+        command.split('|').next().unwrap_or_default().trim().trim_start_matches(['@', '-', '+']).trim_end_matches('&');
     let mut words = command.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
     let is_front = |word: &&str| {
         let assigns = word
@@ -100,6 +120,8 @@ fn one(command: &str) -> Option<&'static str> {
     let watches = has(&["--watch", "--watchAll", "--watch=true", "--watchAll=true", "--hot", "--open"])
         || (has(&["-w"])
             && matches!(program, "tsc" | "webpack" | "rollup" | "babel" | "sass" | "vitest" | "mocha" | "esbuild"));
+    let ends = has(&["-d", "--detach", "--wait", "--abort-on-container-exit", "--abort-on-container-failure"])
+        || rest.iter().any(|word| word.starts_with("--exit-code-from"));
     let endless = match program {
         "nodemon" | "sphinx-autobuild" | "watchexec" | "entr" | "livereload" | "http-server" | "serve" | "uvicorn"
         | "gunicorn" | "daphne" | "http.server" | "live-server" | "browser-sync" | "air" | "reflex" => true,
@@ -114,7 +136,7 @@ fn one(command: &str) -> Option<&'static str> {
             let script = if first == "run" { rest.get(1).copied().unwrap_or_default() } else { first };
             matches!(script, "start" | "dev" | "serve" | "watch")
         }
-        "docker" | "docker-compose" | "podman" => has(&["up"]) && !has(&["-d", "--detach", "--wait"]),
+        "docker" | "docker-compose" | "podman" => has(&["up"]) && !ends,
         "cypress" | "playwright" => matches!(first, "open" | "codegen"),
         "flask" | "rails" => matches!(first, "run" | "server" | "s"),
         "manage.py" => first == "runserver",
@@ -123,7 +145,7 @@ fn one(command: &str) -> Option<&'static str> {
         "node" => has(&["--watch"]),
         _ => false,
     };
-    if watches || endless || command == "ng test" || has(&["runserver", "nodemon"]) {
+    if waits && (watches || endless || command == "ng test" || has(&["runserver", "nodemon"])) {
         return Some(ENDLESS);
     }
     let checks =
@@ -141,6 +163,9 @@ fn one(command: &str) -> Option<&'static str> {
         };
     if edits {
         return Some(EDITS);
+    }
+    if rest.iter().any(|word| word.starts_with("--dry-run")) {
+        return None;
     }
     let outside = match program {
         "git" => matches!(
@@ -220,6 +245,14 @@ mod tests {
             ("A=1 npx nodemon x", true),
             ("docker compose up", true),
             ("docker compose up -d && npm test", false),
+            ("docker compose up --abort-on-container-exit", false),
+            ("docker compose up --exit-code-from=tests", false),
+            ("docker compose up \\\n  --detach", false),
+            ("npm run dev & npm test", false),
+            ("npm start > log 2>&1 &\nnpm test", false),
+            ("npm test & npm run dev", true),
+            ("cargo publish --dry-run", false),
+            ("kubectl apply --dry-run=client -f x", false),
             ("\t@git push origin main", true),
             ("git diff --exit-code", false),
             ("git checkout -b x", true),

@@ -4,6 +4,7 @@
 
 use super::draft::{Draft, Imported, Lost};
 use crate::base::{GlobSet, RepoPath, StepId};
+use crate::config::model::Kind;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A draft with its id. Its `needs` and `after` are ids now.
@@ -32,6 +33,12 @@ pub(super) fn settle(sources: Vec<Imported>) -> (Vec<Settled>, Vec<Lost>) {
                 lose(&format!("`{}`", draft.key), why.clone(), "write the step yourself");
             } else {
                 mend(draft, &mut lose);
+                if draft.kind == Some(Kind::Deploy) {
+                    let of = if draft.why.is_empty() { String::new() } else { format!(" ({})", draft.why) };
+                    let why = "its name, its commands or its environment say that it changes the world outside: it runs only \
+                               when it is asked for";
+                    lose(&format!("`{}`{of}", draft.key), why.into(), "take `kind: deploy` off if that is wrong");
+                }
             }
             kept.is_ok()
         });
@@ -270,6 +277,13 @@ mod tests {
         assert_eq!(steps[1].draft.needs, ["a"]);
         assert_eq!(lost.len(), 2, "{lost:?}");
         assert!(steps[2].draft.needs.is_empty() != steps[3].draft.needs.is_empty());
+    }
+
+    #[test]
+    fn who_runs_only_when_asked_for_is_told() {
+        let steps = vec![Draft { kind: Some(Kind::Deploy), ..draft("ship", &[]) }, draft("a", &[])];
+        let (_, lost) = settle(vec![Imported { label: "x", steps, ..Imported::default() }]);
+        assert!(lost.len() == 1 && lost[0].what == "`ship`" && lost[0].why.contains("asked for"), "{lost:?}");
     }
 
     #[test]

@@ -54,6 +54,7 @@ mod hook_install;
 mod hook_push;
 mod hook_rig;
 mod init_from;
+mod init_from_jobs;
 mod init_write;
 mod ml_export;
 mod ml_predict;

@@ -1,6 +1,6 @@
 //! Steps that filter paths (dorny/paths-filter, tj-actions/changed-files): which patterns stand behind which output. Pure.
 
-use super::condition::value;
+use super::condition::{Started, value};
 use super::expression::Output;
 use crate::base::{RepoPath, Spanned};
 use crate::config::yaml::Node;
@@ -37,6 +37,7 @@ pub(super) fn is_filter(uses: &str) -> bool {
 /// The filters of all jobs.
 pub(super) fn rules(
     jobs: &[(Spanned<String>, Node)],
+    started: Started,
     path: &RepoPath,
     repo: &Repository<'_>,
     out: &mut Imported,
@@ -58,7 +59,7 @@ pub(super) fn rules(
         }
         for (name, value) in node.get("outputs").map(Look::entries).unwrap_or_default() {
             let text = value.text().unwrap_or_default();
-            let said = self::value(text);
+            let said = self::value(text, started);
             let parts: Vec<&Translated> =
                 said.any_of.iter().filter_map(|output| rules.find(&job.value, output)).collect();
             // An output that names no filter at all is none of ours.

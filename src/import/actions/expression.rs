@@ -27,6 +27,14 @@ pub(super) fn named(text: &str) -> Vec<Output> {
     named.captures_iter(text).filter_map(output).collect()
 }
 
+/// What is known of a job without running it.
+pub(super) struct Known<'a> {
+    /// The combination of its matrix.
+    pub matrix: &'a BTreeMap<String, String>,
+    /// Variables whose values are written out.
+    pub env: &'a BTreeMap<String, String>,
+}
+
 /// A text between expressions, or what stands for an expression.
 enum Piece<'a> {
     Text(&'a str),
@@ -37,15 +45,18 @@ enum Piece<'a> {
 }
 
 /// The pieces of a text, or the first expression that is not known.
-fn pieces<'a>(text: &'a str, matrix: &'a BTreeMap<String, String>) -> Result<Vec<Piece<'a>>, String> {
+fn pieces<'a>(text: &'a str, known: &Known<'a>) -> Result<Vec<Piece<'a>>, String> {
     let (mut out, mut rest) = (vec![], text);
     while let Some((before, after)) = rest.split_once("${{") {
         out.push(Piece::Text(before));
         let Some((inside, next)) = after.split_once("}}") else { return Err("${{".into()) };
         let inside = inside.trim();
         out.push(match inside.split_once('.') {
-            Some(("env", name)) if is_name(name) => Piece::Variable(name),
-            Some(("matrix", name)) if matrix.contains_key(name) => Piece::Value(&matrix[name]),
+            // GitHub puts the text itself there, quotes and all.
+            Some(("env", name)) if is_name(name) => {
+                known.env.get(name).map_or(Piece::Variable(name), |v| Piece::Value(v))
+            }
+            Some(("matrix", name)) if known.matrix.contains_key(name) => Piece::Value(&known.matrix[name]),
             Some(("github", "workspace")) => Piece::Variable(WORKSPACE),
             _ => return Err(format!("${{{{ {inside} }}}}")),
         });
@@ -59,22 +70,35 @@ fn pieces<'a>(text: &'a str, matrix: &'a BTreeMap<String, String>) -> Result<Vec
 pub(super) const WORKSPACE: &str = "GITHUB_WORKSPACE";
 
 /// The text with the expressions filled in that are known, or the first that is not.
-pub(super) fn fill(text: &str, matrix: &BTreeMap<String, String>) -> Result<String, String> {
+pub(super) fn fill(text: &str, known: &Known<'_>) -> Result<String, String> {
     let one = |piece: Piece<'_>| match piece {
         Piece::Text(text) | Piece::Value(text) => text.to_owned(),
         Piece::Variable(name) => format!("${{{name}}}"),
     };
-    Ok(pieces(text, matrix)?.into_iter().map(one).collect())
+    Ok(pieces(text, known)?.into_iter().map(one).collect())
+}
+
+/// The text with the expressions filled in, if all of them are known to be some text.
+pub(super) fn plain(text: &str, known: &Known<'_>) -> Option<String> {
+    let one = |piece: Piece<'_>| match piece {
+        Piece::Text(text) | Piece::Value(text) => Some(text.to_owned()),
+        Piece::Variable(_) => None,
+    };
+    pieces(text, known).ok()?.into_iter().map(one).collect()
+}
+
+/// The variables that expressions become, that of the workspace left out.
+pub(super) fn variables(text: &str, known: &Known<'_>) -> Vec<String> {
+    let one = |piece| match piece {
+        Piece::Variable(name) if name != WORKSPACE => Some(name.to_owned()),
+        _ => None,
+    };
+    pieces(text, known).unwrap_or_default().into_iter().filter_map(one).collect()
 }
 
 /// The same as one word of a shell, in which only the expressions are still to be expanded.
-pub(super) fn fill_word(text: &str, matrix: &BTreeMap<String, String>) -> Result<String, String> {
-    let pieces = pieces(text, matrix)?;
-    let known = |piece: &Piece<'_>| match piece {
-        Piece::Text(text) | Piece::Value(text) => Some((*text).to_owned()),
-        Piece::Variable(_) => None,
-    };
-    if let Some(plain) = pieces.iter().map(known).collect::<Option<String>>() {
+pub(super) fn fill_word(text: &str, known: &Known<'_>) -> Result<String, String> {
+    if let Some(plain) = plain(text, known) {
         return Ok(word(&plain));
     }
     let one = |piece: Piece<'_>| match piece {
@@ -82,24 +106,46 @@ pub(super) fn fill_word(text: &str, matrix: &BTreeMap<String, String>) -> Result
         Piece::Text(text) | Piece::Value(text) => word(text),
         Piece::Variable(name) => format!("\"${{{name}}}\""),
     };
-    Ok(pieces.into_iter().map(one).collect())
+    Ok(pieces(text, known)?.into_iter().map(one).collect())
 }
 
-/// Does an expression that becomes a variable stand between single quotes, where a shell leaves it alone? A glance at each line.
-pub(super) fn is_in_single_quotes(text: &str) -> bool {
-    text.lines().any(|line| {
+/// Where an expression that becomes a variable stands so that a shell leaves it alone, in words: between single quotes, or in
+/// a text after `<<'END'`. A glance at each line.
+pub(super) fn left_alone(text: &str, known: &Known<'_>) -> Option<&'static str> {
+    static HERE: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r#"<<-?\s*(?:'([^']+)'|"([^"]+)"|\\([A-Za-z_]\w*))"#).ok());
+    let becomes_variable = |rest: &str| {
+        let inside = rest.strip_prefix("${{").and_then(|rest| rest.split_once("}}")).map(|(inside, _)| inside.trim());
+        inside.is_some_and(|inside| match inside.strip_prefix("env.") {
+            Some(name) => !known.env.contains_key(name),
+            None => inside == "github.workspace",
+        })
+    };
+    let mut end: Option<&str> = None;
+    for line in text.lines() {
+        if let Some(word) = end {
+            if line.trim() == word {
+                end = None;
+            } else if line.char_indices().any(|(at, _)| becomes_variable(&line[at..])) {
+                return Some("in a text after `<<'…'`");
+            }
+            continue;
+        }
         let (mut single, mut double) = (false, false);
-        line.char_indices().any(|(at, c)| {
+        for (at, c) in line.char_indices() {
             match c {
                 '\'' if !double => single = !single,
                 '"' if !single => double = !double,
                 _ => {}
             }
-            let rest = &line[at..];
-            let inside = rest.strip_prefix("${{").map(str::trim_start).unwrap_or_default();
-            single && (inside.starts_with("env.") || inside.starts_with("github.workspace"))
-        })
-    })
+            if single && becomes_variable(&line[at..]) {
+                return Some("between single quotes");
+            }
+        }
+        let found = HERE.as_ref().and_then(|here| here.captures(line));
+        end = found.and_then(|found| (1..=3).find_map(|n| found.get(n))).map(|word| word.as_str());
+    }
+    None
 }
 
 /// The name of the secret or variable that the whole text stands for.
@@ -120,12 +166,27 @@ mod tests {
     #[test]
     fn expressions_are_filled_or_named() {
         let matrix = BTreeMap::from([("py".to_owned(), "3.12".to_owned())]);
-        assert_eq!(fill("tox -e ${{ matrix.py }} ${{env.X}}", &matrix).unwrap(), "tox -e 3.12 ${X}");
-        assert_eq!(fill_word("a b/${{ env.X }}", &matrix).unwrap(), "'a b/'\"${X}\"");
-        assert_eq!(fill_word("$HOME/${{ matrix.py }}", &matrix).unwrap(), "'$HOME/3.12'");
-        assert!(is_in_single_quotes("x\necho 'a ${{ env.X }}'") && !is_in_single_quotes("echo \"it's ${{ env.X }}\""));
-        assert_eq!(fill("a ${{ github.sha }}", &matrix).unwrap_err(), "${{ github.sha }}");
-        assert!(fill("a ${{ b", &matrix).is_err());
+        let env = BTreeMap::from([("FLAGS".to_owned(), "-k 'a b'".to_owned())]);
+        let known = Known { matrix: &matrix, env: &env };
+        assert_eq!(fill("tox -e ${{ matrix.py }} ${{env.X}}", &known).unwrap(), "tox -e 3.12 ${X}");
+        assert_eq!(fill("pytest ${{ env.FLAGS }}", &known).unwrap(), "pytest -k 'a b'");
+        assert_eq!(fill_word("a b/${{ env.X }}", &known).unwrap(), "'a b/'\"${X}\"");
+        assert_eq!(fill_word("$HOME/${{ matrix.py }}", &known).unwrap(), "'$HOME/3.12'");
+        assert_eq!(fill("a ${{ github.sha }}", &known).unwrap_err(), "${{ github.sha }}");
+        assert!(fill("a ${{ b", &known).is_err());
+        assert_eq!(plain("${{ matrix.py }}-${{ github.workspace }}", &known), None);
+        assert_eq!(variables("${{ env.X }}${{ env.FLAGS }}${{ github.workspace }}", &known), ["X"]);
+        for (text, alone) in [
+            ("x\necho 'a ${{ env.X }}'", true),
+            ("echo \"it's ${{ env.X }}\"", false),
+            ("echo '${{ env.FLAGS }}'", false),
+            ("cat <<'E' > x\na ${{ env.X }}\nE", true),
+            ("cat <<-\"E\"\n\tE\necho ${{ env.X }}", false),
+            ("cat <<\\E\n${{ github.workspace }}\nE", true),
+            ("cat <<E\n${{ env.X }}\nE", false),
+        ] {
+            assert_eq!(left_alone(text, &known).is_some(), alone, "{text}");
+        }
         assert_eq!((secret("${{ secrets.TOKEN }}"), secret("x ${{ secrets.A }}")), (Some("TOKEN"), None));
     }
 }

@@ -1,8 +1,9 @@
 //! One job as a step. Pure.
 
 use super::changed::Rules;
-use super::condition::{condition, never};
-use super::expression::{fill, secret};
+use super::condition::{Started, condition, never};
+use super::expression::{Known, fill, plain, secret};
+use super::keys;
 use super::matrix::{self, Combination};
 use super::script::{Setting, script};
 use crate::base::RepoPath;
@@ -13,7 +14,7 @@ use crate::import::filter::union;
 use crate::import::judge;
 use crate::import::node::Look;
 use crate::import::write::one_line;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What all jobs of a workflow have in common.
 pub(super) struct Workflow<'a> {
@@ -21,6 +22,19 @@ pub(super) struct Workflow<'a> {
     pub root: &'a Node,
     /// The paths it runs for; none: any.
     pub filter: Option<Vec<String>>,
+    /// What conditions may ask of its events.
+    pub started: Started,
+}
+
+/// Variables of the workflow and a job.
+#[derive(Default)]
+struct Variables {
+    /// Values that are written out.
+    known: BTreeMap<String, String>,
+    /// Secrets, whose values are handed through.
+    handed: BTreeSet<String>,
+    /// Those that cannot be said.
+    lost: BTreeSet<String>,
 }
 
 impl Workflow<'_> {
@@ -40,12 +54,11 @@ impl Workflow<'_> {
         if let Some(why) = node.text_of("if").and_then(never) {
             return out.lose(self.path, node.line(), what, why, "");
         }
-        let runs_on: Vec<String> = node
-            .get("runs-on")
-            .map(|on| on.texts().iter().map(|(text, _)| (*text).to_owned()).collect())
-            .unwrap_or_default();
+        let runs_on = keys::runs_on(node);
+        let nothing = BTreeMap::new();
         let elsewhere = |matrix: &Combination| {
-            let filled = runs_on.iter().map(|on| fill(on, matrix).unwrap_or_default().to_ascii_lowercase());
+            let known = Known { matrix, env: &nothing };
+            let filled = runs_on.iter().map(|on| fill(on, &known).unwrap_or_default().to_ascii_lowercase());
             filled.into_iter().any(|on| on.starts_with("windows") || on.starts_with("macos"))
         };
         let matrix = self.matrix(id, node, &|one| !elsewhere(one), out);
@@ -53,6 +66,24 @@ impl Workflow<'_> {
             let why = format!("it runs on {}", runs_on.join(", "));
             return out.lose(self.path, node.line(), what, why, "keep it where it is");
         }
+        const KEYS: [&str; 15] = [
+            "name",
+            "needs",
+            "if",
+            "runs-on",
+            "permissions",
+            "env",
+            "defaults",
+            "steps",
+            "outputs",
+            "strategy",
+            "environment",
+            "timeout-minutes",
+            "continue-on-error",
+            "services",
+            "container",
+        ];
+        keys::tell_unknown(node, &KEYS, &what, self.path, out);
         for key in ["services", "container"] {
             if let Some(there) = node.get(key) {
                 let advice = "start what it needs before wf, or in the step";
@@ -64,7 +95,16 @@ impl Workflow<'_> {
             of(node).or_else(|| of(self.root))
         };
         let (shell, dir) = (default("shell"), default("working-directory"));
-        let setting = Setting { path: self.path, shell: shell.as_deref(), dir: dir.as_deref(), matrix: &matrix };
+        let Variables { known: env, handed, lost } = self.env(node, &matrix, out);
+        let setting = Setting {
+            path: self.path,
+            shell: shell.as_deref(),
+            dir: dir.as_deref(),
+            matrix: &matrix,
+            env: &env,
+            lost: &lost,
+            handed: &handed,
+        };
         let steps = node.get("steps").map(Look::items).unwrap_or_default();
         let Some((run, conditions)) = script(steps, &setting, out) else {
             let filters = steps.iter().any(|step| step.text_of("uses").is_some_and(super::changed::is_filter));
@@ -73,27 +113,35 @@ impl Workflow<'_> {
             }
             return;
         };
+        if judge::is_endless(&run) {
+            let advice = "let what serves run in the background, or keep the job where it is";
+            return out.lose(self.path, node.line(), what, "one of its commands does not end by itself", advice);
+        }
+        if judge::edits(&run) {
+            let why = "one of its commands edits files: here they are those of the tree that is there";
+            out.lose(self.path, node.line(), what.clone(), why, "let it check only, or run it when it is asked for");
+        }
         let artifacts =
             steps.iter().any(|step| step.text_of("uses").is_some_and(|uses| uses.contains("download-artifact")));
         let name = node.text_of("name").filter(|name| !name.contains("${{")).map(one_line);
+        let known = Known { matrix: &matrix, env: &env };
+        let both = env.iter().map(|(name, value)| (name.clone(), Some(value.clone())));
+        let both = both.chain(handed.iter().map(|name| (name.clone(), None)));
         let mut draft = Draft {
             key: id.to_owned(),
             run,
             bash: true,
             kind: Self::kind(id, node),
-            env: self.env(node, &matrix, out),
-            allow_failure: node.get("continue-on-error").is_some_and(Look::is_true),
-            timeout: node.text_of("timeout-minutes").and_then(|text| text.parse::<u32>().ok()).map(|n| format!("{n}m")),
+            allow_failure: keys::may_fail(node, &known, &what, self.path, out),
+            timeout: keys::timeout(node, &known, &what, self.path, out),
+            env: both.collect(),
             why: format!("job `{id}` of {}", self.path),
             name,
             ..Draft::default()
         };
         if draft.kind != Some(Kind::Deploy) && judge::acts_outside(&draft.run) {
-            let why = "it changes the world outside: here it runs only when it is asked for";
-            out.lose(self.path, node.line(), what, why, "take `kind: deploy` off if that is wrong");
             draft.kind = Some(Kind::Deploy);
         }
-        draft.timeout = draft.timeout.filter(|timeout| timeout != "0m");
         // Jobs of GitHub share nothing but what they upload: who downloads uses it, the others only follow.
         *(if artifacts { &mut draft.needs } else { &mut draft.after }) = needs;
         draft.inputs = self.inputs(id, node, &conditions, rules, out);
@@ -124,44 +172,38 @@ impl Workflow<'_> {
         first
     }
 
-    /// Variables of the workflow and the job. Secrets are passed through.
-    fn env(&self, node: &Node, matrix: &Combination, out: &mut Imported) -> Vec<(String, Option<String>)> {
-        let mut env: BTreeMap<String, Option<String>> = BTreeMap::new();
+    /// Variables of the workflow and the job; those of the job count. Secrets are handed through.
+    fn env(&self, node: &Node, matrix: &Combination, out: &mut Imported) -> Variables {
+        let mut env = Variables::default();
+        let nothing = BTreeMap::new();
+        let known = Known { matrix, env: &nothing };
         let all = [self.root.get("env"), node.get("env")];
         for (name, value) in all.into_iter().flatten().flat_map(Look::entries) {
             let text = value.text().unwrap_or_default();
+            let (name, line) = (&name.value, name.at.line);
+            env.known.remove(name);
+            env.handed.remove(name);
+            env.lost.remove(name);
             if secret(text).is_some() {
                 let advice = "set it where wf runs";
-                out.lose(self.path, name.at.line, format!("the value of `{}`", name.value), "it is GitHub's", advice);
-                env.insert(name.value.clone(), None);
+                out.lose(self.path, line, format!("the value of `{name}`"), "it is GitHub's", advice);
+                env.handed.insert(name.clone());
                 continue;
             }
-            match fill(text, matrix) {
-                // No shell reads it here.
-                Ok(_) if text.contains("${{") && !text.contains("matrix.") => {
-                    let why = "it is made of another variable, and no shell reads it here";
-                    out.lose(
-                        self.path,
-                        name.at.line,
-                        format!("the variable `{}`", name.value),
-                        why,
-                        "write the value out",
-                    );
-                }
-                Ok(text) => _ = env.insert(name.value.clone(), Some(text)),
-                Err(expression) => {
-                    let why = format!("`{}` is known to GitHub alone", one_line(&expression));
-                    out.lose(
-                        self.path,
-                        name.at.line,
-                        format!("the variable `{}`", name.value),
-                        why,
-                        "set it where wf runs",
-                    );
-                }
+            if let Some(text) = plain(text, &known) {
+                env.known.insert(name.clone(), text);
+                continue;
             }
+            let (why, advice) = match fill(text, &known) {
+                Ok(_) => ("it is made of another variable, and no shell reads it here".into(), "write the value out"),
+                Err(expression) => {
+                    (format!("`{}` is known to GitHub alone", one_line(&expression)), "set it where wf runs")
+                }
+            };
+            out.lose(self.path, line, format!("the variable `{name}`"), why, advice);
+            env.lost.insert(name.clone());
         }
-        env.into_iter().collect()
+        env
     }
 
     /// What the job watches, by its workflow's filter, by its `if`, and by the `if`s of its parts, if they all have one.
@@ -175,17 +217,22 @@ impl Workflow<'_> {
     ) -> Vec<String> {
         let whole = self.filter.clone().unwrap_or_default();
         let mut asked: Vec<(&str, u32)> = vec![];
+        let of_parts: BTreeSet<&str> = conditions.iter().flatten().copied().collect();
+        let by_parts = conditions.iter().all(Option::is_some);
         if let Some(text) = node.text_of("if") {
             asked.push((text, node.get("if").map_or(0, Look::line)));
-        } else if conditions.iter().all(Option::is_some) {
-            asked.extend(conditions.iter().flatten().map(|text| (*text, node.line())));
-        } else if conditions.iter().any(Option::is_some) {
-            let why = "some of its parts have an `if`: all of them run here";
+        } else if by_parts {
+            asked.extend(of_parts.iter().map(|text| (*text, node.line())));
+        }
+        // Only where all parts have the same condition it is that of the whole.
+        let is_whole = asked.len() == 1 && by_parts && of_parts.contains(asked[0].0) && of_parts.len() == 1;
+        if !of_parts.is_empty() && !is_whole {
+            let why = "parts of it have an `if` of their own: all of them run here";
             out.lose(self.path, node.line(), format!("the job `{id}`"), why, "");
         }
         let mut narrowed: Option<Vec<String>> = None;
         for (text, line) in asked {
-            let said = condition(text);
+            let said = condition(text, self.started);
             let found: Vec<_> = said.any_of.iter().map(|output| rules.find(id, output)).collect();
             let what = format!("`if: {}`", one_line(text));
             let known = !found.is_empty() && found.iter().all(Option::is_some);

@@ -7,8 +7,10 @@ mod changed;
 mod condition;
 mod expression;
 mod job;
+mod keys;
 mod matrix;
 mod script;
+mod variables;
 
 use super::Repository;
 use super::draft::Imported;
@@ -52,24 +54,28 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
     }
     let events: Vec<(String, Option<&Node>)> = of_changes.into_iter().cloned().collect();
     let filter = filter(&events, path, repo, &mut out);
-    let workflow = job::Workflow { path, root: &root, filter };
+    let started = started(&events);
+    let workflow = job::Workflow { path, root: &root, filter, started };
+    const KNOWN: [&str; 7] = ["name", "run-name", "on", "permissions", "env", "defaults", "jobs"];
+    keys::tell_unknown(&root, &KNOWN, "the workflow", path, &mut out);
     let jobs = root.get("jobs").map(Look::entries).unwrap_or_default();
     if jobs.is_empty() {
         out.lose(path, 0, "the workflow", "it has no jobs", "");
     }
-    let rules = changed::rules(jobs, path, repo, &mut out);
+    let rules = changed::rules(jobs, started, path, repo, &mut out);
     for (id, node) in jobs {
         workflow.job(&id.value, node, &rules, &mut out);
     }
     out
 }
 
+/// What the main line is called, where nobody has to say it.
+const MAIN_LINES: [&str; 6] = ["main", "master", "trunk", "develop", "development", "dev"];
+
 /// Does a change of what people work on bring it about: not a tag, another branch, or a label?
 fn is_of_changes(name: &str, node: Option<&Node>) -> bool {
     /// Kinds of events of a pull request that come with commits.
     const WITH_COMMITS: [&str; 5] = ["opened", "synchronize", "reopened", "ready_for_review", "edited"];
-    /// What the main line is called, where nobody has to say it.
-    const MAIN_LINES: [&str; 6] = ["main", "master", "trunk", "develop", "development", "dev"];
     let list = |key: &str| node.and_then(|node| node.get(key)).map(Look::texts);
     match name {
         "push" => {
@@ -83,6 +89,30 @@ fn is_of_changes(name: &str, node: Option<&Node>) -> bool {
             list("types").is_none_or(|types| types.iter().any(|(name, _)| WITH_COMMITS.contains(name)))
         }
         name => OF_CHANGES.contains(&name),
+    }
+}
+
+/// Is it a request to take changes in?
+fn is_request(name: &str) -> bool {
+    matches!(name, "pull_request" | "pull_request_target")
+}
+
+/// Is it a push to named lines alone, where no work is under way: the main line, releases?
+fn is_push_to_lines(name: &str, node: Option<&Node>) -> bool {
+    let branches = node.and_then(|node| node.get("branches")).map(Look::texts).unwrap_or_default();
+    let is_line = |name: &str| {
+        MAIN_LINES.contains(&name) || name.starts_with("release") || !name.contains(['*', '?', '[', '+', '!', '$'])
+    };
+    name == "push" && !branches.is_empty() && branches.iter().all(|(name, _)| is_line(name))
+}
+
+/// What conditions may ask of the events.
+fn started(events: &[(String, Option<&Node>)]) -> condition::Started {
+    let has = |wanted: &dyn Fn(&str, Option<&Node>) -> bool| events.iter().any(|(name, node)| wanted(name, *node));
+    let requests = has(&|name, _| is_request(name));
+    condition::Started {
+        by_push: !requests || has(&|name, node| name == "push" && !is_push_to_lines(name, node)),
+        on_branch: !requests || has(&|name, _| name == "pull_request_target"),
     }
 }
 
@@ -106,7 +136,8 @@ fn events(on: &Node) -> Vec<(String, Option<&Node>)> {
     on.entries().iter().map(|(name, node)| (name.value.clone(), Some(node))).collect()
 }
 
-/// The paths that the workflow runs for; none: any.
+/// The paths that the workflow runs for; none: any. It is narrow only if everything that comes with the work of people has a
+/// filter: requests, and pushes to any branch.
 fn filter(
     events: &[(String, Option<&Node>)],
     path: &RepoPath,
@@ -114,11 +145,11 @@ fn filter(
     out: &mut Imported,
 ) -> Option<Vec<String>> {
     let mut filters: Vec<(&str, Vec<String>)> = vec![];
-    let mut unfiltered: Vec<&str> = vec![];
+    let mut unfiltered: Vec<(&str, Option<&Node>)> = vec![];
     for (name, node) in events.iter().filter(|(name, _)| OF_CHANGES.contains(&name.as_str())) {
         let said = ["paths", "paths-ignore"].into_iter().find_map(|key| Some((key, node.as_ref()?.get(key)?)));
         let Some((key, list)) = said else {
-            unfiltered.push(name);
+            unfiltered.push((name, *node));
             continue;
         };
         match translated(key, list, path, repo, out) {
@@ -131,16 +162,22 @@ fn filter(
         }
     }
     let mut all = filters.first()?.1.clone();
+    for (name, node) in &unfiltered {
+        let what = format!("`on: {name}` without a filter");
+        if *name != "merge_group" && !is_push_to_lines(name, *node) {
+            let why = "it runs for every file: the jobs watch everything, whatever filter the other events have";
+            out.lose(path, node.map_or(0, Look::line), what, why, "name their `inputs`");
+            return None;
+        }
+        let why = "the filter of the other events is taken for all";
+        out.lose(path, node.map_or(0, Look::line), what, why, "there, say `wf run --all`");
+    }
     for (name, patterns) in &filters[1..] {
         if *patterns != all {
             let why = "the events have different filters: wf runs what either would run";
             out.lose(path, 0, format!("the filter of `{name}`"), why, "");
             all = union(&all, patterns);
         }
-    }
-    if !unfiltered.is_empty() {
-        let what = format!("`on: {}` without a filter", unfiltered.join(", "));
-        out.lose(path, 0, what, "the filter of the other events is taken for all", "there, say `wf run --all`");
     }
     Some(all)
 }

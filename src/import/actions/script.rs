@@ -2,13 +2,15 @@
 
 use super::changed::is_filter;
 use super::condition::never;
-use super::expression::{WORKSPACE, fill, fill_word, is_in_single_quotes};
+use super::expression::{Known, fill, fill_word, left_alone, plain, secret, variables};
+use super::keys;
+use super::variables::{guard, missing, prelude};
 use crate::base::RepoPath;
 use crate::config::yaml::Node;
 use crate::import::draft::Imported;
 use crate::import::node::Look;
 use crate::import::write::one_line;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// What the job says for all of its parts.
@@ -17,6 +19,12 @@ pub(super) struct Setting<'a> {
     pub shell: Option<&'a str>,
     pub dir: Option<&'a str>,
     pub matrix: &'a BTreeMap<String, String>,
+    /// Variables of the job whose values are written out.
+    pub env: &'a BTreeMap<String, String>,
+    /// Variables of the job that have no value here, unless they are set where wf runs.
+    pub lost: &'a BTreeSet<String>,
+    /// Variables of the job whose values are handed through to it.
+    pub handed: &'a BTreeSet<String>,
 }
 
 /// What can run of one part.
@@ -27,11 +35,10 @@ struct Part {
     dir: Option<String>,
     /// Names, and words of the shell.
     env: Vec<(String, String)>,
+    /// Variables without which it must not begin.
+    needs: Vec<String>,
     may_fail: bool,
 }
-
-/// Files that GitHub gives a job, and what else a script needs of it.
-const FILES: [&str; 5] = ["GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STEP_SUMMARY", "GITHUB_STATE"];
 
 /// The script of a job and the conditions of its parts; none if nothing of it can run.
 pub(super) fn script<'n>(
@@ -42,7 +49,7 @@ pub(super) fn script<'n>(
     let (mut parts, mut conditions) = (vec![], vec![]);
     for step in steps {
         if let Some(uses) = step.text_of("uses") {
-            tell_use(uses, step.line(), setting.path, out);
+            tell_use(uses, step, setting.path, out);
             continue;
         }
         if step.get("run").is_none() {
@@ -53,44 +60,31 @@ pub(super) fn script<'n>(
             conditions.push(step.text_of("if"));
         }
     }
+    // What a script does at its end (`trap`) is for the shell of its own part.
+    let is_bare =
+        |part: &Part| part.dir.is_none() && part.env.is_empty() && !part.may_fail && !part.text.contains("trap ");
     let text = match &parts[..] {
         [] => return None,
-        [single] if single.dir.is_none() && single.env.is_empty() && !single.may_fail => single.text.clone(),
+        [single] if is_bare(single) => begin(single) + &single.text,
         _ => parts.iter().map(block).collect::<Vec<_>>().join("\n"),
     };
     let text = prelude(&text) + &text;
     Some((text, conditions))
 }
 
-/// What GitHub has given a script before it begins: the folder of the job, and empty files that nobody reads here.
-fn prelude(text: &str) -> String {
-    let mut out = String::new();
-    if text.contains(WORKSPACE) {
-        let _ = writeln!(out, "export {WORKSPACE}=\"$PWD\"");
-    }
-    let files: Vec<&str> = FILES.into_iter().filter(|name| text.contains(name)).collect();
-    if !files.is_empty() {
-        out.push_str("of_github=$(mktemp -d)\ntrap 'rm -rf \"$of_github\"' EXIT\n");
-        for name in files {
-            let _ = writeln!(out, "export {name}=\"$of_github/{name}\"");
-        }
-        out.push_str("touch \"$of_github\"/{");
-        out.push_str(&FILES.join(","));
-        out.push_str("}\n");
-    }
-    out
-}
-
 /// Actions that a step of wf has no use for: it runs in the tree that is there, with the programs that are there.
-fn tell_use(uses: &str, line: u32, path: &RepoPath, out: &mut Imported) {
+fn tell_use(uses: &str, step: &Node, path: &RepoPath, out: &mut Imported) {
     let name = uses.split('@').next().unwrap_or(uses);
-    if name == "actions/checkout" || is_filter(uses) || name.starts_with("actions/cache") {
+    if name == "actions/checkout" {
+        return keys::tell_checkout(step, path, out);
+    }
+    if is_filter(uses) || name.starts_with("actions/cache") {
         return;
     }
     let action = name.rsplit('/').next().unwrap_or(name);
     let sets_up = action.starts_with("setup-") || action.contains("toolchain") || action.contains("install");
     let advice = if sets_up { "install it where wf runs" } else { "call the program behind it, in a step" };
-    out.lose(path, line, format!("`uses: {uses}`"), "wf runs no actions", advice);
+    out.lose(path, step.line(), format!("`uses: {uses}`"), "wf runs no actions", advice);
 }
 
 fn part(step: &Node, setting: &Setting<'_>, out: &mut Imported) -> Option<Part> {
@@ -99,11 +93,15 @@ fn part(step: &Node, setting: &Setting<'_>, out: &mut Imported) -> Option<Part> 
         Some(name) => format!("`{}`", one_line(name)),
         None => format!("`{}`", crate::config::yaml::shorten(run)),
     };
-    let mut lose = |why: String, advice: &str| out.lose(setting.path, step.line(), what.clone(), why, advice);
     if let Some(why) = step.text_of("if").and_then(never) {
-        lose(why.into(), "");
+        out.lose(setting.path, step.line(), what, why, "");
         return None;
     }
+    const KEYS: [&str; 8] = ["name", "id", "if", "run", "shell", "env", "working-directory", "continue-on-error"];
+    keys::tell_unknown(step, &KEYS, &what, setting.path, out);
+    let of_job = Known { matrix: setting.matrix, env: setting.env };
+    let may_fail = keys::may_fail(step, &of_job, &what, setting.path, out);
+    let mut lose = |why: String, advice: &str| out.lose(setting.path, step.line(), what.clone(), why, advice);
     let asked = step.text_of("shell").or(setting.shell);
     let shell = asked.unwrap_or("bash");
     let known = shell.split_whitespace().next().is_some_and(|program| matches!(program, "bash" | "sh"));
@@ -111,50 +109,76 @@ fn part(step: &Node, setting: &Setting<'_>, out: &mut Imported) -> Option<Part> 
         lose(format!("it is for the shell `{shell}`"), "write it as a step of its own, with `shell`");
         return None;
     }
-    if ["$GITHUB_OUTPUT", "$GITHUB_ENV", "$GITHUB_PATH", "${GITHUB_OUTPUT", "${GITHUB_ENV"]
+    if ["GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH"]
         .iter()
-        .any(|name| run.contains(name))
+        .any(|name| run.contains(&format!("${name}")) || run.contains(&format!("${{{name}")))
     {
         lose("it hands values to later parts by a file that is GitHub's".into(), "set them in the step that uses them");
     }
-    for (name, value) in step.get("env").map(Look::entries).unwrap_or_default() {
-        if value.text().is_some_and(|text| super::expression::secret(text).is_some()) {
-            lose(format!("the value of its variable `{}` is GitHub's", one_line(&name.value)), "set it where wf runs");
-        }
+    let own = step.get("env").map(Look::entries).unwrap_or_default();
+    let own: Vec<(&str, &str)> =
+        own.iter().map(|(name, value)| (name.value.as_str(), value.text().unwrap_or_default())).collect();
+    for (name, _) in own.iter().filter(|(_, value)| secret(value).is_some()) {
+        lose(format!("the value of its variable `{}` is GitHub's", one_line(name)), "set it where wf runs");
     }
-    if is_in_single_quotes(run) {
-        lose(
-            "a variable stands between single quotes, where a shell leaves it alone".into(),
-            "write it in double quotes",
-        );
+    // Its own variables count before those of the job.
+    let mut env = setting.env.clone();
+    for (name, value) in &own {
+        match plain(value, &of_job) {
+            Some(value) => env.insert((*name).to_owned(), value),
+            None => env.remove(*name),
+        };
     }
-    let filled = fill(run, setting.matrix).and_then(|text| {
-        let mut env = vec![];
-        for (name, value) in step.get("env").map(Look::entries).unwrap_or_default() {
-            let value = value.text().unwrap_or_default();
-            // Who passes a secret or a variable on passes it on under its name.
-            if super::expression::secret(value).is_some() {
-                continue;
-            }
-            env.push((name.value.clone(), fill_word(value, setting.matrix)?));
-        }
-        Ok((text, env))
+    let known = Known { matrix: setting.matrix, env: &env };
+    if let Some(place) = left_alone(run, &known) {
+        lose(format!("a variable stands {place}, where a shell leaves it alone"), "write it where it is read");
+    }
+    let filled = fill(run, &known).and_then(|text| {
+        // Who passes a secret or a variable on passes it on under its name.
+        let passed = own.iter().filter(|(_, value)| secret(value).is_none());
+        let words = passed.map(|(name, value)| Ok(((*name).to_owned(), fill_word(value, &of_job)?)));
+        Ok((text, words.collect::<Result<Vec<_>, String>>()?))
     });
-    let dir = step.text_of("working-directory").or(setting.dir).map(|dir| fill_word(dir, setting.matrix));
-    let dir = dir.transpose();
-    match (filled, dir) {
-        (Ok((text, env)), Ok(dir)) => Some(Part {
-            name: step.text_of("name").map(one_line),
-            text: options(asked, &text).to_owned() + &text,
-            dir: dir.filter(|dir| dir != "."),
-            env: env.into_iter().filter(|(name, _)| is_variable(name)).collect(),
-            may_fail: step.get("continue-on-error").is_some_and(Look::is_true),
-        }),
+    let asked_dir = step.text_of("working-directory").or(setting.dir);
+    let dir = asked_dir.map(|dir| fill_word(dir, &known)).transpose();
+    let ((text, words), dir) = match (filled, dir) {
+        (Ok(filled), Ok(dir)) => (filled, dir),
         (Err(expression), _) | (_, Err(expression)) => {
             lose(format!("`{}` is known to GitHub alone", one_line(&expression)), "write this part by hand");
-            None
+            return None;
+        }
+    };
+    let texts =
+        own.iter().map(|(_, value)| (*value, &of_job)).chain([(run, &known)]).chain(asked_dir.map(|dir| (dir, &known)));
+    let mut lost = setting.lost.clone();
+    lost.extend(texts.flat_map(|(text, known)| variables(text, known)).filter(|name| !setting.handed.contains(name)));
+    lost.retain(|name| !own.iter().any(|(own, _)| own == name));
+    let all = words.iter().map(|(_, value)| value).chain(&dir).chain([&text]).map(String::as_str).collect::<Vec<_>>();
+    let mut needs = vec![];
+    for variable in missing(&all.join("\n"), &lost) {
+        if own.iter().any(|(name, _)| *name == variable.name)
+            || setting.env.contains_key(&variable.name)
+            || setting.handed.contains(&variable.name)
+        {
+            continue;
+        }
+        let why = if variable.has_default { "here its default counts" } else { "the part stops where it is not set" };
+        lose(
+            format!("it uses `${}`, which GitHub alone knows: {why}", variable.name),
+            "set it where wf runs, or write this part by hand",
+        );
+        if !variable.has_default {
+            needs.push(variable.name);
         }
     }
+    Some(Part {
+        name: step.text_of("name").map(one_line),
+        text: options(asked, &text).to_owned() + &text,
+        dir: dir.filter(|dir| dir != "."),
+        env: words.into_iter().filter(|(name, _)| is_variable(name)).collect(),
+        needs,
+        may_fail,
+    })
 }
 
 /// wf's `bash` is `bash -eo pipefail`, which GitHub's is only where a workflow says `shell: bash`; a shell with arguments has just
@@ -188,22 +212,34 @@ fn is_variable(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
+/// What has to hold before a part begins, where it begins, and what it finds.
+fn begin(part: &Part) -> String {
+    let mut out = String::new();
+    for name in &part.needs {
+        let _ = writeln!(out, "{}", guard(name));
+    }
+    if let Some(dir) = &part.dir {
+        // Elsewhere its commands must not run, whatever its shell does about failures.
+        let _ = writeln!(out, "cd {dir} || exit");
+    }
+    for (name, value) in &part.env {
+        let _ = writeln!(out, "export {name}={value}");
+    }
+    out
+}
+
 fn block(part: &Part) -> String {
     let mut out = String::new();
     if let Some(name) = &part.name {
         let _ = writeln!(out, "# {name}");
     }
-    out.push_str("(\n");
-    if let Some(dir) = &part.dir {
-        let _ = writeln!(out, "cd {dir}");
-    }
-    for (name, value) in &part.env {
-        let _ = writeln!(out, "export {name}={value}");
-    }
+    // Left of `||` no shell stops at the first failure, `set -e` or not: what may fail is looked at afterwards.
+    out.push_str(if part.may_fail { "set +e\n(\nset -e\n" } else { "(\n" });
+    out.push_str(&begin(part));
     out.push_str(part.text.trim_end());
     out.push_str("\n)");
     if part.may_fail {
-        out.push_str(" || echo 'it failed, and may' >&2");
+        out.push_str("\n[ $? = 0 ] || echo 'it failed, and may' >&2\nset -e");
     }
     out
 }

@@ -17,7 +17,7 @@ fn jobs_become_steps() {
                 - {run: 'make ${{ github.sha }}'}\n      - uses: actions/setup-node@v4\n  deploy-site:\n    \
                 environment: prod\n    steps: [{run: ./deploy}]\n";
     let made = of(text, &[]);
-    assert_eq!(steps(&made), ["build: make", "test: # Unit\n(\ncd sub\nmake test\n)", "deploy-site: ./deploy"]);
+    assert_eq!(steps(&made), ["build: make", "test: # Unit\n(\ncd sub || exit\nmake test\n)", "deploy-site: ./deploy"]);
     assert_eq!(inputs(&made, "build"), ["src/**", "!src/**/*.md"]);
     for part in
         ["after: [build]", "timeout: 5m", "kind: deploy", "shell: bash", "cache: false", "      T:\n", "A: \"1\""]
@@ -85,6 +85,53 @@ fn events_with_different_filters_run_what_either_would() {
 }
 
 #[test]
+fn the_work_of_people_is_narrowed_only_if_all_of_it_has_a_filter() {
+    for (on, narrow) in [
+        ("{push: {paths: [a/**]}, pull_request: }", false),
+        ("{push: {branches: [main], paths: [a/**]}, pull_request: {branches: [main]}}", false),
+        ("{pull_request: {paths: [a/**]}, pull_request_target: }", false),
+        ("{push: , pull_request: {paths: [a/**]}}", false),
+        ("{push: {branches: ['**']}, pull_request: {paths: [a/**]}}", false),
+        ("{push: {branches: [main, 'release/*']}, pull_request: {paths: [a/**]}}", true),
+        ("{push: {paths: [a/**]}, merge_group: , workflow_dispatch: }", true),
+        ("{pull_request: {paths: [a/**]}, push: {tags: ['v*']}}", true),
+    ] {
+        let made = of(&format!("on: {on}\njobs: {{j: {{steps: [{{run: x}}]}}}}\n"), &[]);
+        let expected: &[&str] = if narrow { &["a/**"] } else { &[] };
+        assert_eq!(inputs(&made, "j"), expected, "{on}");
+        assert!(
+            made.lost.iter().any(|line| line.contains("without a filter") || line.contains("tags")),
+            "{on}: {:?}",
+            made.lost
+        );
+    }
+}
+
+#[test]
+fn events_that_need_no_filter_narrow_nothing() {
+    for (on, condition, narrow) in [
+        ("pull_request", "github.event_name == 'pull_request' || needs.changes.outputs.o == 'true'", false),
+        ("pull_request", "github.event_name == 'schedule' || needs.changes.outputs.o == 'true'", true),
+        ("pull_request", "github.event_name == 'pull_request' && needs.changes.outputs.o == 'true'", true),
+        ("[push, pull_request]", "github.event_name == 'push' || needs.changes.outputs.o == 'true'", false),
+        (
+            "{push: {branches: [main]}, pull_request: }",
+            "github.event_name == 'push' || needs.changes.outputs.o == 'true'",
+            true,
+        ),
+        ("{push: {branches: [main]}}", "github.ref == 'refs/heads/main' || needs.changes.outputs.o == 'true'", false),
+    ] {
+        let text = format!(
+            "on: {on}\njobs:\n  changes:\n    outputs: {{o: '${{{{ steps.f.outputs.code }}}}'}}\n    steps:\n      - uses: dorny/paths-filter@v3\n        \
+             id: f\n        with: {{filters: \"code: ['src/**']\"}}\n  j:\n    needs: changes\n    if: {condition}\n    steps: [{{run: x}}]\n"
+        );
+        let made = of(&text, &[]);
+        assert_eq!(!inputs(&made, "j").is_empty(), narrow, "{on} {condition}");
+        assert!(made.lost.iter().any(|line| line.contains("`if: ")), "{:?}", made.lost);
+    }
+}
+
+#[test]
 fn folders_without_stars_are_files_to_github() {
     let text = "on: {push: {paths: ['**', '!docs', '!LICENSE']}}\njobs: {j: {steps: [{run: x}]}}\n";
     let made = of(text, &[("docs/a.md", ""), ("LICENSE", "")]);
@@ -119,8 +166,10 @@ fn outputs_that_are_no_plain_filter_narrow_nothing() {
     }
     let labels =
         with_output("steps.f.outputs.code == 'true' || contains(github.event.pull_request.labels.*.name, 'x')");
-    assert_eq!(inputs(&labels, "j"), ["src"]);
-    assert!(labels.lost.iter().any(|line| line.contains("the output `o`") && line.contains("only its path filters")));
+    assert!(inputs(&labels, "j").is_empty(), "whoever gives it the label wants it for every file");
+    let by_hand = with_output("steps.f.outputs.code == 'true' || github.event_name == 'workflow_dispatch'");
+    assert_eq!(inputs(&by_hand, "j"), ["src"]);
+    assert!(by_hand.lost.iter().any(|line| line.contains("the output `o`") && line.contains("only its path filters")));
 }
 
 #[test]
@@ -164,14 +213,14 @@ fn scripts_find_what_github_gives_them() {
     let text = "on: push\nenv: {ROOT: /opt}\njobs:\n  a:\n    steps:\n      - run: make -C \"${{ github.workspace }}/web\"\n        \
                 working-directory: ${{ github.workspace }}/a b\n        env: {OUT: '${{ env.ROOT }}/out $x'}\n      \
                 - run: yes | head -1\n      - {run: 'a | b', shell: bash}\n      - {run: 'echo n=1 >> $GITHUB_OUTPUT'}\n      \
-                - {run: \"echo '${{ env.ROOT }}'\"}\n      - {run: ./alert, if: failure()}\n";
+                - {run: \"echo '${{ env.ROOT }} ${{ env.LATER }}'\"}\n      - {run: ./alert, if: failure()}\n";
     let made = of(text, &[]);
     let script = &steps(&made)[0];
     for part in [
         "export GITHUB_WORKSPACE=\"$PWD\"\n",
         "export GITHUB_OUTPUT=\"$of_github/GITHUB_OUTPUT\"\n",
-        "cd \"${GITHUB_WORKSPACE}\"'/a b'\n",
-        "export OUT=\"${ROOT}\"'/out $x'\n",
+        "cd \"${GITHUB_WORKSPACE}\"'/a b' || exit\n",
+        "export OUT='/opt/out $x'\n",
         "make -C \"${GITHUB_WORKSPACE}/web\"\n",
         "(\nset +o pipefail\nyes | head -1\n)",
         "(\na | b\n)",
@@ -179,6 +228,7 @@ fn scripts_find_what_github_gives_them() {
         assert!(script.contains(part), "{part}\n{script}");
     }
     assert!(!script.contains("./alert"), "{script}");
+    assert!(script.contains("export GITHUB_OUTPUT") && script.contains("echo '/opt ${LATER}'"), "{script}");
     for part in ["single quotes", "only after a failure", "hands values to later parts"] {
         assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:?}", made.lost);
     }
@@ -197,5 +247,75 @@ fn jobs_that_never_run_and_matrices_with_exceptions() {
     assert!(made.steps == 3 && made.text.contains("kind: deploy"), "{}", made.text);
     for part in ["`never`", "`alert`", "`win`", "`pages`", "write steps for what its jobs run"] {
         assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:?}", made.lost);
+    }
+}
+
+#[test]
+fn no_part_acts_on_variables_that_are_not_there() {
+    let text = "on: push\nenv: {DIR: '${{ github.run_id }}', GITHUB_REF_TYPE: branch}\njobs:\n  one: {steps: [{run: 'rm -rf $DIR/* ${GITHUB_JOB}/*'}]}\n  \
+                two:\n    env: {TOKEN: '${{ secrets.TOKEN }}'}\n    steps:\n      - {run: 'rm -rf ${{ env.LATER }}/* $TOKEN', continue-on-error: true}\n      \
+                - {run: 'echo ${GITHUB_REF:-main} $GITHUB_REF_TYPE $GITHUB_REF_NAME > $RUNNER_TEMP/x', env: {GITHUB_REF_NAME: x}}\n      \
+                - {run: 'echo x >> ${GITHUB_PATH}'}\n";
+    let made = of(text, &[]);
+    let [one, two] = &steps(&made)[..] else { panic!("{}", made.text) };
+    let guard = |name: &str| format!(": \"${{{name}?GitHub alone knows it");
+    assert!(one.starts_with(&format!("one: {}", guard("DIR"))) && one.contains(&guard("GITHUB_JOB")), "{one}");
+    assert!(two.contains(&format!("set -e\n{}", guard("LATER"))) && two.matches("?GitHub").count() == 1, "{two}");
+    assert!(two.contains("export RUNNER_TEMP=") && two.contains("rm -rf \"$of_github\""), "{two}");
+    for part in [
+        "`$DIR`",
+        "`$GITHUB_JOB`",
+        "`$LATER`",
+        "`$GITHUB_REF`, which GitHub alone knows: here its default",
+        "hands values",
+    ] {
+        assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:?}", made.lost);
+    }
+}
+
+#[test]
+fn what_a_job_says_besides_is_told() {
+    let text = "on: push\nconcurrency: x\njobs:\n  a:\n    runs-on: ubuntu-latest\n    concurrency: {group: x}\n    timeout-minutes: ${{ inputs.t }}\n    \
+                continue-on-error: ${{ matrix.may }}\n    strategy: {matrix: {v: [1], may: [true]}}\n    \
+                env: {BOTH: '${{ matrix.v }}-${{ github.workspace }}', F: \"-k 'a b'\"}\n    if: github.actor != 'x'\n    steps:\n      \
+                - {uses: actions/checkout@v4, with: {repository: o/r, path: sub, fetch-depth: 0, lfs: false}}\n      \
+                - {run: 'make ${{ env.F }}', timeout-minutes: 5, continue-on-error: '${{ inputs.x }}'}\n      \
+                - {run: y, if: \"runner.os == 'Linux'\", odd: 1}\n  \
+                win: {runs-on: {group: big, labels: [windows-latest]}, steps: [{run: x}]}\n  \
+                linux: {runs-on: {group: big}, steps: [{run: x}]}\n";
+    let made = of(text, &[]);
+    assert_eq!(steps(&made), ["a: (\nmake -k 'a b'\n)\n(\ny\n)", "linux: x"]);
+    assert!(made.text.contains("allow_failure: true") && !made.text.contains("timeout:"), "{}", made.text);
+    assert!(!made.text.contains("BOTH:"), "{}", made.text);
+    for part in [
+        "`concurrency` of the workflow",
+        "`concurrency` of the job `a`",
+        "`timeout-minutes` of the job `a`",
+        "`timeout-minutes` of `make",
+        "`continue-on-error` of `make",
+        "`odd` of `y`",
+        "parts of it have an `if` of their own",
+        "`repository: o/r` of `actions/checkout`",
+        "`path: sub` of",
+        "the variable `BOTH`",
+        "windows-latest",
+    ] {
+        assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:#?}", made.lost);
+    }
+    assert!(!made.lost.iter().any(|line| line.contains("fetch-depth") || line.contains("lfs")), "{:?}", made.lost);
+}
+
+#[test]
+fn jobs_that_serve_or_edit_are_told_and_releases_are_no_deployments_by_name_alone() {
+    let text = "on: push\njobs:\n  serve: {steps: [{run: npm run dev}]}\n  behind: {steps: [{run: \"npm run dev &\\nnpm test\"}]}\n  \
+                fmt: {steps: [{run: \"cargo fmt\\ngit diff --exit-code\"}]}\n  test-release: {steps: [{run: cargo test --release}]}\n  \
+                check-publish: {steps: [{run: cargo publish --dry-run}]}\n  site: {environment: prod, steps: [{run: ./x}]}\n";
+    let made = of(text, &[]);
+    let ids: Vec<String> =
+        steps(&made).iter().map(|step| step.split(':').next().unwrap_or_default().to_owned()).collect();
+    assert_eq!(ids, ["behind", "fmt", "test-release", "check-publish", "site"]);
+    assert_eq!(made.text.matches("kind: deploy").count(), 2, "one is in the notes: {}", made.text);
+    for part in ["the job `serve`", "the job `fmt`", "`site` (job `site`"] {
+        assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:#?}", made.lost);
     }
 }

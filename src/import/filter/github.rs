@@ -4,8 +4,8 @@
 //! any characters, `?` none or one of the preceding character, `+` one or more of it, `[]` one of a set, `!` at the start
 //! subtracts, and the last pattern that matches wins. Braces mean themselves.
 
-use super::Translated;
 use super::token::{Token, spread};
+use super::{Translated, file_only};
 
 /// A list of patterns, in order.
 ///
@@ -32,7 +32,10 @@ fn list(patterns: &[&str], ignore: bool) -> Translated {
         let (negated, body) = pattern.strip_prefix('!').map_or((false, *pattern), |body| (true, body));
         let mark = if negated == ignore { "" } else { "!" };
         let translated = one(body).map_err(|why| format!("`{pattern}`: {why}"))?;
-        out.extend(translated.into_iter().map(|pattern| format!("{mark}{pattern}")));
+        // Without wildcards it names one place, of which the repository says whether it is a folder.
+        let anywhere = body.contains(['*', '?', '[']);
+        let placed = |pattern: String| if anywhere && mark == "!" { file_only(&pattern) } else { pattern };
+        out.extend(translated.into_iter().map(|pattern| format!("{mark}{}", placed(pattern))));
     }
     Ok(out)
 }
@@ -113,6 +116,14 @@ mod tests {
         }
         assert_eq!(paths(&["a/**", "!a/b", "a/b/c"]).unwrap(), ["a/**", "!a/b", "a/b/c"]);
         assert_eq!(paths_ignore(&["docs/**", "!docs/x"]).unwrap(), ["**", "!docs/**", "docs/x"]);
+        // What is taken away is a file, and never a folder.
+        for (theirs, ours) in
+            [("**/docs", "**/doc[s]"), ("*/gen", "*/ge[n]"), ("**/.venv", "**/.ven[v]"), ("**/a.md", "**/a.md")]
+        {
+            assert_eq!(paths(&["**", &format!("!{theirs}")]).unwrap(), ["**", &format!("!{ours}")]);
+            assert_eq!(paths_ignore(&[theirs]).unwrap(), ["**", &format!("!{ours}")]);
+            assert_eq!(paths(&[theirs]).unwrap(), [theirs]);
+        }
         for refused in ["a+", "*?", "[^a]", "/a", "./a", "a//b", "[a", "a\\", "?"] {
             assert!(paths(&[refused]).is_err(), "{refused}");
         }

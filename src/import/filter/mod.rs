@@ -32,6 +32,17 @@ pub(super) fn literal(path: &crate::base::RepoPath) -> Option<String> {
     Some(text.chars().flat_map(special).collect())
 }
 
+/// The same pattern with the last character of a plain name between brackets, if what it names looks like a folder: to other
+/// tools it is a file of that name, and to wf also what is below a folder of that name.
+fn file_only(pattern: &str) -> String {
+    let name = pattern.rsplit('/').next().unwrap_or(pattern);
+    let plain = !name.contains(['*', '?', '[', '{', '\\']) && !name.trim_start_matches('.').contains('.');
+    match pattern.char_indices().next_back() {
+        Some((at, c)) if plain && c.is_ascii_alphanumeric() => format!("{}[{c}]", &pattern[..at]),
+        _ => pattern.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

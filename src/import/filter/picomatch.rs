@@ -2,7 +2,7 @@
 //!
 //! `**` is a segment of its own, else it is `*`; `a/**` matches `a` itself, too; braces and brackets are wf's.
 
-use super::Translated;
+use super::{Translated, file_only};
 
 /// What a file has to match: `predicate-quantifier` of dorny/paths-filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(in super::super) fn dorny(patterns: &[&str], quantifier: Quantifier) -> Tran
     let all_but = |negated: &[&str], of: Vec<String>| -> Translated {
         let mut out = of;
         for pattern in negated {
-            out.extend(one(pattern)?.into_iter().map(|pattern| format!("!{pattern}")));
+            out.extend(taken(pattern)?);
         }
         Ok(out)
     };
@@ -56,13 +56,22 @@ pub(in super::super) fn changed_files(patterns: &[&str], ignored: &[&str]) -> Tr
         out.push("**".into());
     }
     for pattern in patterns {
-        let (mark, body) = pattern.strip_prefix('!').map_or(("", *pattern), |body| ("!", body));
-        out.extend(one(body)?.into_iter().map(|pattern| format!("{mark}{pattern}")));
+        match pattern.strip_prefix('!') {
+            Some(body) => out.extend(taken(body)?),
+            None => out.extend(one(pattern)?),
+        }
     }
     for pattern in ignored {
-        out.extend(one(pattern)?.into_iter().map(|pattern| format!("!{pattern}")));
+        out.extend(taken(pattern)?);
     }
     Ok(out)
+}
+
+/// What a pattern takes away: of a plain name the file, unless it says that it means what is below.
+fn taken(pattern: &str) -> Translated {
+    let below = pattern.ends_with("/**");
+    let taken = |pattern: String| format!("!{}", if below { pattern } else { file_only(&pattern) });
+    Ok(one(pattern)?.into_iter().map(taken).collect())
 }
 
 /// One pattern without its `!`.
@@ -116,6 +125,10 @@ mod tests {
         assert_eq!(some(&["src/**", "a.md"]).unwrap(), "src a.md");
         assert_eq!(some(&["!**/*.md"]).unwrap(), "** !**/*.md");
         assert_eq!(some(&["!**/*.md", "docs/keep.md"]).unwrap(), "** !**/*.md docs/keep.md");
+        // A file called so, never a folder.
+        assert_eq!(some(&["!docs"]).unwrap(), "** !doc[s]");
+        assert_eq!(some(&["!docs/**"]).unwrap(), "** !docs");
+        assert_eq!(some(&["!**/docs", "gen"]).unwrap(), "** !**/doc[s] gen");
         assert_eq!(some(&["p*/**", "**.md"]).unwrap(), "p* p*/** *.md");
         assert!(some(&["!a", "!b"]).is_err() && some(&["!(a)"]).is_err() && some(&["{1..3}"]).is_err());
         let every = |patterns: &[&str]| dorny(patterns, Quantifier::Every).map(|list| list.join(" "));
@@ -128,6 +141,7 @@ mod tests {
     fn changed_files_go_by_order() {
         let list = changed_files(&["docs/**", "!docs/x.md", "**/**.py"], &["tests/**"]).unwrap();
         assert_eq!(list, ["docs", "!docs/x.md", "**/*.py", "!tests"]);
-        assert_eq!(changed_files(&[], &["a"]).unwrap(), ["**", "!a"]);
+        assert_eq!(changed_files(&[], &["a", "b/**"]).unwrap(), ["**", "![a]", "!b"]);
+        assert_eq!(changed_files(&["**", "!gen"], &[]).unwrap(), ["**", "!ge[n]"]);
     }
 }

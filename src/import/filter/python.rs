@@ -4,8 +4,8 @@
 //! Paths have no empty segments, and no line ends. A `.` alone is taken for any character but `/`: it mostly is a `\.` that somebody
 //! forgot to escape.
 
-use super::Translated;
 use super::token::{Token, spread};
+use super::{Translated, file_only};
 use std::iter::Peekable;
 use std::str::Chars;
 
@@ -246,16 +246,6 @@ fn patterns(atoms: &[Atom]) -> Result<Vec<String>, String> {
         }
     }
     Ok(found)
-}
-
-/// The same pattern with the last character of a plain name between brackets, if what it names looks like a folder.
-fn file_only(pattern: &str) -> String {
-    let name = pattern.rsplit('/').next().unwrap_or(pattern);
-    let plain = !name.contains(['*', '?', '[', '{', '\\']) && !name.contains('.');
-    match pattern.char_indices().next_back() {
-        Some((at, c)) if plain && c.is_ascii_alphanumeric() => format!("{}[{c}]", &pattern[..at]),
-        _ => pattern.to_owned(),
-    }
 }
 
 #[cfg(test)]
