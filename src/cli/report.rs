@@ -2,12 +2,13 @@
 
 use super::replay::Replay;
 use super::{Context, Exit, Failure, look, recorded};
+use crate::ask::Finding;
 use crate::base::StepId;
-use crate::event::Reused;
-use crate::history::{self, RunRef};
+use crate::event::{Evidence, Reused, SkipReason};
+use crate::history::{self, RunRef, StateDir};
 use crate::report::clean::{self, Colors};
 use crate::report::view::State;
-use crate::report::{RunView, document, findings, junit, markdown, openmetrics, output, text, timeline, trace};
+use crate::report::{RunView, Stored, document, findings, junit, markdown, openmetrics, output, text, timeline, trace};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 
@@ -137,7 +138,10 @@ fn told(
             markdown::findings(&mut text, &found(cx, view, run)?);
             text
         }
-        ReportFormat::Sarif => json(&findings::sarif(&found(cx, view, run)?, env!("CARGO_PKG_VERSION")))?,
+        ReportFormat::Sarif => {
+            let (found, unknown) = scanned(cx, view, run)?;
+            json(&findings::sarif(&found, &unknown, env!("CARGO_PKG_VERSION")))?
+        }
         ReportFormat::Github => findings::annotations(&found(cx, view, run)?),
         ReportFormat::Svg => timeline::svg(view, look),
         ReportFormat::Html => timeline::html(view, &run.dir, look),
@@ -152,8 +156,41 @@ fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
 }
 
 /// What steps found, those whose results were used again included.
-fn found(cx: &Context, view: &RunView, run: &RunRef) -> Result<Vec<(StepId, crate::ask::Finding)>, Failure> {
+fn found(cx: &Context, view: &RunView, run: &RunRef) -> Result<Vec<(StepId, Finding)>, Failure> {
     Ok(findings::of(view, &run.dir, &Replay::new(cx.cache_here()?.0, cx).stored()))
+}
+
+/// For code scanning, which takes what is not named any more for mended: what steps found, what skipped ones found in the run
+/// that their skip stands on, and the steps of which that is not known.
+fn scanned(cx: &Context, view: &RunView, run: &RunRef) -> Result<(Vec<(StepId, Finding)>, Vec<StepId>), Failure> {
+    let (stored, state) = (Replay::new(cx.cache_here()?.0, cx).stored(), recorded::state(cx)?);
+    let (mut all, mut unknown) = (vec![], vec![]);
+    for step in &view.steps {
+        let found = match &step.state {
+            State::Skipped(reason) => earlier(&state, &step.id, reason, &stored),
+            State::Done(_) | State::Reused(_) => Some(findings::of_step(step, &run.dir, &stored)),
+            _ => None,
+        };
+        match found {
+            Some(found) => all.extend(found.into_iter().map(|finding| (step.id.clone(), finding))),
+            None => unknown.push(step.id.clone()),
+        }
+    }
+    Ok((all, unknown))
+}
+
+/// What a skipped step found when it ran, if that run is known and still there.
+fn earlier(state: &StateDir, id: &StepId, reason: &SkipReason, stored: &Stored) -> Option<Vec<Finding>> {
+    let SkipReason::Unaffected { evidence: Evidence::Witnessed { run, .. }, .. } = reason else { return None };
+    let run = history::resolve_run(state, run).ok()?;
+    let view = RunView::of(history::read_log(&run.log()).ok()?);
+    let step = view.steps.iter().find(|step| step.id == *id)?;
+    let is_there = match &step.state {
+        State::Done(end) => end.log.as_deref().is_none_or(|log| run.dir.join(log).is_file()),
+        State::Reused(reused) => reused.output.is_some(),
+        _ => false,
+    };
+    is_there.then(|| findings::of_step(step, &run.dir, stored))
 }
 
 /// All that a step printed, attempt by attempt.

@@ -116,6 +116,39 @@ fn files_for_other_programs_are_written_together() {
     assert!(code == 3 && err.contains("no/such/folder"), "{err}");
 }
 
+/// Code scanning takes for mended what is not named any more: a skipped step mended nothing.
+#[test]
+fn what_a_skipped_step_found_stays_found() {
+    let scratch = Scratch::new();
+    let step = |id: &str| {
+        let finds = format!("echo '{id}.c:3: warning: unused'");
+        format!("  - {{id: {id}, cache: false, inputs: ['{id}.*'], run: \"{finds}\"}}\n")
+    };
+    let config = format!("skip_policy: witnessed\nsteps:\n{}{}", step("one"), step("two"));
+    scratch.write(".workflow-config.yaml", &config).write("one.c", "").commit("seed");
+    assert_eq!(done(wf(&scratch).args(["run"])).2, 0);
+    let found = || {
+        let (text, _, _) = done(wf(&scratch).args(["report", "--sarif"]));
+        let run = serde_json::from_str::<Value>(&text).unwrap()["runs"][0].clone();
+        let rules = run["results"].as_array().unwrap().iter().map(|result| result["ruleId"].to_string());
+        let notes = run["invocations"][0]["toolExecutionNotifications"].as_array().unwrap().clone();
+        (rules.collect::<Vec<_>>().join(" "), notes)
+    };
+    let first = Path::new(&scratch.root).join(".wf/runs").read_dir().unwrap().next().unwrap().unwrap().path();
+    scratch.git(&["switch", "-q", "-c", "topic"]);
+    scratch.write("two.c", "").commit("two");
+    let (out, _, _) = done(wf(&scratch).args(["run"]));
+    assert!(out.contains("1 skipped"), "{out}");
+    assert_eq!(found(), ("\"one\" \"two\"".to_owned(), vec![]));
+    // What is gone is not taken for nothing.
+    std::fs::remove_dir_all(first.join("out")).unwrap();
+    let (rules, notes) = found();
+    assert!(
+        rules == "\"two\"" && notes.len() == 1 && notes[0].to_string().contains("step one did not run"),
+        "{notes:?}"
+    );
+}
+
 #[test]
 fn the_files_for_jq_say_how_it_went() {
     let scratch = world();

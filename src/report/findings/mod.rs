@@ -24,20 +24,24 @@ const MOST: usize = 1_000;
 pub fn of(view: &RunView, run_dir: &Path, stored: &Stored) -> Vec<(StepId, Finding)> {
     let mut all: Vec<(StepId, Finding)> = Vec::new();
     for step in &view.steps {
-        let Some(tail) = tail(step, run_dir, stored) else { continue };
-        let (lines, _) = tail.lines(usize::MAX, super::clean::Colors::Drop);
-        let before = std::iter::once("").chain(lines.iter().map(String::as_str));
-        let found = lines
-            .iter()
-            .zip(before)
-            .filter_map(|(line, before)| Finding::from_line(line).or_else(|| pointed(before, line)));
-        let found = found.filter(|found| found.file.is_some());
-        let mut of_step: Vec<Finding> = found.take(MOST).collect();
-        of_step.sort();
-        of_step.dedup();
-        all.extend(of_step.into_iter().map(|finding| (step.id.clone(), finding)));
+        all.extend(of_step(step, run_dir, stored).into_iter().map(|finding| (step.id.clone(), finding)));
     }
     all
+}
+
+/// The findings of one step that ran or whose result was used again; sorted, each once.
+pub fn of_step(step: &StepView, run_dir: &Path, stored: &Stored) -> Vec<Finding> {
+    let Some(tail) = tail(step, run_dir, stored) else { return vec![] };
+    let (lines, _) = tail.lines(usize::MAX, super::clean::Colors::Drop);
+    let before = std::iter::once("").chain(lines.iter().map(String::as_str));
+    let found = lines
+        .iter()
+        .zip(before)
+        .filter_map(|(line, before)| Finding::from_line(line).or_else(|| pointed(before, line)));
+    let mut found: Vec<Finding> = found.filter(|found| found.file.is_some()).take(MOST).collect();
+    found.sort();
+    found.dedup();
+    found
 }
 
 /// Two lines as rustc prints them: `error[E0308]: mismatched types` and `  --> src/a.rs:3:5`.
@@ -99,7 +103,8 @@ mod tests {
 
     #[test]
     fn sarif_says_what_and_where() {
-        let document = sarif(&[found("src/a b.rs:3: error: off by one"), found("b.md:1: note: fine")], "1.2.3");
+        let all = [found("src/a b.rs:3: error: off by one"), found("b.md:1: note: fine")];
+        let document = sarif(&all, &[StepId::parse("docs").unwrap()], "1.2.3");
         assert_eq!(document["version"], "2.1.0");
         let run = &document["runs"][0];
         assert_eq!(run["tool"]["driver"]["rules"][0]["id"], "review");
@@ -108,5 +113,7 @@ mod tests {
         let place = &result["locations"][0]["physicalLocation"];
         assert_eq!(place["artifactLocation"]["uri"], "src/a%20b.rs");
         assert_eq!(place["region"]["startLine"], 3);
+        let notes = &run["invocations"][0]["toolExecutionNotifications"];
+        assert!(notes[0]["message"]["text"].to_string().contains("docs did not run"), "{notes}");
     }
 }

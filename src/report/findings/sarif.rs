@@ -5,8 +5,9 @@ use crate::base::{RepoPath, StepId};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-/// One run; each step is a rule.
-pub fn sarif(found: &[(StepId, Finding)], version: &str) -> Value {
+/// One run; each step is a rule. Of `unknown` steps nobody can say what they would find: a service that takes what is not
+/// named any more for mended is told so.
+pub fn sarif(found: &[(StepId, Finding)], unknown: &[StepId], version: &str) -> Value {
     let mut rules: Vec<&StepId> = found.iter().map(|(step, _)| step).collect();
     rules.dedup();
     let rule = |step: &&StepId| json!({ "id": step.as_str(), "shortDescription": { "text": format!("step {step}") } });
@@ -24,6 +25,10 @@ pub fn sarif(found: &[(StepId, Finding)], version: &str) -> Value {
             "locations": place.into_iter().collect::<Vec<_>>(),
         })
     };
+    let note = |step: &StepId| {
+        let text = format!("step {step} did not run, and what it found when it last ran is not known here");
+        json!({ "level": "note", "message": { "text": text } })
+    };
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -33,6 +38,10 @@ pub fn sarif(found: &[(StepId, Finding)], version: &str) -> Value {
                 "version": version,
                 "rules": rules.iter().map(rule).collect::<Vec<_>>(),
             } },
+            "invocations": [{
+                "executionSuccessful": true,
+                "toolExecutionNotifications": unknown.iter().map(note).collect::<Vec<_>>(),
+            }],
             "results": found.iter().map(result).collect::<Vec<_>>(),
         }],
     })
