@@ -139,7 +139,7 @@ fn told(
             text
         }
         ReportFormat::Sarif => {
-            let (found, unknown) = scanned(cx, view, run)?;
+            let Scanned { found, unknown } = scanned(cx, view, run)?;
             json(&findings::sarif(&found, &unknown, env!("CARGO_PKG_VERSION")))?
         }
         ReportFormat::Github => findings::annotations(&found(cx, view, run)?),
@@ -160,11 +160,19 @@ fn found(cx: &Context, view: &RunView, run: &RunRef) -> Result<Vec<(StepId, Find
     Ok(findings::of(view, &run.dir, &Replay::new(cx.cache_here()?.0, cx).stored()))
 }
 
+/// What code scanning is told.
+#[derive(Default)]
+struct Scanned {
+    found: Vec<(StepId, Finding)>,
+    /// Steps of which nobody knows what they would find.
+    unknown: Vec<StepId>,
+}
+
 /// For code scanning, which takes what is not named any more for mended: what steps found, what skipped ones found in the run
 /// that their skip stands on, and the steps of which that is not known.
-fn scanned(cx: &Context, view: &RunView, run: &RunRef) -> Result<(Vec<(StepId, Finding)>, Vec<StepId>), Failure> {
+fn scanned(cx: &Context, view: &RunView, run: &RunRef) -> Result<Scanned, Failure> {
     let (stored, state) = (Replay::new(cx.cache_here()?.0, cx).stored(), recorded::state(cx)?);
-    let (mut all, mut unknown) = (vec![], vec![]);
+    let mut scanned = Scanned::default();
     for step in &view.steps {
         let found = match &step.state {
             State::Skipped(reason) => earlier(&state, &step.id, reason, &stored),
@@ -172,11 +180,11 @@ fn scanned(cx: &Context, view: &RunView, run: &RunRef) -> Result<(Vec<(StepId, F
             _ => None,
         };
         match found {
-            Some(found) => all.extend(found.into_iter().map(|finding| (step.id.clone(), finding))),
-            None => unknown.push(step.id.clone()),
+            Some(found) => scanned.found.extend(found.into_iter().map(|finding| (step.id.clone(), finding))),
+            None => scanned.unknown.push(step.id.clone()),
         }
     }
-    Ok((all, unknown))
+    Ok(scanned)
 }
 
 /// What a skipped step found when it ran, if that run is known and still there.

@@ -73,3 +73,27 @@ fn variables_of_github_are_set_or_stop_the_part() {
         assert!(scratch.path("out/kept").exists(), "{text}");
     }
 }
+
+#[test]
+fn what_a_part_sets_is_there_for_those_after_it() {
+    let (scratch, said) = run("\
+- run: |
+    mkdir tools
+    printf '#!/bin/sh\\necho \"$@\"\\n' > tools/teller
+    chmod +x tools/teller
+    echo \"$GITHUB_WORKSPACE/tools\" >> $GITHUB_PATH
+- run: echo 'SAID=a b=c=' >> \"$GITHUB_ENV\"
+  env: {SAID: own}
+- run: teller \"$SAID\" '${{ env.SAID }}' > first
+- run: teller \"${{ env.SAID }}\" > second");
+    let _ = said.passed();
+    let read = |name: &str| std::fs::read_to_string(scratch.path(name)).unwrap();
+    assert_eq!(read("second"), "a b=c=\n");
+    assert!(read("first").starts_with("a b=c= "), "{}", read("first"));
+    // What has several lines would be another thing: it stops.
+    let (scratch, said) = run("\
+- run: printf 'SAID<<E\\na\\nE\\n' >> $GITHUB_ENV
+- run: rm -rf out");
+    let _ = said.exits(1);
+    assert!(scratch.path("out/kept").exists());
+}

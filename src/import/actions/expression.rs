@@ -1,7 +1,9 @@
 //! `${{ … }}` of GitHub Actions, as far as it can be told without running anything. Pure.
 
+use super::value;
 use crate::import::write::word;
 use regex::Regex;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -39,7 +41,7 @@ pub(super) struct Known<'a> {
 enum Piece<'a> {
     Text(&'a str),
     /// A value that is known.
-    Value(&'a str),
+    Value(Cow<'a, str>),
     /// A variable that the shell knows.
     Variable(&'a str),
 }
@@ -54,11 +56,13 @@ fn pieces<'a>(text: &'a str, known: &Known<'a>) -> Result<Vec<Piece<'a>>, String
         out.push(match inside.split_once('.') {
             // GitHub puts the text itself there, quotes and all.
             Some(("env", name)) if is_name(name) => {
-                known.env.get(name).map_or(Piece::Variable(name), |v| Piece::Value(v))
+                known.env.get(name).map_or(Piece::Variable(name), |v| Piece::Value(v.into()))
             }
-            Some(("matrix", name)) if known.matrix.contains_key(name) => Piece::Value(&known.matrix[name]),
             Some(("github", "workspace")) => Piece::Variable(WORKSPACE),
-            _ => return Err(format!("${{{{ {inside} }}}}")),
+            _ => match value::text(inside, known) {
+                Some(text) => Piece::Value(text.into()),
+                None => return Err(format!("${{{{ {inside} }}}}")),
+            },
         });
         rest = next;
     }
@@ -72,7 +76,8 @@ pub(super) const WORKSPACE: &str = "GITHUB_WORKSPACE";
 /// The text with the expressions filled in that are known, or the first that is not.
 pub(super) fn fill(text: &str, known: &Known<'_>) -> Result<String, String> {
     let one = |piece: Piece<'_>| match piece {
-        Piece::Text(text) | Piece::Value(text) => text.to_owned(),
+        Piece::Text(text) => text.to_owned(),
+        Piece::Value(text) => text.into_owned(),
         Piece::Variable(name) => format!("${{{name}}}"),
     };
     Ok(pieces(text, known)?.into_iter().map(one).collect())
@@ -81,7 +86,8 @@ pub(super) fn fill(text: &str, known: &Known<'_>) -> Result<String, String> {
 /// The text with the expressions filled in, if all of them are known to be some text.
 pub(super) fn plain(text: &str, known: &Known<'_>) -> Option<String> {
     let one = |piece: Piece<'_>| match piece {
-        Piece::Text(text) | Piece::Value(text) => Some(text.to_owned()),
+        Piece::Text(text) => Some(text.to_owned()),
+        Piece::Value(text) => Some(text.into_owned()),
         Piece::Variable(_) => None,
     };
     pieces(text, known).ok()?.into_iter().map(one).collect()
@@ -102,8 +108,10 @@ pub(super) fn fill_word(text: &str, known: &Known<'_>) -> Result<String, String>
         return Ok(word(&plain));
     }
     let one = |piece: Piece<'_>| match piece {
-        Piece::Text("") | Piece::Value("") => String::new(),
-        Piece::Text(text) | Piece::Value(text) => word(text),
+        Piece::Text("") => String::new(),
+        Piece::Text(text) => word(text),
+        Piece::Value(text) if text.is_empty() => String::new(),
+        Piece::Value(text) => word(&text),
         Piece::Variable(name) => format!("\"${{{name}}}\""),
     };
     Ok(pieces(text, known)?.into_iter().map(one).collect())

@@ -162,7 +162,8 @@ impl Workflow<'_> {
         };
         // Where none can run here, any says why.
         let first = matrix::first(matrix, fits).or_else(|| matrix::first(matrix, &|_| true)).unwrap_or_default();
-        let shown: Vec<String> = first.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let named = first.iter().filter(|(_, value)| !value.is_empty());
+        let shown: Vec<String> = named.map(|(name, value)| format!("{name}={value}")).collect();
         let why = match shown.len() {
             0 => "its combinations are not known without running it".to_owned(),
             _ => format!("only the first combination is here ({})", one_line(&shown.join(", "))),

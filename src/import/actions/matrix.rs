@@ -13,8 +13,32 @@ const COMBINATIONS_MAX: usize = 256;
 /// Values by name; what is inside an object as `name.key`.
 pub(super) type Combination = BTreeMap<String, String>;
 
-/// The first combination that is known and `fits`; none if there is none.
+/// The first combination that is known and `fits`; none if there is none. What others have and it has not is empty, as GitHub
+/// reads it.
 pub(super) fn first(matrix: &Node, fits: &impl Fn(&Combination) -> bool) -> Option<Combination> {
+    let mut one = chosen(matrix, fits)?;
+    for (name, is_known) in names(matrix) {
+        if is_known && !one.contains_key(&name) {
+            one.insert(name, String::new());
+        }
+    }
+    Some(one)
+}
+
+/// Every name in the entries of `include` and of the axes, and whether its value is known wherever it has one.
+fn names(matrix: &Node) -> BTreeMap<String, bool> {
+    let mut out = BTreeMap::new();
+    for (axis, list) in matrix.entries().iter().filter(|(name, _)| name.value != "exclude") {
+        let above = if axis.value == "include" { String::new() } else { format!("{}.", axis.value) };
+        for (name, value) in list.items().iter().flat_map(Look::entries) {
+            let is_known = value.text().is_some_and(|text| !text.contains("${{"));
+            *out.entry(format!("{above}{}", name.value)).or_insert(true) &= is_known;
+        }
+    }
+    out
+}
+
+fn chosen(matrix: &Node, fits: &impl Fn(&Combination) -> bool) -> Option<Combination> {
     let known = |node: &Node| node.text().is_none_or(|text| !text.contains("${{"));
     let axes: Vec<(&str, Vec<&Node>)> = matrix
         .entries()
@@ -84,9 +108,10 @@ mod tests {
     fn the_first_combination_that_fits() {
         for (text, expected) in [
             ("{os: [windows, linux], py: [a, b], exclude: [{os: linux, py: a}]}", Some("os=linux py=b")),
-            ("{py: [a, b], include: [{py: b, x: 1}, {py: a, y: 2}, {z: 3}]}", Some("py=a y=2 z=3")),
-            ("{include: [{os: windows, t: e}, {t: unit, cmd: npm test}]}", Some("cmd=npm test t=unit")),
-            ("{cfg: [{n: a, v: 1}, {n: b}]}", Some("cfg.n=a cfg.v=1")),
+            ("{py: [a, b], include: [{py: b, x: 1}, {py: a, y: 2}, {z: 3}]}", Some("py=a x= y=2 z=3")),
+            ("{include: [{os: windows, t: e}, {t: unit, cmd: npm test}]}", Some("cmd=npm test os= t=unit")),
+            ("{cfg: [{n: a, v: 1}, {n: b, w: 2}]}", Some("cfg.n=a cfg.v=1 cfg.w=")),
+            ("{include: [{t: a}, {t: b, x: '${{ y }}'}]}", Some("t=a")),
             ("{os: [windows]}", None),
             ("{py: '${{ fromJSON(x) }}'}", None),
         ] {

@@ -10,6 +10,7 @@ mod job;
 mod keys;
 mod matrix;
 mod script;
+mod value;
 mod variables;
 
 use super::Repository;

@@ -3,8 +3,8 @@
 use super::changed::is_filter;
 use super::condition::never;
 use super::expression::{Known, fill, fill_word, left_alone, plain, secret, variables};
-use super::keys;
-use super::variables::{guard, missing, prelude};
+use super::variables::{ENV_FILE, assigned, guard, handed_on, missing, prelude};
+use super::{keys, value};
 use crate::base::RepoPath;
 use crate::config::yaml::Node;
 use crate::import::draft::Imported;
@@ -47,6 +47,15 @@ pub(super) fn script<'n>(
     out: &mut Imported,
 ) -> Option<(String, Vec<Option<&'n str>>)> {
     let (mut parts, mut conditions) = (vec![], vec![]);
+    let setters: Vec<&str> =
+        steps.iter().filter_map(|step| step.text_of("run")).filter(|run| run.contains(ENV_FILE)).collect();
+    // What parts set is known when they run, and so is everything that they may set anew.
+    let (mut handed, nothing) = (setting.handed.clone(), BTreeMap::new());
+    if !setters.is_empty() {
+        handed.extend(setters.iter().flat_map(|run| assigned(run)).chain(setting.env.keys().cloned()));
+    }
+    let env = if setters.is_empty() { setting.env } else { &nothing };
+    let setting = &Setting { env, handed: &handed, ..*setting };
     for step in steps {
         if let Some(uses) = step.text_of("uses") {
             tell_use(uses, step, setting.path, out);
@@ -55,9 +64,13 @@ pub(super) fn script<'n>(
         if step.get("run").is_none() {
             continue;
         }
-        if let Some(part) = part(step, setting, out) {
+        // Its own variables may be others.
+        let env = if step.get("env").is_some() { &nothing } else { setting.env };
+        let known = Known { matrix: setting.matrix, env };
+        let holds = step.text_of("if").and_then(|text| value::holds(text, &known));
+        if let Some(part) = part(step, holds, setting, out) {
             parts.push(part);
-            conditions.push(step.text_of("if"));
+            conditions.push(step.text_of("if").filter(|_| holds.is_none()));
         }
     }
     // What a script does at its end (`trap`) is for the shell of its own part.
@@ -66,7 +79,10 @@ pub(super) fn script<'n>(
     let text = match &parts[..] {
         [] => return None,
         [single] if is_bare(single) => begin(single) + &single.text,
-        _ => parts.iter().map(block).collect::<Vec<_>>().join("\n"),
+        [before @ .., last] => {
+            let before = before.iter().map(|part| block(part) + "\n" + &handed_on(&part.text));
+            before.collect::<String>() + &block(last)
+        }
     };
     let text = prelude(&text) + &text;
     Some((text, conditions))
@@ -87,7 +103,8 @@ fn tell_use(uses: &str, step: &Node, path: &RepoPath, out: &mut Imported) {
     out.lose(path, step.line(), format!("`uses: {uses}`"), "wf runs no actions", advice);
 }
 
-fn part(step: &Node, setting: &Setting<'_>, out: &mut Imported) -> Option<Part> {
+/// One part; whether its `if` `holds`, if it has one and that is known.
+fn part(step: &Node, holds: Option<bool>, setting: &Setting<'_>, out: &mut Imported) -> Option<Part> {
     let run = step.text_of("run")?;
     let what = match step.text_of("name") {
         Some(name) => format!("`{}`", one_line(name)),
@@ -95,6 +112,10 @@ fn part(step: &Node, setting: &Setting<'_>, out: &mut Imported) -> Option<Part> 
     };
     if let Some(why) = step.text_of("if").and_then(never) {
         out.lose(setting.path, step.line(), what, why, "");
+        return None;
+    }
+    if holds == Some(false) {
+        out.lose(setting.path, step.line(), what, "its `if` does not hold for what runs here", "");
         return None;
     }
     const KEYS: [&str; 8] = ["name", "id", "if", "run", "shell", "env", "working-directory", "continue-on-error"];
@@ -109,10 +130,8 @@ fn part(step: &Node, setting: &Setting<'_>, out: &mut Imported) -> Option<Part> 
         lose(format!("it is for the shell `{shell}`"), "write it as a step of its own, with `shell`");
         return None;
     }
-    if ["GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH"]
-        .iter()
-        .any(|name| run.contains(&format!("${name}")) || run.contains(&format!("${{{name}")))
-    {
+    let several_lines = run.contains(ENV_FILE) && run.contains("<<");
+    if several_lines || ["$GITHUB_OUTPUT", "${GITHUB_OUTPUT"].iter().any(|name| run.contains(name)) {
         lose("it hands values to later parts by a file that is GitHub's".into(), "set them in the step that uses them");
     }
     let own = step.get("env").map(Look::entries).unwrap_or_default();

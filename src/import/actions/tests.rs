@@ -255,7 +255,7 @@ fn no_part_acts_on_variables_that_are_not_there() {
     let text = "on: push\nenv: {DIR: '${{ github.run_id }}', GITHUB_REF_TYPE: branch}\njobs:\n  one: {steps: [{run: 'rm -rf $DIR/* ${GITHUB_JOB}/*'}]}\n  \
                 two:\n    env: {TOKEN: '${{ secrets.TOKEN }}'}\n    steps:\n      - {run: 'rm -rf ${{ env.LATER }}/* $TOKEN', continue-on-error: true}\n      \
                 - {run: 'echo ${GITHUB_REF:-main} $GITHUB_REF_TYPE $GITHUB_REF_NAME > $RUNNER_TEMP/x', env: {GITHUB_REF_NAME: x}}\n      \
-                - {run: 'echo x >> ${GITHUB_PATH}'}\n";
+                - {run: 'echo x >> ${GITHUB_OUTPUT}'}\n";
     let made = of(text, &[]);
     let [one, two] = &steps(&made)[..] else { panic!("{}", made.text) };
     let guard = |name: &str| format!(": \"${{{name}?GitHub alone knows it");
@@ -280,7 +280,7 @@ fn what_a_job_says_besides_is_told() {
                 env: {BOTH: '${{ matrix.v }}-${{ github.workspace }}', F: \"-k 'a b'\"}\n    if: github.actor != 'x'\n    steps:\n      \
                 - {uses: actions/checkout@v4, with: {repository: o/r, path: sub, fetch-depth: 0, lfs: false}}\n      \
                 - {run: 'make ${{ env.F }}', timeout-minutes: 5, continue-on-error: '${{ inputs.x }}'}\n      \
-                - {run: y, if: \"runner.os == 'Linux'\", odd: 1}\n  \
+                - {run: y, if: \"github.actor == 'bot'\", odd: 1}\n  \
                 win: {runs-on: {group: big, labels: [windows-latest]}, steps: [{run: x}]}\n  \
                 linux: {runs-on: {group: big}, steps: [{run: x}]}\n";
     let made = of(text, &[]);
@@ -318,4 +318,16 @@ fn jobs_that_serve_or_edit_are_told_and_releases_are_no_deployments_by_name_alon
     for part in ["the job `serve`", "the job `fmt`", "`site` (job `site`"] {
         assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:#?}", made.lost);
     }
+}
+
+#[test]
+fn what_the_combination_decides_is_decided() {
+    let text = "on: [pull_request]\njobs:\n  test:\n    runs-on: ubuntu-latest\n    strategy:\n      matrix:\n        include:\n          - {py: '3.14'}\n          - {py: pypy, tox: pypy3.11, cross: true}\n    steps:\n      - run: tox -e ${{ matrix.tox || format('py{0}', matrix.py) }}\n      - {if: matrix.cross, run: cross test}\n      - {if: \"matrix.py == '3.14'\", run: tox -e cover}\n";
+    let made = of(text, &[]);
+    assert_eq!(steps(&made), ["test: (\ntox -e py3.14\n)\n(\ntox -e cover\n)"]);
+    assert!(made.lost.len() == 2 && made.lost[0].contains("(py=3.14)"), "{:?}", made.lost);
+    assert!(made.lost[1].contains("`cross test`") && made.lost[1].contains("does not hold"), "{:?}", made.lost);
+    // What a part before it may have set is not known.
+    let text = text.replace("- run: tox", "- run: echo PY=x >> $GITHUB_ENV; tox").replace("matrix.py ==", "env.PY ==");
+    assert!(of(&text, &[]).lost.iter().any(|line| line.contains("parts of it have an `if`")));
 }

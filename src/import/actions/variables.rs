@@ -7,8 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-/// Files that GitHub gives a job; here they are empty, and nobody reads them.
-const FILES: [&str; 5] = ["GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STEP_SUMMARY", "GITHUB_STATE"];
+/// The file in which a part sets variables for those after it.
+pub(super) const ENV_FILE: &str = "GITHUB_ENV";
+/// The file in which it names folders of programs.
+const PATH_FILE: &str = "GITHUB_PATH";
+/// Files that GitHub gives a job; but for those two nobody reads them here.
+const FILES: [&str; 5] = ["GITHUB_OUTPUT", ENV_FILE, PATH_FILE, "GITHUB_STEP_SUMMARY", "GITHUB_STATE"];
 /// A folder that is removed when the script ends.
 const TEMP: &str = "RUNNER_TEMP";
 /// Other values that a machine knows by itself, and how.
@@ -49,6 +53,32 @@ pub(super) fn prelude(text: &str) -> String {
         let _ = writeln!(out, "export {name}={value}");
     }
     out
+}
+
+/// What comes after a part: the variables that it set, a line each, and the folders of programs that it named, the last first. A
+/// value of several lines stops the script, as no variable has such a name.
+pub(super) fn handed_on(text: &str) -> String {
+    let mut out = String::new();
+    if text.contains(ENV_FILE) {
+        let _ = writeln!(
+            out,
+            "while IFS= read -r of_github_env; do [ -z \"$of_github_env\" ] || export \"$of_github_env\"; done < \"${ENV_FILE}\""
+        );
+    }
+    if text.contains(PATH_FILE) {
+        let _ = writeln!(
+            out,
+            "while IFS= read -r of_github_path; do PATH=\"$of_github_path:$PATH\"; done < \"${PATH_FILE}\"\n: > \"${PATH_FILE}\""
+        );
+    }
+    out
+}
+
+/// Names that stand before a `=` in a text: those of the variables that it may set, and more.
+pub(super) fn assigned(text: &str) -> Vec<String> {
+    static ASSIGNED: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\b([A-Za-z_][A-Za-z0-9_]*)=").ok());
+    let names = ASSIGNED.as_ref().into_iter().flat_map(|regex| regex.captures_iter(text));
+    names.map(|found| found[1].to_owned()).collect()
 }
 
 /// What a text asks for that nobody sets: variables of GitHub and its runners without a counterpart here, and those in `lost`.
