@@ -26,6 +26,7 @@ mod task;
 mod tests;
 mod tox;
 mod turbo;
+mod workspace;
 mod write;
 
 pub use draft::{Draft, Imported, Lost};

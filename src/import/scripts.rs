@@ -21,7 +21,7 @@ pub(super) fn read(path: &RepoPath, repo: &Repository<'_>) -> Imported {
         return out.unreadable(&manifest, 0, "it is not there, or cannot be read as JSON");
     };
     let tool = manager(repo, &folder);
-    let members = members(repo, &folder);
+    let members = members(repo, &folder, &mut out);
     let own = scripts(&root, &manifest, &mut out);
     for (name, line) in &own {
         if let Some(calls) = calls(name, &root, &members) {

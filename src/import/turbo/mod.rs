@@ -9,12 +9,13 @@ use super::Repository;
 use super::draft::{Draft, Imported, kind_of};
 use super::judge;
 use super::node::{Look, from_json};
-use super::packages::{Package, manager, members, package};
+use super::packages::{Package, below, manager, members, package};
+use super::workspace::{Said, Split, Waiting};
 use super::write::word;
 use crate::base::RepoPath;
 use crate::config::yaml::Node;
 use std::collections::{BTreeMap, BTreeSet};
-use watch::{Said, Shared};
+use watch::{Reach, Shared, texts};
 
 pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Imported {
     let mut out = Imported::new("turbo");
@@ -32,19 +33,21 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
     };
     let folder = path.parent();
     let tool = manager(repo, &folder);
-    let packages = members(repo, &folder);
+    let packages = members(repo, &folder, &mut out);
+    let top = package(repo, &folder);
     let own_files = own_files(&packages, repo, &mut out);
-    let shared = Shared::of(&root, path, repo, packages.iter().map(|package| &package.folder).collect(), &mut out);
-    let tasks = Tasks::of(tasks, path, &packages, package(repo, &folder), &own_files);
+    let below = top.as_ref().map(|top| below(top, &packages)).unwrap_or_default();
+    let shared = Shared::of(&root, path, repo, &packages, &below, &mut out);
+    let tasks = Tasks::of(tasks, path, &packages, top.as_ref(), &own_files);
     for one in &tasks.all {
-        let depends = one.said.texts("dependsOn");
+        let depends = texts(&one.said, "dependsOn");
         let needs = tasks.needs(one, &depends);
         let mut lose = |why: String, advice: &str| {
             out.lose(one.file, one.line, format!("the task `{}`", one.key), why, advice);
         };
-        let ends = ["persistent", "interactive", "interruptible"].iter().any(|key| one.said.is_true(key));
+        let goes_on = ENDLESS.iter().any(|key| one.said.is_true(key));
         let refused =
-            if ends { Some("it does not end by itself, or asks somebody") } else { judge::by_name(one.script) };
+            if goes_on { Some("it does not end by itself, or asks somebody") } else { judge::by_name(one.script) };
         if let Some(why) = refused {
             lose(why.into(), "");
             out.left_out.insert(one.key.clone(), needs);
@@ -53,6 +56,7 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
         let (there, refused): (Vec<&Package>, Vec<&Package>) = one
             .with
             .iter()
+            .copied()
             .filter(|package| package.has(one.script))
             .partition(|package| package.refused(one.script).is_none());
         for package in &refused {
@@ -77,7 +81,7 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
             for_each: if at_root { vec![] } else { there.iter().map(|package| package.folder.clone()).collect() },
             ..Draft::default()
         };
-        shared.watch(&mut draft, &one.said, tasks.has_upstream(&depends), (one.file, one.line), &mut out);
+        shared.watch(&mut draft, &one.said, tasks.reach(&there, &depends), (one.file, one.line), &mut out);
         if there.iter().any(|package| own_files.get(&package.folder).is_some_and(Option::is_none)) {
             draft.watch_everything();
         }
@@ -88,6 +92,9 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
     }
     out
 }
+
+/// Keys of tasks that do not end by themselves, or ask somebody.
+const ENDLESS: [&str; 3] = ["persistent", "interactive", "interruptible"];
 
 /// `pipeline` is what turbo 1 called it.
 fn tasks_of(root: &Node) -> Option<&Node> {
@@ -103,6 +110,11 @@ fn own_files(packages: &[Package], repo: &Repository<'_>, out: &mut Imported) ->
         let mut names = ["turbo.json", "turbo.jsonc"].into_iter();
         let Some(file) = names.find_map(|name| repo.file(&package.folder, name)) else { continue };
         let read = (repo.text)(&file).ok_or((0, "it is no UTF-8 text".to_owned())).and_then(|text| from_json(&text));
+        // It may extend other packages' files, too.
+        let read = read.and_then(|root| match root.get("extends").map(Look::texts).unwrap_or_default()[..] {
+            [] | [("//", _)] => Ok(root),
+            [(_, line), ..] => Err((line, "it extends more than the turbo.json at the root".to_owned())),
+        });
         let read = match read {
             Ok(root) => Some((file, root)),
             Err((line, why)) => {
@@ -121,46 +133,55 @@ struct Task<'a> {
     key: String,
     script: &'a str,
     said: Said<'a>,
-    with: Vec<Package>,
-    /// The package whose own it is.
-    of: Option<String>,
+    with: Vec<&'a Package>,
+    /// Is it the step of one package?
+    own: bool,
     file: &'a RepoPath,
     line: u32,
 }
 
 struct Tasks<'a> {
     all: Vec<Task<'a>>,
-    /// Packages that have a step of their own for a script, by the script.
-    split: BTreeMap<String, Vec<String>>,
-    /// What tasks without any script wait for.
-    transit: BTreeMap<&'a str, Vec<&'a str>>,
+    split: Split,
+    packages: &'a [Package],
+    root: Option<&'a Package>,
+    /// All that is said of a task anywhere, by its script.
+    nodes: BTreeMap<&'a str, Vec<&'a Node>>,
+}
+
+fn named(package: &Package) -> String {
+    package.name.clone().unwrap_or_else(|| package.folder.to_string())
+}
+
+fn depends(node: &Node) -> impl Iterator<Item = &str> {
+    node.get("dependsOn").map(Look::texts).unwrap_or_default().into_iter().map(|(text, _)| text)
 }
 
 impl<'a> Tasks<'a> {
     fn of(
         listed: &'a Node,
         path: &'a RepoPath,
-        packages: &[Package],
-        root: Option<Package>,
+        packages: &'a [Package],
+        root: Option<&'a Package>,
         own_files: &'a OwnFiles,
     ) -> Self {
         let entries = listed.entries();
         let base = |name: &str| entries.iter().find(|(known, _)| known.value == name);
-        let named = |package: &Package| package.name.clone().unwrap_or_else(|| package.folder.to_string());
         // Which packages say what for themselves: at the root, in a file of their own, or by being asked for.
         let mut split: BTreeSet<(String, String)> = BTreeSet::new();
         let mut own: BTreeMap<(String, &str), (&'a RepoPath, u32, &'a Node)> = BTreeMap::new();
-        let mut nodes: Vec<&'a Node> = entries.iter().map(|(_, node)| node).collect();
+        let plain = |text: &'a str| text.rsplit_once('#').map_or(text, |(_, task)| task);
+        let mut nodes: Vec<(&'a str, &'a Node)> =
+            entries.iter().map(|(name, node)| (plain(&name.value), node)).collect();
         for package in packages {
             let Some(Some((file, read))) = own_files.get(&package.folder) else { continue };
             for (name, node) in tasks_of(read).map(Look::entries).unwrap_or_default() {
                 own.insert((named(package), name.value.as_str()), (file, name.at.line, node));
                 split.insert((named(package), name.value.clone()));
-                nodes.push(node);
+                nodes.push((plain(&name.value), node));
             }
         }
-        let asked = nodes.iter().flat_map(|node| node.get("dependsOn").map(Look::texts).unwrap_or_default());
-        let asked = asked.map(|(text, _)| text.trim_start_matches('^'));
+        let asked = nodes.iter().flat_map(|(_, node)| depends(node)).map(|text| text.trim_start_matches('^'));
         for text in entries.iter().map(|(name, _)| name.value.as_str()).chain(asked) {
             match text.rsplit_once('#') {
                 Some(("//", _)) | None => {}
@@ -172,15 +193,15 @@ impl<'a> Tasks<'a> {
         for (name, node) in entries {
             let said = Said { own: None, base: Some(node) };
             let (script, with) = match name.value.rsplit_once('#') {
-                Some(("//", script)) => (script, root.iter().cloned().collect()),
+                Some(("//", script)) => (script, root.into_iter().collect()),
                 // Below, with the others of their kind.
                 Some(_) => continue,
                 None => {
                     let shared = packages.iter().filter(|package| !is_split(package, &name.value));
-                    (name.value.as_str(), shared.cloned().collect())
+                    (name.value.as_str(), shared.collect())
                 }
             };
-            all.push(Task { key: name.value.clone(), script, said, with, of: None, file: path, line: name.at.line });
+            all.push(Task { key: name.value.clone(), script, said, with, own: false, file: path, line: name.at.line });
         }
         for (package, script) in &split {
             let key = format!("{package}#{script}");
@@ -194,69 +215,61 @@ impl<'a> Tasks<'a> {
             // The text of the key lives as long as the file that has it.
             let texts = entries.iter().map(|(name, _)| name.value.as_str());
             let texts = texts.chain(own.keys().map(|(_, task)| *task));
-            let texts = texts.chain(
-                nodes
-                    .iter()
-                    .flat_map(|node| node.get("dependsOn").map(Look::texts).unwrap_or_default())
-                    .map(|(text, _)| text),
-            );
-            let plain = |text: &'a str| text.rsplit_once('#').map_or(text, |(_, task)| task);
+            let texts = texts.chain(nodes.iter().flat_map(|(_, node)| depends(node)));
             let Some(script) = texts.map(plain).find(|task| task == script) else { continue };
             let said = Said { own: of_package.map(|(_, (_, _, node))| *node), base: at_root.map(|(_, node)| node) };
-            let with = packages.iter().filter(|one| named(one) == *package).cloned().collect();
-            all.push(Task { key, script, said, with, of: Some(package.clone()), file, line });
+            let with = packages.iter().filter(|one| named(one) == *package).collect();
+            all.push(Task { key, script, said, with, own: true, file, line });
         }
-        let scripted = |script: &str| packages.iter().chain(&root).any(|package| package.has(script));
-        let transit = entries.iter().filter(|(name, _)| !scripted(&name.value));
-        let depends = |node: &'a Node| node.get("dependsOn").map(Look::texts).unwrap_or_default();
-        let transit = transit
-            .map(|(name, node)| (name.value.as_str(), depends(node).into_iter().map(|(text, _)| text).collect()));
-        let transit = transit.collect();
-        let mut by_script: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (package, script) in split {
-            by_script.entry(script).or_default().push(package);
+        let (mut own_steps, mut by_script) = (Split::new('#'), BTreeMap::<_, Vec<_>>::new());
+        for (package, script) in &split {
+            own_steps.add(package, script);
         }
-        Self { all, split: by_script, transit }
+        for (script, node) in nodes {
+            by_script.entry(script).or_default().push(node);
+        }
+        Self { all, split: own_steps, packages, root, nodes: by_script }
     }
 
     /// Keys that stand for `dependsOn`. Variables (`$X`, turbo 1) are no tasks.
     fn needs(&self, of: &Task<'_>, depends: &[&str]) -> Vec<String> {
-        let mut keys = vec![];
-        for text in depends.iter().filter(|text| !text.starts_with('$')) {
-            let (mark, plain) = text.strip_prefix('^').map_or(("", *text), |plain| ("^", plain));
-            let splits = self.split.get(plain).map(Vec::as_slice).unwrap_or_default();
-            if plain.contains('#') {
-                // One package's, whoever asks.
-                keys.push(plain.to_owned());
-                continue;
-            }
-            let own = of.of.as_ref().filter(|package| mark.is_empty() && splits.contains(package));
-            if let Some(package) = own {
-                keys.push(format!("{package}#{plain}"));
-                continue;
-            }
-            keys.push((*text).to_owned());
-            let mine =
-                |package: &&String| !mark.is_empty() || of.with.iter().any(|one| one.name.as_ref() == Some(*package));
-            keys.extend(splits.iter().filter(mine).map(|package| format!("{mark}{package}#{plain}")));
-        }
-        // One package does not wait for itself by way of others.
-        keys.retain(|key| *key != of.key && (of.of.is_none() || key.trim_start_matches('^') != of.key));
-        keys
+        let names: Vec<String> = of.with.iter().map(|package| named(package)).collect();
+        let waiting = Waiting { key: &of.key, own: of.own, members: names.iter().map(String::as_str).collect() };
+        let depends = depends.iter().copied().filter(|text| !text.starts_with('$'));
+        self.split.needs(&waiting, depends, |text| text.contains('#'), |_| true)
     }
 
-    /// Does it wait for other packages, also by way of tasks that no package has?
-    fn has_upstream(&self, depends: &[&'a str]) -> bool {
-        let (mut waiting, mut seen) = (depends.to_vec(), BTreeSet::new());
+    /// On which files a task of these packages depends by way of others. turbo counts every file of a package that lacks a
+    /// task, or has one that is no step.
+    fn reach(&self, there: &[&Package], depends: &[&'a str]) -> Reach {
+        let (mut waiting, mut seen, mut reach) = (depends.to_vec(), BTreeSet::new(), Reach::Steps);
         while let Some(text) = waiting.pop() {
-            if text.starts_with('^') {
-                return true;
+            if !seen.insert(text) || text.starts_with('$') {
+                continue;
             }
-            if seen.insert(text) {
-                waiting.extend(self.transit.get(text).into_iter().flatten());
+            let plain = text.trim_start_matches('^');
+            if let Some((package, script)) = plain.rsplit_once('#') {
+                let mut of = self.packages.iter().filter(|one| named(one) == package);
+                let one = if package == "//" { self.root } else { of.next() };
+                if !one.is_some_and(|one| self.is_step(one, script)) {
+                    return Reach::Everything;
+                }
+                continue;
             }
+            if text == plain && there.iter().all(|package| self.is_step(package, plain)) {
+                continue;
+            }
+            reach = Reach::Upstream;
+            waiting.extend(self.nodes.get(plain).into_iter().flatten().flat_map(|node| self::depends(node)));
         }
-        false
+        reach
+    }
+
+    /// Is the task of this package a step, or an instance of one?
+    fn is_step(&self, package: &Package, script: &str) -> bool {
+        let Some(nodes) = self.nodes.get(script) else { return false };
+        let goes_on = nodes.iter().any(|node| ENDLESS.iter().any(|key| node.get(key).is_some_and(Look::is_true)));
+        package.has(script) && package.refused(script).is_none() && judge::by_name(script).is_none() && !goes_on
     }
 }
 
