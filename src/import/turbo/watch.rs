@@ -124,9 +124,12 @@ impl<'a> Shared<'a> {
             if draft.inputs.first().is_some_and(|first| first.starts_with('!')) {
                 draft.inputs.insert(0, here("**"));
             }
-            draft.inputs.push(here("package.json"));
-            let own = literal(file).filter(|file| said.own.is_some() && !self.files.contains(file));
-            draft.inputs.extend(own.into_iter().chain(self.files.iter().cloned()));
+            let own = literal(file).filter(|_| said.own.is_some());
+            for file in [here("package.json")].into_iter().chain(own).chain(self.files.iter().cloned()) {
+                if !draft.inputs.contains(&file) {
+                    draft.inputs.push(file);
+                }
+            }
             return;
         }
         if !named.is_empty() {
