@@ -159,13 +159,12 @@ impl<'a> Shared<'a> {
             return;
         };
         for (text, line) in listed.texts() {
-            match self.place(text) {
-                Some(place) => draft.outputs.push(place.trim_end_matches('/').to_owned()),
-                None => {
-                    let why = format!("its output `{text}` depends on its options: it is not cached");
-                    out.lose(path, line, what.clone(), why, "name its `outputs`");
-                    draft.cached = false;
-                }
+            if let Some(place) = self.place(text) {
+                draft.outputs.push(place.trim_end_matches('/').to_owned());
+            } else {
+                let why = format!("its output `{text}` depends on its options: it is not cached");
+                out.lose(path, line, what.clone(), why, "name its `outputs`");
+                draft.cached = false;
             }
         }
         draft.outputs.sort_by_key(|pattern| pattern.starts_with('!'));
