@@ -3,6 +3,7 @@
 //! What cannot stay is taken out and told, always towards running more: a step without its patterns watches everything.
 
 use super::draft::{Draft, Imported, Lost};
+use super::workspace::uncovered;
 use crate::base::{GlobSet, RepoPath, StepId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -67,6 +68,7 @@ pub(super) fn settle(sources: Vec<Imported>) -> (Vec<Settled>, Vec<Lost>) {
                 .map(|((draft, id), (needs, after))| Settled { id, draft: Draft { needs, after, ..draft } }),
         );
     }
+    watch_shared(&mut steps, &mut lost);
     for (from, to) in break_loops(&mut steps) {
         lost.push(Lost {
             file: RepoPath::root(),
@@ -79,6 +81,22 @@ pub(super) fn settle(sources: Vec<Imported>) -> (Vec<Settled>, Vec<Lost>) {
     lost.sort();
     lost.dedup();
     (steps, lost)
+}
+
+/// An instance without `inputs` watches what is in no instance's folder, whichever source that one is of: where something it
+/// has to watch is in one, it watches everything.
+fn watch_shared(steps: &mut [Settled], lost: &mut Vec<Lost>) {
+    let all: BTreeSet<RepoPath> = steps.iter().flat_map(|step| step.draft.for_each.iter().cloned()).collect();
+    let all: Vec<&RepoPath> = all.iter().collect();
+    let default = |step: &&mut Settled| !step.draft.for_each.is_empty() && step.draft.inputs.is_empty();
+    for Settled { draft, .. } in steps.iter_mut().filter(default) {
+        if let Some(pattern) = uncovered(&draft.also, &all) {
+            let why = format!("`{pattern}` is in the folder of an instance: it watches everything, and is not cached");
+            let what = format!("the inputs of `{}`", draft.key);
+            lost.push(Lost { file: RepoPath::root(), line: 0, what, why, advice: "name its `inputs`".into() });
+            draft.watch_everything();
+        }
+    }
 }
 
 /// Can it run at all?

@@ -133,6 +133,9 @@ impl<'a> Shared<'a> {
             return blind(draft, &what, "they are in other projects' folders", at, out);
         }
         // Files of projects that it depends on are what an instance watches by default; patterns could not say them.
+        if open {
+            draft.also = [patterns.clone(), self.files.clone()].concat();
+        }
         if open || patterns.iter().all(|pattern| pattern.starts_with('!')) {
             return;
         }

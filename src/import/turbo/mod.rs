@@ -38,7 +38,7 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
     let own_files = own_files(&packages, repo, &mut out);
     let below = top.as_ref().map(|top| below(top, &packages)).unwrap_or_default();
     let shared = Shared::of(&root, path, repo, &packages, &below, &mut out);
-    let tasks = Tasks::of(tasks, path, &packages, top.as_ref(), &own_files);
+    let tasks = Tasks::of(tasks, path, &packages, (top.as_ref(), &below), &own_files);
     for one in &tasks.all {
         let depends = texts(&one.said, "dependsOn");
         let needs = tasks.needs(one, &depends);
@@ -70,15 +70,21 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
             out.left_out.insert(one.key.clone(), needs);
             continue;
         }
-        let at_root = there.iter().all(|package| package.folder == folder);
+        // Every task counts the files of what the root depends on. A plain step leaves them to all instances.
+        let plain = there[..]
+            .first()
+            .filter(|package| there.len() == 1 && (package.folder == folder || tasks.is_below(&named(package))));
         let mut draft = Draft {
             key: one.key.clone(),
             run: format!("{tool} run {}", word(one.script)),
-            dir: if at_root { folder.clone() } else { RepoPath::root() },
+            dir: plain.map_or_else(RepoPath::root, |package| package.folder.clone()),
             kind: kind_of(one.script),
             needs,
             why: format!("tasks of {path}"),
-            for_each: if at_root { vec![] } else { there.iter().map(|package| package.folder.clone()).collect() },
+            for_each: match plain {
+                Some(_) => vec![],
+                None => there.iter().map(|package| package.folder.clone()).collect(),
+            },
             ..Draft::default()
         };
         shared.watch(&mut draft, &one.said, tasks.reach(&there, &depends), (one.file, one.line), &mut out);
@@ -145,6 +151,8 @@ struct Tasks<'a> {
     split: Split,
     packages: &'a [Package],
     root: Option<&'a Package>,
+    /// The packages that the root's depends on.
+    below: &'a [&'a Package],
     /// All that is said of a task anywhere, by its script.
     nodes: BTreeMap<&'a str, Vec<&'a Node>>,
 }
@@ -162,7 +170,7 @@ impl<'a> Tasks<'a> {
         listed: &'a Node,
         path: &'a RepoPath,
         packages: &'a [Package],
-        root: Option<&'a Package>,
+        (root, below): (Option<&'a Package>, &'a [&'a Package]),
         own_files: &'a OwnFiles,
     ) -> Self {
         let entries = listed.entries();
@@ -187,6 +195,10 @@ impl<'a> Tasks<'a> {
                 Some(("//", _)) | None => {}
                 Some((package, script)) => _ = split.insert((package.to_owned(), script.to_owned())),
             }
+        }
+        for package in below {
+            let tasks = entries.iter().map(|(name, _)| name.value.clone()).filter(|name| package.has(name));
+            split.extend(tasks.map(|task| (named(package), task)));
         }
         let is_split = |package: &Package, script: &str| split.contains(&(named(package), script.to_owned()));
         let mut all = vec![];
@@ -228,7 +240,7 @@ impl<'a> Tasks<'a> {
         for (script, node) in nodes {
             by_script.entry(script).or_default().push(node);
         }
-        Self { all, split: own_steps, packages, root, nodes: by_script }
+        Self { all, split: own_steps, packages, root, below, nodes: by_script }
     }
 
     /// Keys that stand for `dependsOn`. Variables (`$X`, turbo 1) are no tasks.
@@ -236,7 +248,25 @@ impl<'a> Tasks<'a> {
         let names: Vec<String> = of.with.iter().map(|package| named(package)).collect();
         let waiting = Waiting { key: &of.key, own: of.own, members: names.iter().map(String::as_str).collect() };
         let depends = depends.iter().copied().filter(|text| !text.starts_with('$'));
-        self.split.needs(&waiting, depends, |text| text.contains('#'), |_| true)
+        let keys = self.split.needs(&waiting, depends, |text| text.contains('#'), |_| true);
+        let asks = of.with.first().filter(|package| of.own && self.is_below(&named(package)));
+        let depends = asks.map(|package| below(package, self.packages));
+        keys.into_iter()
+            .filter_map(|key| {
+                let plain = key.strip_prefix('^').and_then(|plain| Some((plain, plain.rsplit_once('#')?.0)));
+                // What is no instance is waited for by name, by one of its kind only if that depends on it.
+                let Some((plain, package)) = plain.filter(|(_, package)| self.is_below(package)) else {
+                    return Some(key);
+                };
+                let meant = depends.as_ref().is_none_or(|all| all.iter().any(|one| named(one) == package));
+                meant.then(|| plain.to_owned())
+            })
+            .collect()
+    }
+
+    /// Does the root's package depend on it?
+    fn is_below(&self, package: &str) -> bool {
+        self.below.iter().any(|one| named(one) == package)
     }
 
     /// On which files a task of these packages depends by way of others. turbo counts every file of a package that lacks a

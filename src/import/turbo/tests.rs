@@ -152,16 +152,50 @@ fn tasks_that_are_no_steps_count_with_all_files_of_their_package() {
 
 #[test]
 fn packages_that_the_root_depends_on_count_for_every_task() {
-    let root = "\"devDependencies\": {\"tools\": \"workspace:*\", \"left-pad\": \"1\"}";
-    let made = watched("{\"build\": {}, \"test\": {\"inputs\": [\"src/**\"]}}", root, &[]);
-    assert_eq!(inputs(&made, "build"), ["**"]);
-    let expected = ["./src/**", "./package.json", "package.json", "turbo.json", "p/tools/**"];
-    assert_eq!(inputs(&made, "test"), expected);
+    let root = "\"devDependencies\": {\"lib\": \"workspace:*\", \"left-pad\": \"1\"}";
+    let tasks = "{\"build\": {\"dependsOn\": [\"^build\"]}, \"test\": {\"inputs\": [\"src/**\"]}, \"gen\": {}}";
+    let made = watched(tasks, root, &[]);
+    // No instance is in its folder, and so all watch it.
+    let expected = ["build: npm run build", "test: npm run test", "gen: npm run gen", "lib-build: npm run build"];
+    assert_eq!(steps(&made), expected);
+    assert!(made.text.contains("dir: \"p/lib\"\n") && !made.text.contains("for_each: [p/lib]"), "{}", made.text);
+    assert!(made.text.contains("needs: [\"^build\", lib-build]"), "{}", made.text);
+    for id in ["build", "gen", "lib-build"] {
+        assert!(inputs(&made, id).is_empty(), "{id}: {}", made.text);
+    }
+    assert_eq!(inputs(&made, "test"), ["./src/**", "./package.json", "package.json", "turbo.json", "p/lib/**"]);
+    // Unless another source has instances there.
+    let files = [
+        ("turbo.json", "{\"tasks\": {\"test\": {}}}"),
+        ("package.json", "{\"workspaces\": [\"p/*\"], \"devDependencies\": {\"lib\": \"*\"}}"),
+        ("p/app/package.json", "{\"name\": \"app\", \"scripts\": {\"test\": \"x\"}}"),
+        ("p/lib/package.json", "{\"name\": \"lib\", \"scripts\": {\"test\": \"x\"}}"),
+    ];
+    let sources = [(Format::Turbo, "turbo.json".into()), (Format::Scripts, "package.json".into())];
+    let both = crate::import::tests::repository(&files, |repo| crate::import::import(&sources, repo));
+    assert_eq!(inputs(&both, "test"), ["**"]);
     assert!(
-        made.lost.iter().any(|line| line.contains("`p/tools/**` is in other packages' folders")),
+        both.lost.iter().any(|line| line.contains("`p/lib/**` is in the folder of an instance")),
         "{:?}",
-        made.lost
+        both.lost
     );
+}
+
+#[test]
+fn what_the_root_depends_on_waits_for_its_own_alone() {
+    let files = [
+        ("turbo.json", "{\"tasks\": {\"build\": {\"dependsOn\": [\"^build\"]}}}"),
+        ("package.json", "{\"workspaces\": [\"p/*\"], \"devDependencies\": {\"a\": \"*\"}}"),
+        ("p/a/package.json", "{\"name\": \"a\", \"scripts\": {\"build\": \"x\"}, \"dependencies\": {\"b\": \"*\"}}"),
+        ("p/b/package.json", "{\"name\": \"b\", \"scripts\": {\"build\": \"x\"}}"),
+        ("p/c/package.json", "{\"name\": \"c\", \"scripts\": {\"build\": \"x\"}}"),
+    ];
+    let made = imported(Format::Turbo, "turbo.json", &files);
+    let step = |id: &str| made.text.split(&format!("id: {id}\n")).nth(1).unwrap().split("- id:").next().unwrap();
+    assert!(step("a-build").contains("needs: [b-build]"), "{}", made.text);
+    assert!(!step("b-build").contains("needs"), "{}", made.text);
+    assert!(step("build").contains("needs: [\"^build\", a-build, b-build]"), "{}", made.text);
+    assert!(!made.lost.iter().any(|line| line.contains("ring")), "{:?}", made.lost);
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub(super) struct Shared<'a> {
     root: RepoPath,
     files: Vec<String>,
     env: Vec<String>,
-    /// Folders of all packages.
+    /// Folders of all packages that may be instances.
     folders: Vec<&'a RepoPath>,
 }
 
@@ -74,7 +74,9 @@ impl<'a> Shared<'a> {
                 out.lose(path, there.line(), format!("`{key}`"), "wf has nothing like it here", "");
             }
         }
-        Self { root: folder, files, env, folders: packages.iter().map(|package| &package.folder).collect() }
+        let shared = |package: &&Package| below.iter().any(|one| one.folder == package.folder);
+        let folders = packages.iter().filter(|package| !shared(package)).map(|package| &package.folder).collect();
+        Self { root: folder, files, env, folders }
     }
 
     /// Fills in what one task watches, makes and sees. `file`: where it is said.
@@ -87,8 +89,8 @@ impl<'a> Shared<'a> {
         out: &mut Imported,
     ) {
         let what = format!("the task `{}`", draft.key);
-        let at_root = draft.for_each.is_empty();
-        let base = if at_root { Base::Folder(&self.root) } else { Base::Instance };
+        let plain = draft.for_each.is_empty();
+        let base = if plain && draft.dir == self.root { Base::Folder(&self.root) } else { Base::Instance };
         let here = |text: &str| self.place(text, base);
         draft.outputs = texts(said, "outputs").into_iter().map(here).collect();
         draft.outputs.sort_by_key(|pattern| pattern.starts_with('!'));
@@ -142,7 +144,8 @@ impl<'a> Shared<'a> {
             out.lose(file, line, format!("the inputs of {what}"), why, "name its `inputs` if that is too much");
         }
         // A plain step watches everything by itself; an instance does not watch other instances' folders.
-        if let Some(text) = uncovered(named.iter().chain(&self.files), &self.folders).filter(|_| !at_root) {
+        draft.also = [named, self.files.clone()].concat();
+        if let Some(text) = uncovered(&draft.also, &self.folders).filter(|_| !plain).cloned() {
             blind(draft, &what, &format!("`{text}` is in other packages' folders"), (file, line), out);
         }
     }
