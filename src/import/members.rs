@@ -85,6 +85,15 @@ pub(super) fn cargo(repo: &Repository<'_>) -> Imported {
         ..Draft::default()
     };
     let test = draft("cargo-test", format!("cargo test{locked}"), Kind::Test);
+    // The package at the root of a workspace has the lock file of all in its folder: as an instance it would be its alone.
+    let is_top = |folder: &RepoPath| {
+        let is_workspace = tables.iter().any(|(at, root)| at == folder && root.contains_key("workspace"));
+        !folder.is_root() && is_workspace && members.iter().any(|one| one != folder && one.is_in(folder))
+    };
+    let (tops, members): (Vec<RepoPath>, Vec<RepoPath>) = members.iter().cloned().partition(is_top);
+    for folder in tops {
+        out.steps.push(Draft { key: format!("{}-{folder}", test.key), dir: folder, ..test.clone() });
+    }
     add(&mut out, members, vec![test]);
     out
 }
@@ -288,6 +297,19 @@ mod tests {
         for part in ["`../far` (Cargo.toml)", "crates/a/tests/fix/Cargo.toml", "b/Cargo.toml"] {
             assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:?}", made.lost);
         }
+    }
+
+    #[test]
+    fn what_all_members_of_a_workspace_in_a_folder_share_is_no_instances_own() {
+        let files = [
+            ("rust/Cargo.toml", "[package]\nname = \"top\"\n[workspace]\nmembers = [\"a\"]\n"),
+            ("rust/Cargo.lock", ""),
+            ("rust/a/Cargo.toml", "[package]\nname = \"a\"\n"),
+        ];
+        let made = imported(Format::Cargo, "rust/Cargo.toml", &files);
+        assert_eq!(steps(&made), ["cargo-test-rust: cargo test", "cargo-test: cargo test"]);
+        assert!(made.text.contains("dir: rust\n") || made.text.contains("dir: \"rust\"\n"), "{}", made.text);
+        assert!(made.text.contains("for_each: [rust/a]\n"), "{}", made.text);
     }
 
     #[test]
