@@ -31,6 +31,9 @@ pub struct Draft {
     pub after: Vec<String>,
     /// wf's patterns of what it watches; empty: everything, or what an instance watches by itself.
     pub inputs: Vec<String>,
+    /// Patterns that it watches besides what an instance watches by itself, which an instance does as long as they are in no
+    /// instance's folder.
+    pub also: Vec<String>,
     /// Regular expressions over paths that it does not watch.
     pub except: Vec<String>,
     /// wf's patterns of what it makes.

@@ -31,16 +31,14 @@ pub fn misfit(text: &str, repo: &Repository<'_>) -> Option<String> {
     }
 }
 
-/// Takes out what waits for other folders: such steps watch everything. False if there is nothing of the kind.
-pub(super) fn without_upstream(steps: &mut [Settled], why: &str, lost: &mut Vec<Lost>) -> bool {
-    let mut any = false;
+/// Takes out what waits for other folders: such steps watch everything.
+pub(super) fn without_upstream(steps: &mut [Settled], why: &str, lost: &mut Vec<Lost>) {
     for Settled { id, draft } in steps {
         let all = [draft.needs.clone(), draft.after.clone()].concat();
         let names: Vec<&str> = all.iter().filter(|need| need.starts_with('^')).map(String::as_str).collect();
         if names.is_empty() {
             continue;
         }
-        any = true;
         draft.needs.retain(|need| !need.starts_with('^'));
         draft.after.retain(|need| !need.starts_with('^'));
         draft.watch_everything();
@@ -52,5 +50,20 @@ pub(super) fn without_upstream(steps: &mut [Settled], why: &str, lost: &mut Vec<
             advice: "say it in `workspace.depends`, and add it to `needs`".into(),
         });
     }
-    any
+}
+
+/// Instances that name no `inputs` watch everything: then no manifest has to be read.
+pub(super) fn without_manifests(steps: &mut [Settled], why: &str, lost: &mut Vec<Lost>) {
+    for Settled { id, draft } in steps.iter_mut().filter(|step| !step.draft.for_each.is_empty()) {
+        if draft.inputs.is_empty() {
+            draft.watch_everything();
+            lost.push(Lost {
+                file: RepoPath::root(),
+                line: 0,
+                what: format!("what `{id}` watches"),
+                why: format!("wf cannot tell who depends on whom ({why}): it watches everything, and is not cached"),
+                advice: "mend that, or say it in `workspace.depends`; and take its `inputs` off".into(),
+            });
+        }
+    }
 }

@@ -6,8 +6,9 @@
 use super::Repository;
 use super::draft::{Draft, Imported};
 use super::write::path_text;
-use crate::base::{GlobSet, RepoPath};
+use crate::base::RepoPath;
 use crate::config::model::Kind;
+use crate::workspace::FolderGlobs;
 use toml::{Table, Value};
 
 /// Folders of manifests of a name, those of other people's code left out.
@@ -47,6 +48,14 @@ pub(super) fn cargo(repo: &Repository<'_>) -> Imported {
             None => out.lose(&manifest, 0, "the manifest", "it cannot be read", "mend it and import again"),
         }
     }
+    for (at, table) in &tables {
+        for text in listed(table, "members") {
+            if let Err(why) = FolderGlobs::parse([text], at) {
+                let what = format!("the members `{text}`");
+                out.lose(&at.append(b"Cargo.toml"), 0, what, format!("{why}; the other members are here"), "");
+            }
+        }
+    }
     let mut members = vec![];
     for (folder, table) in &tables {
         if !table.contains_key("package") {
@@ -76,22 +85,31 @@ pub(super) fn cargo(repo: &Repository<'_>) -> Imported {
         ..Draft::default()
     };
     let test = draft("cargo-test", format!("cargo test{locked}"), Kind::Test);
+    // The package at the root of a workspace has the lock file of all in its folder: as an instance it would be its alone.
+    let is_top = |folder: &RepoPath| {
+        let is_workspace = tables.iter().any(|(at, root)| at == folder && root.contains_key("workspace"));
+        !folder.is_root() && is_workspace && members.iter().any(|one| one != folder && one.is_in(folder))
+    };
+    let (tops, members): (Vec<RepoPath>, Vec<RepoPath>) = members.iter().cloned().partition(is_top);
+    for folder in tops {
+        out.steps.push(Draft { key: format!("{}-{folder}", test.key), dir: folder, ..test.clone() });
+    }
     add(&mut out, members, vec![test]);
     out
 }
 
+/// The texts of a list of `[workspace]`.
+fn listed<'a>(root: &'a Table, key: &str) -> Vec<&'a str> {
+    let list = root.get("workspace").and_then(|workspace| workspace.get(key)).and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
 fn is_member(at: &RepoPath, root: &Table, folder: &RepoPath) -> bool {
-    let texts = |key: &str| -> Vec<String> {
-        let list = root.get("workspace").and_then(|workspace| workspace.get(key)).and_then(Value::as_array);
-        let clean = |text: &str| text.trim_start_matches("./").trim_end_matches('/').to_owned();
-        list.into_iter().flatten().filter_map(Value::as_str).map(clean).collect()
-    };
-    let Some(inside) = folder.below(at).map(RepoPath::from_bytes) else { return false };
-    let named = |patterns: Vec<String>| {
-        let patterns: Vec<String> = patterns.into_iter().filter(|pattern| !pattern.is_empty()).collect();
-        GlobSet::parse(&patterns, &RepoPath::root()).is_ok_and(|set| set.is_match(&inside))
-    };
-    named(texts("members")) && !named(texts("exclude"))
+    // Members are named exactly; whoever is in one is none.
+    let named = |text: &&str| FolderGlobs::parse([*text], at).is_ok_and(|globs| globs.is_match(folder));
+    // What is left out is so with all that is in it.
+    let left = |text: &&str| at.join(text.trim_end_matches('/').as_bytes()).is_some_and(|aside| folder.is_in(&aside));
+    listed(root, "members").iter().any(named) && !listed(root, "exclude").iter().any(left)
 }
 
 /// Path dependencies of packages of the workspace are members without being named, whichever table they are in.
@@ -262,6 +280,36 @@ mod tests {
         assert_eq!(steps(&made), ["cargo-test: cargo test --locked", "cargo-test-root: cargo test --locked"]);
         assert!(made.text.contains("for_each: [crates/a, libs/x, libs/y]"), "{}", made.text);
         assert!(made.lost.iter().any(|line| line.contains("fuzz/Cargo.toml")), "{:?}", made.lost);
+    }
+
+    #[test]
+    fn crates_in_members_are_none_and_bad_patterns_are_told() {
+        let package = |name: &str| format!("[package]\nname = \"{name}\"\n");
+        let (a, fix, b) = (package("a"), package("fix"), package("b"));
+        let files = [
+            ("Cargo.toml", "[workspace]\nmembers = [\"./crates/a/\", \"../far\", \"b*\"]\nexclude = [\"b/\"]\n"),
+            ("crates/a/Cargo.toml", &*a),
+            ("crates/a/tests/fix/Cargo.toml", &*fix),
+            ("b/Cargo.toml", &*b),
+        ];
+        let made = imported(Format::Cargo, "Cargo.toml", &files);
+        assert!(made.text.contains("for_each: [crates/a]\n"), "{}", made.text);
+        for part in ["`../far` (Cargo.toml)", "crates/a/tests/fix/Cargo.toml", "b/Cargo.toml"] {
+            assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:?}", made.lost);
+        }
+    }
+
+    #[test]
+    fn what_all_members_of_a_workspace_in_a_folder_share_is_no_instances_own() {
+        let files = [
+            ("rust/Cargo.toml", "[package]\nname = \"top\"\n[workspace]\nmembers = [\"a\"]\n"),
+            ("rust/Cargo.lock", ""),
+            ("rust/a/Cargo.toml", "[package]\nname = \"a\"\n"),
+        ];
+        let made = imported(Format::Cargo, "rust/Cargo.toml", &files);
+        assert_eq!(steps(&made), ["cargo-test-rust: cargo test", "cargo-test: cargo test"]);
+        assert!(made.text.contains("dir: rust\n") || made.text.contains("dir: \"rust\"\n"), "{}", made.text);
+        assert!(made.text.contains("for_each: [rust/a]\n"), "{}", made.text);
     }
 
     #[test]

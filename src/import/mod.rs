@@ -26,6 +26,7 @@ mod task;
 mod tests;
 mod tox;
 mod turbo;
+mod workspace;
 mod write;
 
 pub use draft::{Draft, Imported, Lost};
@@ -224,10 +225,13 @@ pub fn import(sources: &[(Format, RepoPath)], repo: &Repository<'_>) -> Configur
     let imported = sources.iter().map(|(format, path)| told(*format, path, repo)).collect();
     let (mut steps, mut lost) = settle::settle(imported);
     let from: Vec<String> = sources.iter().map(|(_, path)| path.to_string()).collect();
-    let misfit = misfit(&write::yaml(&steps, &[], &from), repo);
-    if misfit.is_some_and(|why| fit::without_upstream(&mut steps, &why, &mut lost)) {
-        lost.sort();
+    let misfit = |steps: &[settle::Settled]| misfit(&write::yaml(steps, &[], &from), repo);
+    for take_out in [fit::without_upstream, fit::without_manifests] {
+        if let Some(why) = misfit(&steps) {
+            take_out(&mut steps, &why, &mut lost);
+        }
     }
+    lost.sort();
     Configuration { text: write::yaml(&steps, &lost, &from), steps: steps.len(), lost: write::told(&lost) }
 }
 

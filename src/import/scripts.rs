@@ -3,7 +3,7 @@
 use super::Repository;
 use super::draft::{Draft, Imported, kind_of};
 use super::judge;
-use super::packages::{Package, manager, members, package};
+use super::packages::{Package, locks, manager, members, package};
 use super::write::word;
 use crate::base::RepoPath;
 use crate::config::model::Kind;
@@ -21,7 +21,7 @@ pub(super) fn read(path: &RepoPath, repo: &Repository<'_>) -> Imported {
         return out.unreadable(&manifest, 0, "it is not there, or cannot be read as JSON");
     };
     let tool = manager(repo, &folder);
-    let members = members(repo, &folder);
+    let members = members(repo, &folder, &mut out);
     let own = scripts(&root, &manifest, &mut out);
     for (name, line) in &own {
         if let Some(calls) = calls(name, &root, &members) {
@@ -49,6 +49,7 @@ pub(super) fn read(path: &RepoPath, repo: &Repository<'_>) -> Imported {
         // What a member builds, those that depend on it use.
         each.needs = if each.kind == Some(Kind::Build) { vec![format!("^{key}")] } else { vec![] };
         (each.key, each.for_each) = (key, with);
+        each.also = locks(repo, &folder);
         out.steps.push(each);
     }
     link(&mut out);
@@ -152,6 +153,22 @@ mod tests {
             made.lost
         );
         assert!(["`all`", "`dev`"].iter().all(|part| made.lost.iter().any(|line| line.contains(part))));
+    }
+
+    #[test]
+    fn lock_files_in_the_folder_of_another_sources_instance_are_watched() {
+        let member = "{\"scripts\": {\"test\": \"node --test\"}}";
+        let files = [
+            ("package.json", "{\"workspaces\": [\"web\"]}"),
+            ("web/package.json", "{\"workspaces\": [\"p/*\"], \"scripts\": {\"test\": \"x\"}}"),
+            ("web/yarn.lock", ""),
+            ("web/p/a/package.json", member),
+        ];
+        let sources = ["package.json", "web/package.json"].map(|path| (Format::Scripts, path.into()));
+        let made = crate::import::tests::repository(&files, |repo| crate::import::import(&sources, repo));
+        let each = made.text.split("for_each: [web/p/a]").nth(1).unwrap();
+        assert!(each.contains("inputs: [\"**\"]"), "{}", made.text);
+        assert!(made.lost.iter().any(|line| line.contains("`web/package.json` is in the folder")), "{:?}", made.lost);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! What cannot stay is taken out and told, always towards running more: a step without its patterns watches everything.
 
 use super::draft::{Draft, Imported, Lost};
+use super::workspace::uncovered;
 use crate::base::{GlobSet, RepoPath, StepId};
 use crate::config::model::Kind;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -19,7 +20,7 @@ pub struct Settled {
 /// Steps that wf reads, and all that was lost.
 pub(super) fn settle(sources: Vec<Imported>) -> (Vec<Settled>, Vec<Lost>) {
     let mut lost: Vec<Lost> = vec![];
-    let mut taken = BTreeSet::new();
+    let mut taken = Taken::default();
     let mut steps: Vec<Settled> = vec![];
     for mut source in sources {
         lost.append(&mut source.lost);
@@ -42,7 +43,7 @@ pub(super) fn settle(sources: Vec<Imported>) -> (Vec<Settled>, Vec<Lost>) {
             }
             kept.is_ok()
         });
-        let ids: Vec<String> = source.steps.iter().map(|draft| id(&draft.key, source.label, &mut taken)).collect();
+        let ids: Vec<String> = source.steps.iter().map(|draft| taken.id(&draft.key, source.label)).collect();
         let mut by_key: HashMap<&str, Vec<(&String, bool)>> = HashMap::new();
         for (draft, id) in source.steps.iter().zip(&ids) {
             by_key.entry(&draft.key).or_default().push((id, !draft.for_each.is_empty()));
@@ -74,6 +75,7 @@ pub(super) fn settle(sources: Vec<Imported>) -> (Vec<Settled>, Vec<Lost>) {
                 .map(|((draft, id), (needs, after))| Settled { id, draft: Draft { needs, after, ..draft } }),
         );
     }
+    watch_shared(&mut steps, &mut lost);
     for (from, to) in break_loops(&mut steps) {
         lost.push(Lost {
             file: RepoPath::root(),
@@ -86,6 +88,22 @@ pub(super) fn settle(sources: Vec<Imported>) -> (Vec<Settled>, Vec<Lost>) {
     lost.sort();
     lost.dedup();
     (steps, lost)
+}
+
+/// An instance without `inputs` watches what is in no instance's folder, whichever source that one is of: where something it
+/// has to watch is in one, it watches everything.
+fn watch_shared(steps: &mut [Settled], lost: &mut Vec<Lost>) {
+    let all: BTreeSet<RepoPath> = steps.iter().flat_map(|step| step.draft.for_each.iter().cloned()).collect();
+    let all: Vec<&RepoPath> = all.iter().collect();
+    let default = |step: &&mut Settled| !step.draft.for_each.is_empty() && step.draft.inputs.is_empty();
+    for Settled { draft, .. } in steps.iter_mut().filter(default) {
+        if let Some(pattern) = uncovered(&draft.also, &all) {
+            let why = format!("`{pattern}` is in the folder of an instance: it watches everything, and is not cached");
+            let what = format!("the inputs of `{}`", draft.key);
+            lost.push(Lost { file: RepoPath::root(), line: 0, what, why, advice: "name its `inputs`".into() });
+            draft.watch_everything();
+        }
+    }
 }
 
 /// Can it run at all?
@@ -148,28 +166,55 @@ fn readable(patterns: &[String], dir: &RepoPath) -> Result<(), String> {
     }
 }
 
-/// An id that nobody has, made of what the source says.
-fn id(key: &str, label: &str, taken: &mut BTreeSet<String>) -> String {
-    const LONGEST: usize = 64;
-    let mut plain = String::new();
-    for c in key.chars() {
-        match c {
-            c if c.is_ascii_alphanumeric() || c == '_' || c == '.' => plain.push(c),
-            _ if plain.ends_with('-') => {}
-            _ => plain.push('-'),
+/// The ids that steps have.
+#[derive(Default)]
+struct Taken {
+    /// In small letters.
+    ids: BTreeSet<String>,
+    /// The number that comes next for a beginning: thousands of names may come down to the same id.
+    next: HashMap<String, usize>,
+}
+
+impl Taken {
+    /// An id that nobody has, made of what the source says.
+    fn id(&mut self, key: &str, label: &str) -> String {
+        const LONGEST: usize = 64;
+        const LONGEST_NUMBER: usize = 12;
+        let mut plain = String::new();
+        for c in key.chars() {
+            match c {
+                c if c.is_ascii_alphanumeric() || c == '_' || c == '.' => plain.push(c),
+                _ if plain.ends_with('-') => {}
+                _ => plain.push('-'),
+            }
         }
+        let plain = plain.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+        let plain = if plain.is_empty() { "step" } else { plain };
+        let labelled = format!("{label}-{plain}");
+        for wanted in [plain, &labelled] {
+            let id: String = wanted.chars().take(LONGEST).collect();
+            if self.take(&id) {
+                return id;
+            }
+        }
+        let stem: String = labelled.chars().take(LONGEST - LONGEST_NUMBER).collect();
+        let mut number = self.next.get(&stem.to_ascii_lowercase()).copied().unwrap_or(2);
+        // There are more numbers than steps.
+        let id = loop {
+            let id = format!("{stem}-{number}");
+            number += 1;
+            if self.take(&id) {
+                break id;
+            }
+        };
+        self.next.insert(stem.to_ascii_lowercase(), number);
+        id
     }
-    let plain = plain.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-    let plain = if plain.is_empty() { "step" } else { plain };
-    let numbered = (2_usize..).map(|n| (format!("{label}-{plain}"), format!("-{n}")));
-    let wanted = [(plain.to_owned(), String::new()), (format!("{label}-{plain}"), String::new())];
-    let fitting = wanted.into_iter().chain(numbered).map(|(stem, end)| {
-        let stem: String = stem.chars().take(LONGEST - end.len()).collect();
-        stem + &end
-    });
-    let free = |id: &String| StepId::parse(id).is_ok() && taken.insert(id.to_ascii_lowercase());
-    // There are more numbers than steps.
-    fitting.into_iter().find(free).unwrap_or_default()
+
+    /// Makes it an id, if nobody has it.
+    fn take(&mut self, id: &str) -> bool {
+        StepId::parse(id).is_ok() && self.ids.insert(id.to_ascii_lowercase())
+    }
 }
 
 /// The ids that keys stand for, and the keys that stand for nothing. Whoever waits for what was left out waits for what
@@ -263,10 +308,23 @@ mod tests {
         let ids: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
         assert_eq!(ids, ["Test-it", "make-test-it", "just-Test-it", "just-test-it-2"]);
         assert!(lost.is_empty());
-        let mut taken = BTreeSet::new();
-        for key in ["", "é", "-", &"x".repeat(200), &"x".repeat(200), "a/b@c"] {
-            assert!(StepId::parse(&id(key, "make", &mut taken)).is_ok(), "{key}");
+        let mut taken = Taken::default();
+        for key in ["", "é", "-", &"x".repeat(200), &"x".repeat(200), &"x".repeat(201), "a/b@c"] {
+            assert!(StepId::parse(&taken.id(key, "make")).is_ok(), "{key}");
         }
+    }
+
+    #[test]
+    fn thousands_of_names_that_are_one_id_take_no_time() {
+        let mut taken = Taken::default();
+        let started = std::time::Instant::now();
+        for n in 0..20_000 {
+            // Some names are numbered by the source itself.
+            let key = if n % 2 == 0 { "a b".to_owned() } else { format!("make-a-b-{n}") };
+            taken.id(&key, "make");
+        }
+        assert_eq!(taken.ids.len(), 20_000);
+        assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?}", started.elapsed());
     }
 
     #[test]

@@ -118,6 +118,26 @@ fn steps_that_wf_could_not_plan_wait_for_nobody_and_watch_everything() {
     assert!(nothing.steps == 0 && nothing.lost[0].contains("nothing of it is a step"), "{:?}", nothing.lost);
 }
 
+#[test]
+fn steps_whose_manifests_wf_cannot_read_watch_everything() {
+    let member = "{\"scripts\": {\"build\": \"tsc\", \"test\": \"node --test\"}}";
+    let files = [
+        ("package.json", "{\"workspaces\": [\"packages/*\", \"../other\"]}"),
+        ("packages/a/package.json", member),
+        ("packages/a/test/fix/package.json", member),
+    ];
+    let made = imported(Format::Scripts, "package.json", &files);
+    assert!(
+        made.text.matches("for_each: [packages/a]\n").count() == 2 && !made.text.contains("needs:"),
+        "{}",
+        made.text
+    );
+    assert_eq!((inputs(&made, "build"), inputs(&made, "test")), (vec!["**".to_owned()], vec!["**".to_owned()]));
+    for part in ["the members `../other` (package.json:1)", "what `test` watches", "leaves the repository"] {
+        assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:?}", made.lost);
+    }
+}
+
 /// Words of all formats, so that arbitrary texts get past the first line of a reader.
 const PIECES: &str = "(on|push|jobs|steps|run|uses|needs|if|paths|filters|repos|hooks|id|files|types|exclude|tasks|dependsOn|\
     inputs|outputs|targetDefaults|namedInputs|deps|sources|cmds|envlist|env_list|package|workspace|members|module|modules|\

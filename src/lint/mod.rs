@@ -50,7 +50,7 @@ impl Finding {
 /// Everything that is found, by place. `files` is every file that git tracks or would track, sorted.
 pub fn lint(workflow: &Workflow, sources: &[Source], graph: &StepGraph, files: &[RepoPath]) -> Vec<Finding> {
     let places = Places::of(sources);
-    let mut found: Vec<Finding> = Vec::new();
+    let mut found: Vec<Finding> = patterns::idle_everywhere(graph, files, &places);
     let mut seen: BTreeSet<&str> = BTreeSet::new();
     for step in graph.steps() {
         let id = step.id.template();

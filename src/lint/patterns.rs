@@ -3,10 +3,12 @@
 use super::Finding;
 use super::places::Places;
 use crate::base::{GlobSet, RepoPath};
-use crate::graph::{Step, StepGraph};
+use crate::graph::{Inputs, Step, StepGraph};
+use std::collections::BTreeMap;
 
+/// One pattern by itself. `./x` of an instance is relative to its folder, wherever it runs.
 fn alone(pattern: &str, step: &Step) -> Option<GlobSet> {
-    GlobSet::parse(&[pattern], &step.dir).ok()
+    GlobSet::parse(&[pattern], step.folder.as_ref().unwrap_or(&step.dir)).ok()
 }
 
 /// Patterns that match no file, and nothing that another step makes.
@@ -28,12 +30,57 @@ pub(super) fn idle(graph: &StepGraph, step: &Step, set: &GlobSet, files: &[RepoP
         .collect()
 }
 
+/// Patterns of steps with `for_each` that match no file in any of their folders, and nothing that a step makes.
+pub(super) fn idle_everywhere(graph: &StepGraph, files: &[RepoPath], places: &Places) -> Vec<Finding> {
+    let mut instances: BTreeMap<&str, Vec<(&Step, &RepoPath, &GlobSet)>> = BTreeMap::new();
+    let mut made: BTreeMap<Option<&RepoPath>, Vec<&GlobSet>> = BTreeMap::new();
+    for step in graph.steps() {
+        if let Some(outputs) = &step.outputs {
+            made.entry(step.folder.as_ref()).or_default().push(outputs);
+        }
+        if let (Some(folder), Inputs::Globs(set)) = (&step.folder, &step.inputs) {
+            instances.entry(step.id.template()).or_default().push((step, folder, set));
+        }
+    }
+    let mut found = Vec::new();
+    for (id, instances) in instances {
+        let Some((first, _, set)) = instances.first() else { continue };
+        for pattern in set.idle(files) {
+            let Some(single) = alone(pattern, first) else { continue };
+            let outputs = |folder| made.get(&folder).into_iter().flatten();
+            let makes = |single: &GlobSet, folder| outputs(folder).any(|outputs| single.may_overlap(outputs));
+            // Others mean the same in every folder.
+            let used = if pattern.starts_with("./") {
+                instances.iter().any(|(_, folder, _)| {
+                    let here = single.at(folder);
+                    here.idle(files).next().is_none() || makes(&here, Some(*folder)) || makes(&here, None)
+                })
+            } else {
+                made.keys().any(|folder| makes(&single, *folder))
+            };
+            if !used {
+                found.push(Finding {
+                    rule: "matches-nothing",
+                    step: id.to_owned(),
+                    at: places.text(id, "inputs", pattern),
+                    message: format!(
+                        "`{id}` watches `{pattern}`, which matches no file in any of its folders: it never runs for that"
+                    ),
+                    hint: meant(pattern, first, files),
+                });
+            }
+        }
+    }
+    found
+}
+
 /// What a pattern without a match may mean: other letters, the step's own folder, or any folder.
 fn meant(pattern: &str, step: &Step, files: &[RepoPath]) -> Option<String> {
     let matches = |text: &str| alone(text, step).is_some_and(|set| files.iter().any(|file| set.is_match(file)));
     let body = pattern.trim_start_matches("./");
     let own = format!("./{body}");
-    if !step.dir.is_root() && !pattern.starts_with("./") && matches(&own) {
+    let at_root = step.folder.as_ref().unwrap_or(&step.dir).is_root();
+    if !at_root && !pattern.starts_with("./") && matches(&own) {
         return Some(format!("patterns are relative to the repository's root; did you mean `{own}`?"));
     }
     if pattern.starts_with("./") && matches(body) {

@@ -58,6 +58,21 @@ fn patterns_that_match_nothing_and_what_they_may_mean() {
 }
 
 #[test]
+fn patterns_of_instances_that_match_nothing_in_any_folder() {
+    let step = |patterns: &str| {
+        format!("  - id: a\n    run: x\n    for_each: [src, web]\n    dir: .\n    inputs: [{patterns}]\n")
+    };
+    only(&step("./package.json, './*.go'"), "matches-nothing 6", &["`./*.go`", "any of its folders"]);
+    only(&step("./package.json, 'a.rs'"), "matches-nothing 6", &["did you mean `./a.rs`?"]);
+    only(&step("./package.json, './scripts/**'"), "matches-nothing 6", &["did you mean `scripts/**`?"]);
+    // What one of its folders has, or a step makes, is meant.
+    assert_eq!(found(&step("./*.rs, ./package.json, src")), Vec::<String>::new());
+    let made =
+        step("./package.json, './gen/**'") + "  - id: b\n    run: y\n    for_each: [web]\n    outputs: ['./gen/**']\n";
+    assert_eq!(found(&made), Vec::<String>::new());
+}
+
+#[test]
 fn subtractions_that_do_nothing() {
     let step = |patterns: &str| format!("  - id: a\n    run: x\n    inputs: [{patterns}]\n");
     only(&step("'!src/a.rs', src"), "subtracts-nothing", &["stands before"]);

@@ -27,12 +27,15 @@ pub(super) fn all(files: &[RepoPath]) -> BTreeSet<RepoPath> {
 
 /// Patterns over folders. Unlike a watch's patterns they name folders exactly: `libs/core` is not `libs/core/src`.
 #[derive(Debug, Default)]
-pub(super) struct FolderGlobs(Vec<(bool, GlobMatcher)>);
+pub struct FolderGlobs(Vec<(bool, GlobMatcher)>);
 
 impl FolderGlobs {
     /// Takes patterns relative to `base`, with or without `./` in front and `/` behind; `!p` subtracts. Patterns that
     /// are none (or leave the repository) come back as errors.
-    pub(super) fn parse<'a>(patterns: impl IntoIterator<Item = &'a str>, base: &RepoPath) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// The first pattern that is none, and why.
+    pub fn parse<'a>(patterns: impl IntoIterator<Item = &'a str>, base: &RepoPath) -> Result<Self, String> {
         let mut globs = Vec::new();
         for text in patterns {
             let (negated, body) = text.strip_prefix('!').map_or((false, text), |rest| (true, rest));
@@ -53,7 +56,7 @@ impl FolderGlobs {
     }
 
     /// Is the folder named, and not subtracted by a later pattern?
-    pub(super) fn is_match(&self, folder: &RepoPath) -> bool {
+    pub fn is_match(&self, folder: &RepoPath) -> bool {
         let path = OsStr::from_bytes(folder.as_bytes());
         self.0.iter().rev().find(|(_, glob)| glob.is_match(path)).is_some_and(|(negated, _)| !negated)
     }

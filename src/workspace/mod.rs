@@ -15,6 +15,7 @@ mod problem;
 mod tests;
 
 pub use expand::{Expansion, expand};
+pub use folders::FolderGlobs;
 pub use manifest::{ManifestError, Manifests, READING, Texts};
 pub use problem::{ExpandError, Warning};
 

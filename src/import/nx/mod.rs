@@ -11,12 +11,13 @@ use super::Repository;
 use super::draft::{Draft, Imported, kind_of};
 use super::judge;
 use super::node::{Look, from_json};
+use super::workspace::{Said, Split, Waiting};
 use super::write::word;
 use crate::base::RepoPath;
 use crate::config::yaml::Node;
-use projects::{Project, projects};
-use std::collections::{BTreeMap, BTreeSet};
-use watch::{Said, Shared};
+use projects::{Project, paths_between, projects};
+use std::collections::BTreeSet;
+use watch::Shared;
 
 pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Imported {
     let mut out = Imported::new("nx");
@@ -30,13 +31,21 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
             out.lose(path, there.line(), format!("`{key}`"), why, "add steps for them");
         }
     }
-    let projects = projects(repo, &mut out);
-    let named = root.get("namedInputs").map(Look::entries).unwrap_or_default();
-    let shared = Shared {
-        path,
-        named: named.iter().map(|(name, node)| (&*name.value, node)).collect(),
-        folders: projects.iter().map(|project| &project.folder).filter(|folder| !folder.is_root()).collect(),
-    };
+    let folder = path.parent();
+    let projects = projects(repo, &folder, &mut out);
+    let shared = Shared::of(path, &root, repo, &projects);
+    // wf knows what a project depends on by its package.json alone.
+    let paths = paths_between(repo, &folder, &projects);
+    let by_manifests = paths.is_none()
+        && projects.iter().all(|project| project.folder == folder || project.member || project.targets.is_empty());
+    if let Some((file, line, why)) = paths {
+        let why =
+            format!("{why}: targets that count what their projects depend on watch everything, and are not cached");
+        out.lose(&file, line, "what projects depend on", why, "say it in `workspace.depends`, and name `inputs`");
+    } else if by_manifests && !projects.is_empty() {
+        let why = "nx finds it in imports, too; wf reads package.json alone";
+        out.lose(path, 0, "what projects depend on", why, "name there what a project imports");
+    }
     // What older versions list.
     let options = root.get("tasksRunnerOptions").and_then(|all| all.get("default")).and_then(|one| one.get("options"));
     let cacheable = options.and_then(|options| options.get("cacheableOperations")).map(Look::texts).unwrap_or_default();
@@ -62,18 +71,16 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
             out.left_out.insert(group.key.clone(), needs);
             continue;
         }
-        let at_root = group.with.iter().all(|project| project.folder.is_root());
+        let at_root = group.with.iter().all(|project| project.folder == folder);
         let folders = group.with.iter().map(|project| project.folder.clone());
-        // wf knows what a project depends on by its package.json alone.
-        let known =
-            projects.iter().all(|project| project.folder.is_root() || project.package || project.targets.is_empty())
-                && group.with.iter().all(|project| project.odd.is_none());
+        let known = by_manifests && group.with.iter().all(|project| project.odd.is_none());
         let by_nx = !known && needs.iter().any(|need| need.starts_with('^'));
         needs.retain(|need| known || !need.starts_with('^'));
         let target = word(&group.target);
         let mut draft = Draft {
             key: group.key.clone(),
             run: if by_nx { format!("npx nx {target}") } else { format!("npx nx {target} --excludeTaskDependencies") },
+            dir: if at_root { folder.clone() } else { RepoPath::root() },
             kind: kind_of(&group.target),
             needs,
             why: format!("targets of {path}"),
@@ -82,7 +89,7 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
             lock: by_nx.then_some("nx"),
             ..Draft::default()
         };
-        shared.watch(&mut draft, &group.said, known, place, &mut out);
+        shared.watch(&mut draft, &group.said, (&group.with, known), place, &mut out);
         let odd = group.with.iter().find_map(|project| Some((project.odd?, project)));
         let why = match odd {
             Some((key, project)) => Some(format!("`{key}` of the project `{}` is not carried over", project.name)),
@@ -124,8 +131,7 @@ impl Group<'_> {
 
 struct Groups<'a> {
     all: Vec<Group<'a>>,
-    /// Projects that have a step of their own for a target, by the target.
-    split: BTreeMap<String, Vec<String>>,
+    split: Split,
 }
 
 impl<'a> Groups<'a> {
@@ -152,18 +158,18 @@ impl<'a> Groups<'a> {
             projects.iter().flat_map(|project| project.targets.values()).filter_map(|target| target.node.as_ref());
         let nodes = own_nodes.chain(defaults.iter().map(|(_, node)| node));
         let asked: BTreeSet<String> = nodes.filter_map(|node| node.get("dependsOn")).flat_map(depends).collect();
-        let (mut all, mut split) = (vec![], BTreeMap::<String, Vec<String>>::new());
+        let (mut all, mut split) = (vec![], Split::new(':'));
         for target in targets {
             let base = default(&target);
             let mut shared = vec![];
             for project in projects {
                 let Some(own) = project.targets.get(&target) else { continue };
                 let executor = own.node.as_ref().and_then(|node| node.text_of("executor")).and_then(default);
-                let key = format!("{}:{target}", project.name);
+                let key = split.key(&project.name, &target);
                 let alone = own.is_own()
                     || executor.is_some()
                     || project.odd.is_some()
-                    || project.folder.is_root()
+                    || project.folder == path.parent()
                     || asked.contains(&key)
                     || judge::refused(&target, &own.command).is_some();
                 if !alone {
@@ -171,7 +177,7 @@ impl<'a> Groups<'a> {
                     continue;
                 }
                 let said = Said { own: own.node.as_ref(), base: executor.or(base).map(|(_, node)| node) };
-                split.entry(target.clone()).or_default().push(project.name.clone());
+                split.add(&project.name, &target);
                 all.push(Group {
                     key,
                     target: target.clone(),
@@ -184,41 +190,19 @@ impl<'a> Groups<'a> {
             if let Some(first) = shared.first().and_then(|project| project.targets.get(&target)) {
                 let (file, line) = base.map_or((&first.file, first.line), |(name, _)| (path, name.at.line));
                 let said = Said { own: None, base: base.map(|(_, node)| node) };
-                let at = all.len() - split.get(&target).map_or(0, Vec::len);
+                let at = all.len() - split.count(&target);
                 all.insert(at, Group { key: target.clone(), target, said, with: shared, file, line });
             }
         }
         Self { all, split }
     }
 
-    /// Keys that stand for `dependsOn`.
+    /// Keys that stand for `dependsOn`. Whoever has the target nowhere waits for nothing.
     fn needs(&self, of: &Group<'_>, depends: &[String]) -> Vec<String> {
-        let is_key = |key: &str| self.all.iter().any(|group| group.key == key);
-        let mut keys = vec![];
-        for text in depends {
-            let (mark, plain) = text.strip_prefix('^').map_or(("", text.as_str()), |plain| ("^", plain));
-            if is_key(plain) && plain.contains(':') && mark.is_empty() {
-                keys.push(plain.to_owned());
-                continue;
-            }
-            let splits = self.split.get(plain).map(Vec::as_slice).unwrap_or_default();
-            let own = splits.iter().find(|name| mark.is_empty() && of.with.len() == 1 && of.with[0].name == **name);
-            if let Some(name) = own {
-                keys.push(format!("{name}:{plain}"));
-                continue;
-            }
-            let mine = |name: &&String| !mark.is_empty() || of.with.iter().any(|project| project.name == **name);
-            let mine: Vec<String> = splits.iter().filter(mine).map(|name| format!("{mark}{name}:{plain}")).collect();
-            // Whoever has the target nowhere waits for nothing.
-            if is_key(plain) {
-                keys.push(text.clone());
-            }
-            keys.extend(mine);
-        }
-        // One project does not wait for itself by way of others.
-        let single = of.key != of.target;
-        keys.retain(|key| *key != of.key && !(single && key.trim_start_matches('^') == of.key));
-        keys
+        let members = of.with.iter().map(|project| project.name.as_str()).collect();
+        let waiting = Waiting { key: &of.key, own: of.key != of.target, members };
+        let is_shared = |target: &str| self.all.iter().any(|group| group.key == target);
+        self.split.needs(&waiting, depends.iter().map(String::as_str), |text| self.split.has(text), is_shared)
     }
 }
 
@@ -244,94 +228,4 @@ fn depends(list: &Node) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::import::Format;
-    use crate::import::tests::{imported, inputs, steps};
-
-    #[test]
-    fn targets_become_steps() {
-        let nx = "{\"namedInputs\": {\"sources\": [\"{projectRoot}/src/**/*\", \"!{projectRoot}/**/*.md\", \"{workspaceRoot}/x.json\"]},\n\
-                  \"targetDefaults\": {\"build\": {\"dependsOn\": [\"^build\"], \"inputs\": [\"sources\", \"^sources\"], \"outputs\": \
-                  [\"{projectRoot}/dist\"], \"cache\": true},\n\"lint\": {\"dependsOn\": [\"b:build\"], \"inputs\": [\"sources\", {\"env\": \"A\"}]}, \
-                  \"e2e\": {}, \"@nx/js:tsc\": {\"cache\": true}}}";
-        let files = [
-            ("nx.json", nx),
-            ("libs/a/project.json", "{\"targets\": {\"build\": {}, \"lint\": {}}}"),
-            ("libs/a/package.json", "{}"),
-            ("libs/b/package.json", "{\"scripts\": {\"build\": \"tsc\"}}"),
-        ];
-        let made = imported(Format::Nx, "nx.json", &files);
-        assert_eq!(
-            steps(&made),
-            [
-                "build: npx nx build --excludeTaskDependencies",
-                "b-build: npx nx build --excludeTaskDependencies",
-                "lint: npx nx lint --excludeTaskDependencies"
-            ]
-        );
-        assert!(inputs(&made, "build").is_empty() && made.text.contains("outputs: [\"./dist/**\"]"), "{}", made.text);
-        assert!(made.text.contains("needs: [b-build]"), "{}", made.text);
-        assert_eq!(inputs(&made, "lint"), ["./src/**/*", "x.json", "!./**/*.md", "nx.json"]);
-        assert!(made.lost.iter().any(|line| line.contains("`e2e`")));
-    }
-
-    const NX: &str = "{\"namedInputs\": {\"default\": [\"{projectRoot}/**/*\"]}, \"targetDefaults\": {\"build\": {\"dependsOn\": [\"^build\"], \
-        \"inputs\": [\"default\"], \"cache\": true}, \"lint\": {\"inputs\": [\"default\"], \"cache\": true}}}";
-
-    #[test]
-    fn what_projects_say_for_themselves_counts() {
-        let app = "{\"name\": \"app\", \"targets\": {\"lint\": {\"inputs\": [\"{workspaceRoot}/rules/**\"], \"cache\": false}, \
-                   \"codegen\": {\"outputs\": [\"{projectRoot}/gen\"]}, \"serve\": {}, \"e2e\": {\"dependsOn\": [\"lib:build\"], \
-                   \"command\": \"playwright test\"}}}";
-        let scripts = "{\"name\": \"x\", \"scripts\": {\"build\": \"tsc\", \"lint\": \"eslint\"}}";
-        let odd =
-            "{\"name\": \"odd\", \"scripts\": {\"build\": \"tsc\"}, \"nx\": {\"implicitDependencies\": [\"schema\"]}}";
-        let files = [
-            ("nx.json", NX),
-            ("package.json", "{\"workspaces\": [\"*\"], \"scripts\": {\"lint\": \"eslint .\"}}"),
-            ("app/project.json", app),
-            ("app/package.json", scripts),
-            ("lib/package.json", "{\"name\": \"lib\", \"scripts\": {\"build\": \"tsc\", \"lint\": \"x\"}}"),
-            ("odd/package.json", odd),
-        ];
-        let made = imported(Format::Nx, "nx.json", &files);
-        let nx = |id: &str, target: &str| format!("{id}: npx nx {target} --excludeTaskDependencies");
-        let expected = [
-            nx("build", "build"),
-            nx("lib-build", "build"),
-            "odd-build: npx nx build".into(),
-            nx("lint", "lint"),
-            nx("app-lint", "lint"),
-            nx("app-codegen", "codegen"),
-            nx("app-e2e", "e2e"),
-        ];
-        let mut found = steps(&made);
-        found.sort();
-        let mut expected = expected.to_vec();
-        expected.sort();
-        assert_eq!(found, expected, "{}", made.text);
-        assert_eq!(inputs(&made, "app-lint"), ["rules/**", "nx.json"]);
-        assert_eq!(inputs(&made, "odd-build"), ["**"]);
-        let lint = made.text.split("id: app-lint").nth(1).unwrap();
-        assert!(lint.contains("cache: false") && made.text.contains("needs: [lib-build]"), "{}", made.text);
-        for part in ["the target `serve` (app/project.json:1)", "implicitDependencies"] {
-            assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:?}", made.lost);
-        }
-    }
-
-    #[test]
-    fn without_packages_nx_runs_dependencies_itself() {
-        let files = [
-            ("nx.json", NX),
-            ("package.json", "{}"),
-            ("libs/a/project.json", "{\"targets\": {\"build\": {}}}"),
-            ("libs/a/src/i.ts", ""),
-            ("libs/b/project.json", "{\"targets\": {\"build\": {}, \"lint\": {}}}"),
-            ("libs/b/src/i.ts", ""),
-        ];
-        let made = imported(Format::Nx, "nx.json", &files);
-        assert_eq!(steps(&made), ["build: npx nx build", "lint: npx nx lint --excludeTaskDependencies"]);
-        assert_eq!(inputs(&made, "build"), ["**"]);
-        assert!(made.text.contains("locks: [nx]") && !made.text.contains('^'), "{}", made.text);
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@
 use super::super::Repository;
 use super::super::draft::Imported;
 use super::super::node::{Look, from_json};
-use super::super::packages::package;
+use super::super::packages::{Members, package};
 use crate::base::RepoPath;
 use crate::config::yaml::Node;
 use std::collections::BTreeMap;
@@ -19,8 +19,10 @@ pub(super) struct Project {
     pub targets: BTreeMap<String, Target>,
     /// It says more than its targets: inputs of its own, or on whom it depends.
     pub odd: Option<&'static str>,
-    /// Has its folder a package.json, which tells wf what it depends on?
-    pub package: bool,
+    /// Which of project.json and package.json its folder has.
+    pub manifests: Vec<&'static str>,
+    /// Is it a package of the workspace, of which wf reads what it depends on?
+    pub member: bool,
 }
 
 /// What a project says of a target.
@@ -44,10 +46,11 @@ impl Target {
     }
 }
 
-/// All projects, by folder.
-pub(super) fn projects(repo: &Repository<'_>, out: &mut Imported) -> Vec<Project> {
+/// All projects of the workspace at `top`, by folder.
+pub(super) fn projects(repo: &Repository<'_>, top: &RepoPath, out: &mut Imported) -> Vec<Project> {
+    let members = Members::of(repo, top, out);
     let mut found: BTreeMap<RepoPath, Project> = BTreeMap::new();
-    for path in repo.files {
+    for path in repo.files.iter().filter(|path| path.is_in(top)) {
         let folder = path.parent();
         let is_package = path.file_name() == b"package.json";
         if (!is_package && path.file_name() != b"project.json")
@@ -63,23 +66,29 @@ pub(super) fn projects(repo: &Repository<'_>, out: &mut Imported) -> Vec<Project
                 continue;
             }
         };
-        // The root's package is a project only where it says so.
-        let plain_root = is_package && folder.is_root() && root.get("nx").is_none();
-        if plain_root && !repo.has(&RepoPath::from("project.json")) {
+        // The root's package is a project only where it says so; another's where the workspace does, if it says who is a member.
+        let has_project = repo.has(&folder.append(b"project.json"));
+        let is_meant = match (is_package, folder == *top) {
+            (false, _) => true,
+            (true, true) => root.get("nx").is_some(),
+            (true, false) => !members.are_named() || members.has(&folder) || root.get("nx").is_some(),
+        };
+        if !is_meant && !has_project {
             continue;
         }
         let project = found.entry(folder.clone()).or_insert_with(|| Project {
             name: String::from_utf8_lossy(folder.file_name()).into_owned(),
             folder: folder.clone(),
+            member: members.has(&folder),
             ..Project::default()
         });
         let said = if is_package { root.get("nx") } else { Some(&root) };
         let name = root.text_of("name").or_else(|| said.and_then(|said| said.text_of("name")));
-        if let Some(name) = name.filter(|_| !is_package || !repo.has(&folder.append(b"project.json"))) {
+        if let Some(name) = name.filter(|_| !is_package || !has_project) {
             name.clone_into(&mut project.name);
         }
+        project.manifests.push(if is_package { "package.json" } else { "project.json" });
         if is_package {
-            project.package = true;
             let included = said.and_then(|said| said.get("includedScripts")).map(Look::texts);
             for (name, command, line) in package(repo, &folder).map(|package| package.scripts).unwrap_or_default() {
                 if included.as_ref().is_none_or(|included| included.iter().any(|(one, _)| *one == name)) {
@@ -107,5 +116,35 @@ pub(super) fn projects(repo: &Repository<'_>, out: &mut Imported) -> Vec<Project
             project.targets.insert(name.value.clone(), target);
         }
     }
+    for project in found.values_mut() {
+        project.member &= project.manifests.contains(&"package.json");
+    }
     found.into_values().collect()
+}
+
+/// What lets projects import each other without a manifest that says so: the file that has it, and the line.
+pub(super) fn paths_between(
+    repo: &Repository<'_>,
+    top: &RepoPath,
+    projects: &[Project],
+) -> Option<(RepoPath, u32, &'static str)> {
+    for name in ["tsconfig.base.json", "tsconfig.json"] {
+        let Some(file) = repo.file(top, name) else { continue };
+        let Some(root) = repo.read(top, name).and_then(|text| from_json(&text).ok()) else {
+            return Some((file, 0, "it cannot be read"));
+        };
+        let options = root.get("compilerOptions");
+        let base = options.and_then(|options| options.text_of("baseUrl")).unwrap_or(".");
+        let Some(paths) = options.and_then(|options| options.get("paths")) else { continue };
+        let between = |text: &str| {
+            let fixed = text.split('*').next().unwrap_or_default();
+            let at = top.join(base.as_bytes()).and_then(|base| base.join(fixed.as_bytes()));
+            let into = |at: RepoPath, folder: &RepoPath| at.is_in(folder) || folder.is_in(&at);
+            at.is_none_or(|at| projects.iter().any(|one| one.folder != *top && into(at.clone(), &one.folder)))
+        };
+        if paths.entries().iter().flat_map(|(_, to)| to.texts()).any(|(text, _)| between(text)) {
+            return Some((file, paths.line(), "projects import each other by its `paths`, which wf does not read"));
+        }
+    }
+    None
 }

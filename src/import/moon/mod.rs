@@ -3,45 +3,76 @@
 //! What `.moon/tasks*` says for all projects (groups, inputs, dependencies) is taken along. Does not know: which tasks a project
 //! inherits; that depends on what moon finds out of it.
 
+mod watch;
+
 use super::Repository;
 use super::draft::{Draft, Imported, kind_of};
-use super::filter::literal;
 use super::judge;
 use super::node::{Look, from_yaml};
+use super::workspace::blind;
 use super::write::{one_line, word};
 use crate::base::RepoPath;
 use crate::config::yaml::Node;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use watch::Place;
 
 pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Imported {
     let mut out = Imported::new("moon");
     if path.parent().file_name() != b".moon" {
         return match from_yaml(text) {
             Ok(root) => {
-                let names = Names::of(repo, &RepoPath::root(), &mut out);
-                project(path, &root, &names, &mut out);
-                names.tell(&mut out);
-                out
+                let top = top_of(path, repo);
+                let names = Names::of(repo, &top, &mut out);
+                let places = project(path, &root, &names, repo, &mut out);
+                told(out, &names, &places)
             }
             Err((line, why)) => out.unreadable(path, line, why),
         };
     }
     let top = path.parent().parent();
     let names = Names::of(repo, &top, &mut out);
+    let mut places = vec![];
     for file in
         repo.files.iter().filter(|file| matches!(file.file_name(), b"moon.yml" | b"moon.yaml") && file.is_in(&top))
     {
         match (repo.text)(file).ok_or_else(|| (0, "it is no UTF-8 text".to_owned())).and_then(|text| from_yaml(&text)) {
-            Ok(root) => project(file, &root, &names, &mut out),
+            Ok(root) => places.extend(project(file, &root, &names, repo, &mut out)),
             Err((line, why)) => out.lose(file, line, "the file", why, ""),
         }
     }
+    told(out, &names, &places)
+}
+
+/// The folder of the workspace of a project: the nearest with a `.moon`, else the root.
+fn top_of(path: &RepoPath, repo: &Repository<'_>) -> RepoPath {
+    let mut at = path.parent();
+    while !at.is_root() && !repo.is_folder(&at.append(b".moon")) {
+        at = at.parent();
+    }
+    at
+}
+
+/// moon counts for a task what those that it waits for read. Where such a one is no step, nobody watches that. `places`: where
+/// each step is said.
+fn told(mut out: Imported, names: &Names, places: &[(RepoPath, u32)]) -> Imported {
+    let keys: BTreeSet<String> = out.steps.iter().map(|step| step.key.clone()).collect();
+    let mut steps = std::mem::take(&mut out.steps);
+    for (step, (file, line)) in steps.iter_mut().zip(places).filter(|(step, _)| !step.inputs.is_empty()) {
+        if let Some(missing) = step.needs.iter().find(|need| !keys.contains(*need)) {
+            let why = format!("it waits for `{missing}`, which is no step");
+            let what = format!("the task `{}`", step.key);
+            blind(step, &what, &why, (file, *line), &mut out);
+        }
+    }
+    out.steps = steps;
     names.tell(&mut out);
     out
 }
 
 /// What is said for all projects.
 struct Names {
+    /// The folder of the workspace.
+    top: RepoPath,
     /// Names that the workspace gives, by folder.
     projects: BTreeMap<RepoPath, String>,
     groups: BTreeMap<String, Vec<String>>,
@@ -84,7 +115,7 @@ impl Names {
                 }
             }
         }
-        Self { projects, groups, inherited, open }
+        Self { top: top.clone(), projects, groups, inherited, open }
     }
 
     /// The tasks of this name that a project may inherit.
@@ -115,8 +146,17 @@ fn groups_of(root: &Node) -> Vec<(String, Vec<String>)> {
     groups.iter().map(|(name, list)| (name.value.clone(), texts(list))).collect()
 }
 
-fn project(path: &RepoPath, root: &Node, names: &Names, out: &mut Imported) {
+/// The steps of one project; comes back with the place of each.
+fn project(
+    path: &RepoPath,
+    root: &Node,
+    names: &Names,
+    repo: &Repository<'_>,
+    out: &mut Imported,
+) -> Vec<(RepoPath, u32)> {
+    let mut places = vec![];
     let folder = path.parent();
+    let place = Place { path, top: &names.top, repo };
     let name = names.projects.get(&folder).cloned().or_else(|| root.text_of("id").map(str::to_owned));
     let name = name.unwrap_or_else(|| String::from_utf8_lossy(folder.file_name()).into_owned());
     let mut groups = names.groups.clone();
@@ -154,6 +194,7 @@ fn project(path: &RepoPath, root: &Node, names: &Names, out: &mut Imported) {
         }
         let mut draft = Draft {
             run: format!("moon run {}", word(&key)),
+            dir: names.top.clone(),
             kind: kind_of(&task.value),
             needs,
             cached: !option("cache").is_some_and(Look::is_false),
@@ -166,7 +207,7 @@ fn project(path: &RepoPath, root: &Node, names: &Names, out: &mut Imported) {
         let inputs: Vec<&Node> = lists.chain(names.implicit("implicitInputs")).collect();
         let extends = node.get("extends").is_some();
         let own = node.get("inputs").is_some_and(|list| !list.items().is_empty());
-        watch(&mut draft, node, &inputs, path, &folder, &groups, out);
+        place.watch(&mut draft, node, &inputs, &groups, out);
         if asks_upstream || names.open || extends || !own {
             if asks_upstream && !draft.inputs.is_empty() {
                 let why = "it waits for `^` tasks, and moon alone knows what projects depend on: it watches everything";
@@ -175,7 +216,9 @@ fn project(path: &RepoPath, root: &Node, names: &Names, out: &mut Imported) {
             draft.watch_everything();
         }
         out.steps.push(draft);
+        places.push((path.clone(), line));
     }
+    places
 }
 
 fn target(dep: &Node) -> Option<&str> {
@@ -194,125 +237,5 @@ fn needs(list: &Node, own: &str, upstream: &[String]) -> Vec<String> {
         .collect()
 }
 
-fn watch(
-    draft: &mut Draft,
-    node: &Node,
-    inputs: &[&Node],
-    path: &RepoPath,
-    folder: &RepoPath,
-    groups: &BTreeMap<String, Vec<String>>,
-    out: &mut Imported,
-) {
-    let what = format!("the task `{}`", draft.key);
-    let place = |text: &str| {
-        let (mark, body) = text.strip_prefix('!').map_or(("", text), |body| ("!", body));
-        match (body.strip_prefix('/'), literal(folder)) {
-            (Some(body), _) => format!("{mark}{body}"),
-            (None, Some(folder)) if !folder.is_empty() => format!("{mark}{folder}/{body}"),
-            _ => format!("{mark}{body}"),
-        }
-    };
-    let mut patterns: Vec<String> = vec![];
-    let mut open = false;
-    let items = inputs.iter().flat_map(|list| list.items());
-    for item in items {
-        let line = item.line();
-        let said = item.text().or_else(|| item.text_of("file")).or_else(|| item.text_of("glob"));
-        // More keys than the pattern's say what nobody knows here.
-        let Some(text) = said.filter(|_| item.entries().len() < 2) else {
-            let kind = item.entries().first().map_or("entry", |(name, _)| &name.value);
-            let why = format!("`{}` among its inputs is not carried over: it watches everything", one_line(kind));
-            out.lose(path, line, what.clone(), why, "name its `inputs`");
-            open = true;
-            continue;
-        };
-        let group = text.strip_prefix('@').and_then(|rest| Some(rest.split_once('(')?.1.trim_end_matches(')')));
-        match (group, text) {
-            (Some(group), _) if groups.contains_key(group) => {
-                patterns.extend(groups[group].iter().map(|text| place(text)));
-            }
-            (Some(_), text) => {
-                let why = format!("`{text}` is a group that is not said here: it watches everything");
-                out.lose(path, line, what.clone(), why, "name its `inputs`");
-                open = true;
-            }
-            (None, text) if text.starts_with('$') => draft.env.push((text[1..].to_owned(), None)),
-            (None, text) if text.contains("://") => open = true,
-            (None, text) => patterns.push(place(text)),
-        }
-    }
-    let outputs = node.get("outputs").map(Look::texts).unwrap_or_default();
-    draft.outputs =
-        outputs.into_iter().filter(|(text, _)| !text.starts_with('@')).map(|(text, _)| place(text)).collect();
-    draft.env.retain(|(name, _)| !name.contains('*'));
-    if open || patterns.is_empty() {
-        draft.cached = false;
-        return;
-    }
-    patterns.sort_by_key(|pattern| pattern.starts_with('!'));
-    patterns.extend(literal(path));
-    patterns.push(".moon/**".into());
-    draft.inputs = patterns;
-}
-
 #[cfg(test)]
-mod tests {
-    use crate::import::Format;
-    use crate::import::tests::{imported, inputs, steps};
-
-    #[test]
-    fn tasks_of_projects_become_steps() {
-        let app = "dependsOn: [lib]\nfileGroups: {app: ['src/**/*']}\ntasks:\n  build:\n    command: vite build\n    \
-                   deps: ['^:build', gen]\n    inputs: ['@group(app)', /tsconfig.json]\n    outputs: [dist]\n  \
-                   gen: {command: x, inputs: ['@group(none)']}\n  dev: {command: vite, local: true}\n";
-        let files = [
-            (".moon/workspace.yml", "projects: {web: apps/web, lib: libs/lib}\n"),
-            (".moon/tasks.yml", "tasks: {lint: {command: eslint}}\n"),
-            ("apps/web/moon.yml", app),
-            ("libs/lib/moon.yml", "tasks: {build: {command: tsc}}\n"),
-        ];
-        let made = imported(Format::Moon, ".moon/workspace.yml", &files);
-        assert_eq!(
-            steps(&made),
-            ["web-build: moon run web:build", "web-gen: moon run web:gen", "lib-build: moon run lib:build"]
-        );
-        assert!(inputs(&made, "web-build").is_empty(), "it waits for `^:build`");
-        assert!(
-            made.text.contains("needs: [lib-build, web-gen]") && made.text.contains("outputs: [apps/web/dist]"),
-            "{}",
-            made.text
-        );
-        for part in ["web:dev", "@group(none)", "inherited"] {
-            assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:?}", made.lost);
-        }
-        let alone = imported(Format::Moon, "apps/web/moon.yml", &files[2..]);
-        assert_eq!(alone.steps, 2);
-    }
-
-    #[test]
-    fn what_is_said_for_all_projects_counts() {
-        let app = "tasks:\n  build: {command: vite build, inputs: ['src/**/*'], deps: ['^:build']}\n  \
-                   pack: {command: x, inputs: [a, {file: cfg.json}]}\n  odd: {command: y, inputs: ['src/**', {project: lib}]}\n  \
-                   again: {extends: pack, inputs: [b]}\n  lint: {command: z, inputs: [c]}\n  live: {command: nodemon}\n";
-        let tasks =
-            "implicitInputs: ['/tsconfig.base.json']\ntasks: {lint: {command: eslint, inputs: ['/.eslintrc']}}\n";
-        let files = [
-            (".moon/tasks/node.yml", tasks),
-            (".moon/workspace.yml", "projects: {app: apps/app}\n"),
-            ("apps/app/moon.yml", app),
-        ];
-        let sources = crate::import::tests::repository(&files, |repo| Format::Moon.sources(repo));
-        let made = imported(Format::Moon, &sources[0].to_string(), &files);
-        let own = ["apps/app/a", "apps/app/cfg.json", "tsconfig.base.json", "apps/app/moon.yml", ".moon/**"];
-        assert_eq!(inputs(&made, "app-pack"), own);
-        let merged = [".eslintrc", "apps/app/c", "tsconfig.base.json", "apps/app/moon.yml", ".moon/**"];
-        assert_eq!(inputs(&made, "app-lint"), merged);
-        for id in ["app-build", "app-odd", "app-again"] {
-            assert!(inputs(&made, id).is_empty(), "{id}: {}", made.text);
-        }
-        assert_eq!(made.steps, 5);
-        for part in ["inherited tasks (.moon/tasks/node.yml)", "`project`", "`^` tasks", "app:live"] {
-            assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:?}", made.lost);
-        }
-    }
-}
+mod tests;
