@@ -261,6 +261,7 @@ fn the_action_finds_a_wf_that_is_there_and_makes_keys_that_caches_take() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "where the toolchain is that builds this very test")]
 fn the_action_builds_its_own_source_whatever_the_caller_has_set_for_cargo() {
     let world = World::topic(CONFIG);
     // What the caller's repository says of its own builds.
