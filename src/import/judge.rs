@@ -43,8 +43,12 @@ pub(super) fn by_name(name: &str) -> Option<&'static str> {
     let lower = name.to_ascii_lowercase();
     let words: Vec<&str> = lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let first_or_last = |one: &str| words.first() == Some(&one) || words.last() == Some(&one);
-    if words.iter().any(|word| matches!(*word, "watch" | "serve" | "preview" | "livereload" | "autobuild"))
-        || ["start", "dev"].into_iter().any(first_or_last)
+    // `test-dev` tests what is in development, `docs:dev` is a server.
+    let whole = lower.rsplit(':').next().is_some_and(|last| matches!(last, "dev" | "preview"));
+    if words.iter().any(|word| matches!(*word, "watch" | "serve" | "livereload" | "autobuild"))
+        || whole
+        || words.first().is_some_and(|word| matches!(*word, "dev" | "preview"))
+        || first_or_last("start")
         || words.last().is_some_and(|word| matches!(*word, "live" | "open"))
     {
         return Some(ENDLESS);
@@ -189,6 +193,11 @@ mod tests {
             ("build:watch", true),
             ("start:prod", true),
             ("dev", true),
+            ("dev-server", true),
+            ("docs:dev", true),
+            ("preview:web", true),
+            ("test-dev", false),
+            ("black-preview", false),
             ("docs-live", true),
             ("e2e:open", true),
             ("lint:fix", true),

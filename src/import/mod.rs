@@ -6,6 +6,7 @@
 //! said exactly errs towards running more, and is told. Does not know: the file system, git.
 
 mod actions;
+mod along;
 mod draft;
 mod filter;
 mod fit;
