@@ -57,5 +57,9 @@ pub(super) fn only_calls<'a>(
     called: impl Fn(&[&'a str]) -> Option<Vec<String>>,
 ) -> Option<Vec<String>> {
     let words = commands.map(|line| line.trim().trim_start_matches(['@', '+']).split_whitespace().collect::<Vec<_>>());
-    words.filter(|words| !words.is_empty()).map(|words| called(&words)).collect::<Option<Vec<_>>>().map(|all| all.concat())
+    words
+        .filter(|words| !words.is_empty())
+        .map(|words| called(&words))
+        .collect::<Option<Vec<_>>>()
+        .map(|all| all.concat())
 }

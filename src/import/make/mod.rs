@@ -167,12 +167,7 @@ mod tests {
         let text = "-include mk/*.mk\ninclude $(wildcard gone/*.mk) no/*.mk\n-include auto.d\n.PHONY: script\ntest/unit:\n\tpytest\n\
                     test-%:\n\tx\n$(dirs:%=t/%): ; $(MAKE) -C $@ test\n%.o: %.c\n\tcc\ngen-a gen-b &: x.proto\n\tprotoc\n\
                     script: ; ./script\nall: $(PROGRAMS)\nuse:lint\nok: ; a\n\tgit push\n";
-        let files = [
-            ("Makefile", text),
-            ("mk/a.mk", "lint: ; x\n"),
-            ("mk/deep/b.mk", "deep: ; x\n"),
-            ("script", "x"),
-        ];
+        let files = [("Makefile", text), ("mk/a.mk", "lint: ; x\n"), ("mk/deep/b.mk", "deep: ; x\n"), ("script", "x")];
         let made = imported(Format::Make, "Makefile", &files);
         let expected = ["gen-a", "gen-b", "script", "all", "lint"].map(|name| format!("{name}: make {name}"));
         assert_eq!(steps(&made), expected);

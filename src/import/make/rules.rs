@@ -204,8 +204,10 @@ fn said(line: &str) -> Said<'_> {
     // In a recipe a `#` is the shell's.
     let before = rest.split(';').next().unwrap_or_default();
     let bare = without_comment(before);
-    let assigns =
-        bare.starts_with('=') || bare.starts_with(":=") || outside_calls(names).any(|(_, c)| c == '=') || bare.trim_start().starts_with('=');
+    let assigns = bare.starts_with('=')
+        || bare.starts_with(":=")
+        || outside_calls(names).any(|(_, c)| c == '=')
+        || bare.trim_start().starts_with('=');
     if assigns || names.contains('#') {
         return Said::Else;
     }
