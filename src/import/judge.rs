@@ -10,7 +10,7 @@ use crate::config::model::Kind;
 /// Never-ending programs, and those that ask somebody.
 const ENDLESS: &str = "it does not end by itself";
 /// Programs that write what is checked.
-const EDITS: &str = "it edits files";
+pub(super) const EDITS: &str = "it edits files";
 /// Programs that change what is not in this folder.
 const OUTSIDE: &str = "it changes the world outside";
 const FOR_PEOPLE: &str = "it is for people, not for checks";
