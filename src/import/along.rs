@@ -3,7 +3,9 @@
 //! Does not know: any format.
 
 use super::Repository;
+use super::draft::kind_of;
 use crate::base::RepoPath;
+use crate::config::model::Kind;
 use std::collections::{BTreeSet, VecDeque};
 
 /// More files than this are not read along.
@@ -62,4 +64,10 @@ pub(super) fn only_calls<'a>(
         .map(|words| called(&words))
         .collect::<Option<Vec<_>>>()
         .map(|all| all.concat())
+}
+
+/// What a task is for whose name has that of its file before its own: a file called `deploy` says it of all in it.
+pub(super) fn kind_below(whole: &str, own: &str) -> Option<Kind> {
+    let kind = kind_of(whole);
+    if kind == Some(Kind::Deploy) { kind } else { kind_of(own).or(kind) }
 }

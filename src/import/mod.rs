@@ -260,7 +260,7 @@ fn one(format: Format, path: &RepoPath, repo: &Repository<'_>) -> Imported {
         Format::Scripts => scripts::read(path, repo),
         Format::Make => make::read(path, &text, repo),
         Format::Just => just::read(path, &text, repo),
-        Format::Task => task::read(path, &text),
+        Format::Task => task::read(path, &text, repo),
         Format::Tox => tox::read(path, &text),
         Format::Nox => nox::read(path, &text),
         Format::Cargo | Format::Go | Format::Maven => Imported::new(format.name()),

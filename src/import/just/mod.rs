@@ -6,12 +6,11 @@
 mod recipe;
 
 use super::Repository;
-use super::along::Along;
-use super::draft::{Draft, Imported, kind_of};
+use super::along::{Along, kind_below};
+use super::draft::{Draft, Imported};
 use super::judge;
 use super::write::word;
 use crate::base::RepoPath;
-use crate::config::model::Kind;
 use recipe::{Recipe, Taken, Text};
 use std::collections::BTreeMap;
 
@@ -73,7 +72,7 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
             key: recipe.name.clone(),
             run: format!("just {}", word(&recipe.name)),
             dir: path.parent(),
-            kind: kind(recipe),
+            kind: kind_below(&recipe.name, recipe.own_name()),
             after,
             lock: Some("just"),
             why: format!("recipes of {path}"),
@@ -102,12 +101,6 @@ fn why_not(recipe: &Recipe) -> Option<&'static str> {
     } else {
         judge::by_name(recipe.own_name()).or_else(|| judge::refused(&recipe.name, &recipe.body))
     }
-}
-
-/// What it is for: a module called `deploy` says it of all its recipes.
-fn kind(recipe: &Recipe) -> Option<Kind> {
-    let whole = kind_of(&recipe.name);
-    if whole == Some(Kind::Deploy) { whole } else { kind_of(recipe.own_name()).or(whole) }
 }
 
 /// The recipes of the file, of those that it imports and of its modules, and what aliases stand for.

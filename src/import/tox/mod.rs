@@ -30,19 +30,12 @@ pub(super) fn read(path: &RepoPath, text: &str) -> Imported {
     for name in &all {
         let mut after: Vec<String> = vec![];
         for on in said.of(name).iter().flat_map(|section| &section.depends) {
-            match expanded(on) {
-                Some(names) => after.extend(names),
-                None => {
-                    let why = format!("they are more than {ENVIRONMENTS_MAX}");
-                    out.lose(
-                        path,
-                        said.line(name),
-                        format!("`depends` of the environment `{}`", one_line(name)),
-                        why,
-                        "",
-                    );
-                }
+            if let Some(names) = expanded(on) {
+                after.extend(names);
+                continue;
             }
+            let what = format!("`depends` of the environment `{}`", one_line(name));
+            out.lose(path, said.line(name), what, format!("they are more than {ENVIRONMENTS_MAX}"), "");
         }
         if let Some(why) = why_not(name, &said.commands(name)) {
             out.lose(path, said.line(name), format!("the environment `{}`", one_line(name)), why, "");
