@@ -18,6 +18,10 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
     let mut out = Imported::new("make");
     let Rules { targets, phony, patterns, .. } = Rules::of(path, text, repo, &mut out);
     let folder = path.parent();
+    // Files are no steps, and need nobody.
+    let needs = |target: &Target| -> Vec<String> {
+        target.needs.iter().filter(|need| targets.contains_key(*need)).cloned().collect()
+    };
     let mut kept: BTreeMap<&String, &Target> = BTreeMap::new();
     let mut files: Vec<(bool, &String, &RepoPath, u32)> =
         patterns.iter().map(|(name, file, line)| (name.contains('.'), name, file, *line)).collect();
@@ -31,7 +35,7 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
             if target.recipe.is_some() {
                 files.push((is_file || makes || name.contains('.'), name, &target.file, target.line));
             }
-            out.left_out.insert(name.clone(), target.needs.clone());
+            out.left_out.insert(name.clone(), needs(target));
             continue;
         }
         let recipe = target.recipe.as_deref().unwrap_or_default();
@@ -39,7 +43,7 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
             None => _ = kept.insert(name, target),
             Some(why) => {
                 out.lose(&target.file, target.line, format!("the target `{name}`"), why, "");
-                out.left_out.insert(name.clone(), target.needs.clone());
+                out.left_out.insert(name.clone(), needs(target));
             }
         }
     }
@@ -59,14 +63,12 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
     let mut order: Vec<(&String, &Target)> = kept.into_iter().collect();
     order.sort_by_key(|(_, target)| target.number);
     for (name, target) in order {
-        // Files are no steps, and need nobody.
-        let after = target.needs.iter().filter(|need| targets.contains_key(*need)).cloned().collect();
         out.steps.push(Draft {
             key: name.clone(),
             run: format!("make {}", word(name)),
             dir: folder.clone(),
             kind: kind_of(name),
-            after,
+            after: needs(target),
             lock: Some("make"),
             why: format!("targets of {path}"),
             ..Draft::default()
@@ -92,7 +94,7 @@ fn tell_files(mut files: Vec<(bool, &String, &RepoPath, u32)>, out: &mut Importe
     let more = files.len() - named.len();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let why = "they are files or patterns, as far as can be seen: no steps";
-    let advice = "say `.PHONY` of those that are checks, and import again, or add steps";
+    let advice = "name those that are checks in `.PHONY` and import again, or add steps";
     out.lose(file, line, format!("targets with recipes: {}{more}", named.join(", ")), why, advice);
 }
 
@@ -166,18 +168,19 @@ mod tests {
     fn no_target_vanishes_without_a_line() {
         let text = "-include mk/*.mk\ninclude $(wildcard gone/*.mk) no/*.mk\n-include auto.d\n.PHONY: script\ntest/unit:\n\tpytest\n\
                     test-%:\n\tx\n$(dirs:%=t/%): ; $(MAKE) -C $@ test\n%.o: %.c\n\tcc\ngen-a gen-b &: x.proto\n\tprotoc\n\
-                    script: ; ./script\nall: $(PROGRAMS)\nuse:lint\nok: ; a\n\tgit push\n";
+                    script: ; ./script\nall: $(PROGRAMS)\nuse:lint\nok: out/x ; a\nout/x: gone\n\ttouch $@\nlast: out/x\n\ty\n\tgit push\n";
         let files = [("Makefile", text), ("mk/a.mk", "lint: ; x\n"), ("mk/deep/b.mk", "deep: ; x\n"), ("script", "x")];
         let made = imported(Format::Make, "Makefile", &files);
-        let expected = ["gen-a", "gen-b", "script", "all", "lint"].map(|name| format!("{name}: make {name}"));
+        let expected = ["gen-a", "gen-b", "script", "all", "ok", "lint"].map(|name| format!("{name}: make {name}"));
         assert_eq!(steps(&made), expected);
         for part in [
-            "`test/unit`, `test-%`, `$(dirs:%=t/%)`, `%.o` (Makefile:5): they are files",
+            "`test/unit`, `test-%`, `$(dirs:%=t/%)`, `%.o`, `out/x` (Makefile:5): they are files",
             "no/*.mk` (Makefile:2): there is no such file",
-            "`ok`",
+            "`last` (Makefile:20): it changes the world outside",
         ] {
             assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:#?}", made.lost);
         }
-        assert!(!made.lost.iter().any(|line| line.contains("-include")), "{:#?}", made.lost);
+        let told = |part: &str| made.lost.iter().any(|line| line.contains(part));
+        assert!(!told("-include") && !told("waits for"), "{:#?}", made.lost);
     }
 }

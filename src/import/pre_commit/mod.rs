@@ -110,6 +110,9 @@ fn add(path: &RepoPath, root: &Node, hook: &Node, local: bool, out: &mut Importe
     if !inputs.is_empty() {
         // What a hook does is said here, and which version of it.
         inputs.extend(super::filter::literal(path));
+        let script = words(hook).filter(|_| local && is_script(hook));
+        let script = script.and_then(|words| RepoPath::root().join(words[0].as_bytes()));
+        inputs.extend(script.as_ref().and_then(super::filter::literal));
     }
     let name = hook.text_of("name").map(str::to_owned);
     let draft = Draft {
@@ -146,9 +149,8 @@ fn words(hook: &Node) -> Option<Vec<String>> {
 /// A local hook of the system that takes no files is its own command; everything else is pre-commit's to run. pre-commit runs no
 /// shell: what one would make of a word is quoted.
 fn command(path: &RepoPath, hook: &Node, id: &str, own: bool) -> String {
-    let language = hook.text_of("language").unwrap_or_default();
-    let is_script = matches!(language, "script" | "unsupported_script");
-    let system = is_script || matches!(language, "system" | "unsupported");
+    let is_script = is_script(hook);
+    let system = is_script || matches!(hook.text_of("language"), Some("system" | "unsupported"));
     let takes_none = hook.get("pass_filenames").is_some_and(Look::is_false);
     if let Some(mut words) = words(hook).filter(|_| own && system && takes_none) {
         // A script is a file of the repository, and not looked for in `PATH`.
@@ -160,6 +162,11 @@ fn command(path: &RepoPath, hook: &Node, id: &str, own: bool) -> String {
     let usual = path.as_bytes() == b".pre-commit-config.yaml";
     let config = path_text(path).filter(|_| !usual).map(|path| format!("--config {} ", word(path)));
     format!("pre-commit run {}{} --all-files", config.unwrap_or_default(), word(id))
+}
+
+/// Is its command a file of the repository?
+fn is_script(hook: &Node) -> bool {
+    matches!(hook.text_of("language"), Some("script" | "unsupported_script"))
 }
 
 /// What the hook watches; empty: everything.
