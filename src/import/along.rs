@@ -1,4 +1,5 @@
-//! Files that take in other files, which take in others, and commands that only call others. Pure.
+//! Files that take in other files, which take in others; names that have the name of a file before them, and commands that only
+//! call others. Pure.
 //!
 //! Does not know: any format.
 
@@ -10,6 +11,8 @@ use std::collections::{BTreeSet, VecDeque};
 
 /// More files than this are not read along.
 const FILES_MAX: usize = 50;
+/// Why a file is not read along.
+pub(super) const NOT_HERE: &str = "there is no such file here to read, or it would be more than 50";
 
 /// One file to read.
 pub(super) struct Source {

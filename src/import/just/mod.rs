@@ -6,7 +6,7 @@
 mod recipe;
 
 use super::Repository;
-use super::along::{Along, kind_below};
+use super::along::{Along, NOT_HERE, kind_below};
 use super::draft::{Draft, Imported};
 use super::judge;
 use super::write::word;
@@ -122,8 +122,7 @@ fn all(
                 None => source.prefix.clone(),
             };
             if !along.add(place(&one, &source.file.parent(), repo), &prefix) {
-                let (why, advice) = ("there is no such file here to read", "add steps for its recipes");
-                out.lose(&source.file, one.line, format!("`{}`", one.said), why, advice);
+                out.lose(&source.file, one.line, format!("`{}`", one.said), NOT_HERE, "add steps for its recipes");
             }
         }
     }

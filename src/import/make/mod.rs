@@ -40,7 +40,13 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
         }
         let recipe = target.recipe.as_deref().unwrap_or_default();
         match judge::by_name(name).or_else(|| judge::refused(name, recipe)) {
-            None => _ = kept.insert(name, target),
+            None => {
+                if !phony.contains(name) && folder.join(name.as_bytes()).is_some_and(|at| repo.is_folder(&at)) {
+                    let why = "a folder is called like that: make may take it for made, and do nothing";
+                    out.lose(&target.file, target.line, format!("the target `{name}`"), why, "name it in `.PHONY`");
+                }
+                kept.insert(name, target);
+            }
             Some(why) => {
                 out.lose(&target.file, target.line, format!("the target `{name}`"), why, "");
                 out.left_out.insert(name.clone(), needs(target));
@@ -169,13 +175,20 @@ mod tests {
         let text = "-include mk/*.mk\ninclude $(wildcard gone/*.mk) no/*.mk\n-include auto.d\n.PHONY: script\ntest/unit:\n\tpytest\n\
                     test-%:\n\tx\n$(dirs:%=t/%): ; $(MAKE) -C $@ test\n%.o: %.c\n\tcc\ngen-a gen-b &: x.proto\n\tprotoc\n\
                     script: ; ./script\nall: $(PROGRAMS)\nuse:lint\nok: out/x ; a\nout/x: gone\n\ttouch $@\nlast: out/x\n\ty\n\tgit push\n";
-        let files = [("Makefile", text), ("mk/a.mk", "lint: ; x\n"), ("mk/deep/b.mk", "deep: ; x\n"), ("script", "x")];
+        let files = [
+            ("Makefile", text),
+            ("mk/a.mk", "lint: ; x\n"),
+            ("mk/deep/b.mk", "deep: ; x\n"),
+            ("ok/file", ""),
+            ("script", "x"),
+        ];
         let made = imported(Format::Make, "Makefile", &files);
         let expected = ["gen-a", "gen-b", "script", "all", "ok", "lint"].map(|name| format!("{name}: make {name}"));
         assert_eq!(steps(&made), expected);
         for part in [
             "`test/unit`, `test-%`, `$(dirs:%=t/%)`, `%.o`, `out/x` (Makefile:5): they are files",
             "no/*.mk` (Makefile:2): there is no such file",
+            "`ok` (Makefile:17): a folder is called like that",
             "`last` (Makefile:20): it changes the world outside",
         ] {
             assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:#?}", made.lost);

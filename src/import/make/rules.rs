@@ -4,7 +4,7 @@
 //! targets that are computed.
 
 use super::super::Repository;
-use super::super::along::Along;
+use super::super::along::{Along, NOT_HERE};
 use super::super::draft::Imported;
 use crate::base::{GlobSet, RepoPath};
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,8 +54,7 @@ impl Rules {
                     // What is made by make itself may be missing.
                     let must = !optional || name.contains('$') || missing.iter().any(|at| repo.has(at));
                     if must && (found.is_empty() || !missing.is_empty()) {
-                        let (why, advice) = ("there is no such file here to read", "add steps for its targets");
-                        out.lose(&source.file, line, format!("`{said}`"), why, advice);
+                        out.lose(&source.file, line, format!("`{said}`"), NOT_HERE, "add steps for its targets");
                     }
                 }
             }

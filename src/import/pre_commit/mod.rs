@@ -22,8 +22,14 @@ pub(super) fn read(path: &RepoPath, text: &str) -> Imported {
         Ok(root) => root,
         Err((line, why)) => return out.unreadable(path, line, why),
     };
-    if root.get("fail_fast").is_some_and(Look::is_true) {
-        out.lose(path, 0, "`fail_fast`", "it is a setting of all steps in wf", "say `fail_fast: kill` if you want it");
+    if let Some(there) = root.get("fail_fast").filter(|there| there.is_true()) {
+        out.lose(
+            path,
+            there.line(),
+            "`fail_fast`",
+            "it is a setting of all steps in wf",
+            "say `fail_fast: kill` if you want it",
+        );
     }
     for key in ["default_language_version", "minimum_pre_commit_version", "default_install_hook_types"] {
         if let Some(there) = root.get(key) {
