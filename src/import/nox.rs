@@ -20,7 +20,8 @@ pub(super) fn read(path: &RepoPath, text: &str) -> Imported {
     let mut decorator: Option<String> = None;
     // How many parentheses of a decorator wait for their end.
     let mut open = 0_usize;
-    for (number, line) in (1_u32..).zip(text.lines()) {
+    let lines: Vec<&str> = text.lines().collect();
+    for (number, line) in (1_u32..).zip(&lines) {
         if line.starts_with([' ', '\t'])
             && ["@nox.session", "@session"].iter().any(|one| line.trim_start().starts_with(one))
         {
@@ -60,7 +61,7 @@ pub(super) fn read(path: &RepoPath, text: &str) -> Imported {
         };
         let asked_for = said.contains("default=False")
             || (some.is_empty() && chosen.as_ref().is_some_and(|(_, chosen)| !chosen.contains(&name)));
-        let commands = commands(text, number);
+        let commands = commands(&lines[number as usize..]);
         let why = if asked_for { Some("it runs only when asked for") } else { None };
         if let Some(why) = why.or_else(|| judge::by_name(&name)).or_else(|| judge::refused(&name, &commands)) {
             out.lose(path, number, format!("the session `{name}`"), why, "");
@@ -145,13 +146,24 @@ fn texts(list: &str) -> Option<BTreeSet<String>> {
     None
 }
 
-/// The words of commands in the function at this line: `session.run("a", "b")` is `a b`.
-fn commands(text: &str, line: u32) -> String {
-    let body = text.lines().skip(line as usize);
-    let body = body.take_while(|line| line.trim().is_empty() || line.starts_with([' ', '\t', ')']));
-    let calls = body.filter_map(|line| line.split_once(".run(").or_else(|| line.split_once(".run_always(")));
-    let words = calls.map(|(_, rest)| {
-        let words = rest.split(',').map(|word| word.trim().trim_matches(|c: char| "\"')(".contains(c)));
+/// The words of commands in the function of which these are the lines: `session.run("a", "b")` is `a b`.
+fn commands(below: &[&str]) -> String {
+    let body = below.iter().take_while(|line| line.trim().is_empty() || line.starts_with([' ', '\t', ')']));
+    let body: String = body.flat_map(|line| [*line, "\n"]).collect();
+    let calls =
+        body.split(".run").skip(1).filter_map(|rest| rest.strip_prefix("_always").unwrap_or(rest).strip_prefix('('));
+    let words = calls.map(|rest| {
+        let mut depth = 1_usize;
+        let inside = rest.chars().take_while(|c| {
+            match c {
+                '(' => depth += 1,
+                ')' => depth -= 1,
+                _ => {}
+            }
+            depth > 0
+        });
+        let inside: String = inside.collect();
+        let words = inside.split(',').map(|word| word.trim().trim_matches(|c: char| "\"')(".contains(c)));
         words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
     });
     words.collect::<Vec<_>>().join("\n")
@@ -176,7 +188,7 @@ mod tests {
     fn sessions_that_run_by_themselves() {
         let text = "import nox\nnox.options.sessions = [\n    'lint',  # words\n    \"live\", 'site']\n@nox.session\ndef lint(session):\n    \
                     session.run('ruff', 'check')\n@nox.session\ndef tests(session): pass\n@nox.session\ndef site(session):\n    \
-                    session.run(\"sphinx-autobuild\", \"docs\")\nfor x in 'ab':\n    @nox.session(name=f'loop-{x}')\n    def l(session): pass\n";
+                    session.run(\n        \"sphinx-autobuild\",\n        f('docs'),\n    )\nfor x in 'ab':\n    @nox.session(name=f'loop-{x}')\n    def l(session): pass\n";
         let made = imported(Format::Nox, "noxfile.py", &[("noxfile.py", text)]);
         assert_eq!(steps(&made), ["lint: nox -s lint"]);
         for part in ["`tests`", "`site`", "loops"] {

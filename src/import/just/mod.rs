@@ -189,7 +189,7 @@ mod tests {
         let text = "mod docs\nmod? web 'apps/web' # words\nmod? gone\nmod deploy\nci: docs::build lint\nlint:\n  x\n";
         let files = [
             ("justfile", text),
-            ("docs.just", "import 'more.just'\nalias s := site\nbuild: s\n  x\nsite: && later\n  x\nlater:\n  x\n"),
+            ("docs.just", "import 'more.just'\nalias s := site\nbuild: site\n  x\nsite: && later\n  x\nlater:\n  x\n"),
             ("more.just", "all: build\nserve:\n  x\nagain:\n  just build\n"),
             ("apps/web/Justfile", "test *args:\n  x\n[private]\nx:\n  y\nmod sub\n"),
             ("apps/web/sub/mod.just", "test: other\n  x\nother:\n  y\n"),

@@ -207,10 +207,14 @@ mod tests {
                     pb: {aliases: [p], sources: [api/*.proto, {exclude: api/x}], cmds: [x]}\n  \
                     build: {deps: [gen, p], sources: ['**/*.go', {exclude: vendor/**}], cmds: [go build]}\n  \
                     test: {cmds: [pytest]}\n  ci: {cmds: [{task: build}, {task: test}]}\n  part: {cmds: [{task: build}, x]}\n  \
-                    up: docker compose up\n  fmt: {cmds: [gofmt -w .]}\n";
+                    up: docker compose up\n  odd: {sources: [src/*, '!a'], cmds: [x]}\n  fmt: {cmds: [gofmt -w .]}\n";
         let made = imported(Format::Task, "Taskfile.yml", &[("Taskfile.yml", text)]);
-        assert_eq!(steps(&made), ["pb: task pb", "build: task build", "test: task test", "part: task part"]);
+        assert_eq!(
+            steps(&made),
+            ["pb: task pb", "build: task build", "test: task test", "part: task part", "odd: task odd"]
+        );
         let expected = ["**/*.go", "!vendor/**", "schema.json", "api/*.proto", "Taskfile.yml"];
+        assert!(inputs(&made, "odd").is_empty());
         assert_eq!(inputs(&made, "build"), expected);
         assert!(made.text.contains("after: [pb]"), "an alias is the task: {}", made.text);
         assert!(made.text.contains("ignore: []"), "{}", made.text);

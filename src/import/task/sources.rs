@@ -135,7 +135,8 @@ fn place(task: &Task<'_>, text: &str) -> Option<String> {
         base = if base.is_root() { return None } else { base.parent() };
         inside = above;
     }
-    let outside = inside.split('/').any(|part| part == "..") || inside.starts_with(['/', '~']);
+    // A leading `!` is part of a name there.
+    let outside = inside.split('/').any(|part| part == "..") || inside.starts_with(['/', '~', '!']);
     if inside.contains("{{") || inside.contains('$') || outside {
         return None;
     }
