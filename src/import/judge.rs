@@ -56,7 +56,7 @@ pub(super) fn by_name(name: &str) -> Option<&'static str> {
     if words.iter().any(|word| matches!(*word, "fix" | "autofix" | "write" | "reformat")) {
         return Some(EDITS);
     }
-    words.iter().any(|word| matches!(*word, "install" | "uninstall")).then_some(FOR_PEOPLE)
+    words.iter().any(|word| word.ends_with("install")).then_some(FOR_PEOPLE)
 }
 
 /// Why a command is no step, if it is none: the lines of a recipe, or a script. Commands that change the world outside are
@@ -204,6 +204,8 @@ mod tests {
             ("format:write", true),
             ("install", true),
             ("docs-serve", true),
+            ("altinstall", true),
+            ("test-installed", false),
             ("up", true),
             ("build", false),
             ("developer-docs", false),
