@@ -3,16 +3,17 @@
 //! `exclude` becomes a skip rule as it is; `files` and `types` become patterns where they can. A hook that names neither takes
 //! them from its own repository, which is not here: it watches everything.
 
+mod entry;
 mod types;
 
 use super::draft::{Draft, Imported, kind_of};
 use super::filter::python;
 use super::judge;
 use super::node::{Look, from_yaml};
-use super::write::{path_text, word};
 use crate::base::RepoPath;
 use crate::config::model::Kind;
 use crate::config::yaml::Node;
+use entry::{command, is_script, words};
 use regex::bytes::Regex;
 use types::Kinds;
 
@@ -143,38 +144,6 @@ fn add(path: &RepoPath, root: &Node, hook: &Node, local: bool, out: &mut Importe
     }
 }
 
-/// The words of a hook's command, as pre-commit takes `entry` apart; none if it does not say them, or not like that.
-fn words(hook: &Node) -> Option<Vec<String>> {
-    // For pre-commit a `#` begins no comment.
-    let entry = hook.text_of("entry").filter(|entry| !entry.contains('#'))?;
-    let mut words = shlex::split(entry).filter(|words| !words.is_empty())?;
-    words.extend(hook.get("args").map(Look::texts).unwrap_or_default().into_iter().map(|(arg, _)| arg.to_owned()));
-    Some(words)
-}
-
-/// A local hook of the system that takes no files is its own command; everything else is pre-commit's to run. pre-commit runs no
-/// shell: what one would make of a word is quoted.
-fn command(path: &RepoPath, hook: &Node, id: &str, own: bool) -> String {
-    let is_script = is_script(hook);
-    let system = is_script || matches!(hook.text_of("language"), Some("system" | "unsupported"));
-    let takes_none = hook.get("pass_filenames").is_some_and(Look::is_false);
-    if let Some(mut words) = words(hook).filter(|_| own && system && takes_none) {
-        // A script is a file of the repository, and not looked for in `PATH`.
-        if is_script && !words[0].starts_with(['/', '.']) {
-            words[0].insert_str(0, "./");
-        }
-        return words.iter().map(|one| word(one)).collect::<Vec<_>>().join(" ");
-    }
-    let usual = path.as_bytes() == b".pre-commit-config.yaml";
-    let config = path_text(path).filter(|_| !usual).map(|path| format!("--config {} ", word(path)));
-    format!("pre-commit run {}{} --all-files", config.unwrap_or_default(), word(id))
-}
-
-/// Is its command a file of the repository?
-fn is_script(hook: &Node) -> bool {
-    matches!(hook.text_of("language"), Some("script" | "unsupported_script"))
-}
-
 /// What the hook watches; empty: everything.
 fn watched(root: &Node, hook: &Node) -> Result<Vec<String>, String> {
     let files: Vec<&str> = [root.text_of("files"), hook.text_of("files")].into_iter().flatten().collect();
@@ -270,6 +239,7 @@ mod tests {
             ("entry: check.sh, language: script, args: [a b]", "./check.sh 'a b'"),
             ("entry: tools/check.sh, language: unsupported_script", "./tools/check.sh"),
             ("entry: ./check.sh -x, language: script", "./check.sh -x"),
+            ("entry: .check, language: script", "./.check"),
             ("entry: 'grep foo *.txt && echo $HOME'", "grep foo '*.txt' '&&' echo '$HOME'"),
             ("entry: 'bash -c \"a && b\"'", "bash -c 'a && b'"),
             ("entry: 'x \"'", "pre-commit run a --all-files"),
