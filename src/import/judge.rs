@@ -10,7 +10,7 @@ use crate::config::model::Kind;
 /// Never-ending programs, and those that ask somebody.
 const ENDLESS: &str = "it does not end by itself";
 /// Programs that write what is checked.
-const EDITS: &str = "it edits files";
+pub(super) const EDITS: &str = "it edits files";
 /// Programs that change what is not in this folder.
 const OUTSIDE: &str = "it changes the world outside";
 const FOR_PEOPLE: &str = "it is for people, not for checks";
@@ -43,8 +43,12 @@ pub(super) fn by_name(name: &str) -> Option<&'static str> {
     let lower = name.to_ascii_lowercase();
     let words: Vec<&str> = lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let first_or_last = |one: &str| words.first() == Some(&one) || words.last() == Some(&one);
-    if words.iter().any(|word| matches!(*word, "watch" | "serve" | "preview" | "livereload" | "autobuild"))
-        || ["start", "dev"].into_iter().any(first_or_last)
+    // `test-dev` tests what is in development, `docs:dev` is a server.
+    let whole = lower.rsplit(':').next().is_some_and(|last| matches!(last, "dev" | "preview"));
+    if words.iter().any(|word| matches!(*word, "watch" | "serve" | "livereload" | "autobuild"))
+        || whole
+        || words.first().is_some_and(|word| matches!(*word, "dev" | "preview"))
+        || first_or_last("start")
         || words.last().is_some_and(|word| matches!(*word, "live" | "open"))
     {
         return Some(ENDLESS);
@@ -52,7 +56,7 @@ pub(super) fn by_name(name: &str) -> Option<&'static str> {
     if words.iter().any(|word| matches!(*word, "fix" | "autofix" | "write" | "reformat")) {
         return Some(EDITS);
     }
-    words.iter().any(|word| matches!(*word, "install" | "uninstall")).then_some(FOR_PEOPLE)
+    words.iter().any(|word| word.ends_with("install")).then_some(FOR_PEOPLE)
 }
 
 /// Why a command is no step, if it is none: the lines of a recipe, or a script. Commands that change the world outside are
@@ -214,12 +218,19 @@ mod tests {
             ("build:watch", true),
             ("start:prod", true),
             ("dev", true),
+            ("dev-server", true),
+            ("docs:dev", true),
+            ("preview:web", true),
+            ("test-dev", false),
+            ("black-preview", false),
             ("docs-live", true),
             ("e2e:open", true),
             ("lint:fix", true),
             ("format:write", true),
             ("install", true),
             ("docs-serve", true),
+            ("altinstall", true),
+            ("test-installed", false),
             ("up", true),
             ("build", false),
             ("developer-docs", false),

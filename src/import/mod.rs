@@ -6,6 +6,7 @@
 //! said exactly errs towards running more, and is told. Does not know: the file system, git.
 
 mod actions;
+mod along;
 mod draft;
 mod filter;
 mod fit;
@@ -263,7 +264,7 @@ fn one(format: Format, path: &RepoPath, repo: &Repository<'_>) -> Imported {
         Format::Scripts => scripts::read(path, repo),
         Format::Make => make::read(path, &text, repo),
         Format::Just => just::read(path, &text, repo),
-        Format::Task => task::read(path, &text),
+        Format::Task => task::read(path, &text, repo),
         Format::Tox => tox::read(path, &text),
         Format::Nox => nox::read(path, &text),
         Format::Cargo | Format::Go | Format::Maven => Imported::new(format.name()),

@@ -1,6 +1,7 @@
 //! Scripts of package.json: a step for each, and with workspaces an instance for each member that has it. Pure.
 
 use super::Repository;
+use super::along;
 use super::draft::{Draft, Imported, kind_of};
 use super::judge;
 use super::packages::{Package, locks, manager, members, package};
@@ -85,10 +86,8 @@ fn scripts<'a>(package: &'a Package, manifest: &RepoPath, out: &mut Imported) ->
 /// The scripts that a script of the root calls, if it does nothing else and they are steps.
 fn calls(name: &str, root: &Package, members: &[Package]) -> Option<Vec<String>> {
     let text = &root.scripts.iter().find(|(script, ..)| script == name)?.1;
-    let mut called = vec![];
-    for part in text.split("&&").map(str::trim) {
-        let words: Vec<&str> = part.split_whitespace().collect();
-        let each = match words[..] {
+    let called = along::only_calls(text.split("&&"), |words| {
+        let each = match *words {
             ["pnpm", "-r" | "--recursive", "run", other]
             | ["pnpm", "-r" | "--recursive", other]
             | ["npm", "run", other, "--workspaces" | "-ws"]
@@ -98,26 +97,18 @@ fn calls(name: &str, root: &Package, members: &[Package]) -> Option<Vec<String>>
         if let Some(other) = each {
             // The step of the members, which is called like that unless the root has a script of the name.
             let there = members.iter().any(|member| usable(member, other));
-            called.push(if root.has(other) { format!("{other}-each") } else { other.to_owned() });
-            if !there {
-                return None;
-            }
-            continue;
+            return there.then(|| vec![if root.has(other) { format!("{other}-each") } else { other.to_owned() }]);
         }
-        let own: Vec<&str> = match words[..] {
+        let own: Vec<&str> = match *words {
             ["npm" | "pnpm" | "yarn" | "bun", "run", other]
             | ["npm" | "pnpm" | "yarn", other @ ("test" | "t")]
             | ["yarn" | "pnpm", other] => vec![if other == "t" { "test" } else { other }],
             ["run-s" | "run-p", ..] => words[1..].to_vec(),
             _ => return None,
         };
-        if own.is_empty()
-            || !own.iter().all(|other| usable(root, other) && judge::by_name(other).is_none() && *other != name)
-        {
-            return None;
-        }
-        called.extend(own.into_iter().map(str::to_owned));
-    }
+        let are_steps = |other: &&str| usable(root, other) && judge::by_name(other).is_none() && *other != name;
+        (!own.is_empty() && own.iter().all(are_steps)).then(|| own.into_iter().map(str::to_owned).collect())
+    })?;
     (!called.is_empty()).then_some(called)
 }
 

@@ -141,7 +141,7 @@ fn steps_whose_manifests_wf_cannot_read_watch_everything() {
 /// Words of all formats, so that arbitrary texts get past the first line of a reader.
 const PIECES: &str = "(on|push|jobs|steps|run|uses|needs|if|paths|filters|repos|hooks|id|files|types|exclude|tasks|dependsOn|\
     inputs|outputs|targetDefaults|namedInputs|deps|sources|cmds|envlist|env_list|package|workspace|members|module|modules|\
-    \\.PHONY|def|@nox\\.session|scripts|workspaces|a|b|\\*\\*|!a|\\$\\{\\{ matrix\\.x \\}\\}|\\^a|#a|[:,\\[\\]{}\"'=<>/()|&-]|\n|\n  |\n    |\t| )";
+    \\.PHONY|def|@nox\\.session|scripts|workspaces|includes|commands|mod a|a::b|\\$\\(a\\)|&|dir|entry|a|b|\\*\\*|!a|\\$\\{\\{ matrix\\.x \\}\\}|\\^a|#a|[:,\\[\\]{}\"'=<>/()|&-]|\n|\n  |\n    |\t| )";
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]

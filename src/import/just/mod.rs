@@ -1,20 +1,18 @@
 //! justfiles: a step for each public recipe that takes no argument, which `just` runs. Pure.
 //!
-//! Heads of recipes, attributes and comments are read, files that are imported along; of commands only whether they are checks.
+//! Heads of recipes, attributes and comments are read, files that are imported and modules along; of commands only whether they are checks.
 //! just runs what a recipe depends on by itself; the steps only come in that order.
 
 mod recipe;
 
 use super::Repository;
-use super::draft::{Draft, Imported, kind_of};
+use super::along::{Along, NOT_HERE, kind_below};
+use super::draft::{Draft, Imported};
 use super::judge;
 use super::write::word;
 use crate::base::RepoPath;
-use recipe::{Recipe, Text};
-use std::collections::{BTreeMap, BTreeSet};
-
-/// Files imported by files that are imported, at most.
-const IMPORTS_MAX: usize = 50;
+use recipe::{Recipe, Taken, Text};
+use std::collections::BTreeMap;
 
 pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Imported {
     let mut out = Imported::new("just");
@@ -47,9 +45,13 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
             only_names.insert(&recipe.name, called);
         }
     }
-    let file = String::from_utf8_lossy(path.file_name()).into_owned();
-    let usual = file.eq_ignore_ascii_case("justfile") || file == ".justfile";
-    let flag = if usual { String::new() } else { format!("--justfile {} ", word(&file)) };
+    // `a: && b` runs b after a.
+    let mut runs_after: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for recipe in &recipes {
+        for then in &recipe.then {
+            runs_after.entry(real(then)).or_default().push(recipe.name.clone());
+        }
+    }
     for recipe in
         recipes.iter().filter(|recipe| kept.get(recipe.name.as_str()).is_some_and(|one| std::ptr::eq(*one, *recipe)))
     {
@@ -65,18 +67,12 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
             continue;
         }
         let mut after: Vec<String> = recipe.needs.iter().map(|need| real(need)).collect();
-        // `a: && b` runs b after a.
-        after.extend(
-            recipes
-                .iter()
-                .filter(|one| one.then.iter().any(|then| real(then) == recipe.name))
-                .map(|one| one.name.clone()),
-        );
+        after.extend(runs_after.get(&recipe.name).into_iter().flatten().cloned());
         out.steps.push(Draft {
             key: recipe.name.clone(),
-            run: format!("just {flag}{}", word(&recipe.name)),
+            run: format!("just {}", word(&recipe.name)),
             dir: path.parent(),
-            kind: kind_of(&recipe.name),
+            kind: kind_below(&recipe.name, recipe.own_name()),
             after,
             lock: Some("just"),
             why: format!("recipes of {path}"),
@@ -94,7 +90,7 @@ const PRIVATE: &str = "it is private";
 
 fn why_not(recipe: &Recipe) -> Option<&'static str> {
     let said = |word: &str| recipe.attributes.contains(word);
-    if recipe.name.starts_with('_') || said("private") {
+    if recipe.own_name().starts_with('_') || said("private") {
         Some(PRIVATE)
     } else if recipe.required {
         Some("it wants an argument")
@@ -103,11 +99,11 @@ fn why_not(recipe: &Recipe) -> Option<&'static str> {
     } else if (said("windows") || said("macos")) && !said("linux") && !said("unix") {
         Some("it is for another system")
     } else {
-        judge::by_name(&recipe.name).or_else(|| judge::refused(&recipe.name, &recipe.body))
+        judge::by_name(recipe.own_name()).or_else(|| judge::refused(&recipe.name, &recipe.body))
     }
 }
 
-/// The recipes of the file and of those that it imports, and what aliases stand for.
+/// The recipes of the file, of those that it imports and of its modules, and what aliases stand for.
 fn all(
     path: &RepoPath,
     text: &str,
@@ -115,35 +111,41 @@ fn all(
     out: &mut Imported,
 ) -> (Vec<Recipe>, BTreeMap<String, String>) {
     let (mut recipes, mut aliases) = (vec![], BTreeMap::new());
-    let mut seen = BTreeSet::from([path.clone()]);
-    let mut waiting = std::collections::VecDeque::from([(path.clone(), text.to_owned())]);
-    while let Some((file, text)) = waiting.pop_front() {
-        let Text { recipes: found, aliases: names, imports, modules } = Text::read(&file, &text);
+    let mut along = Along::from(path, text, repo);
+    while let Some(source) = along.next() {
+        let Text { recipes: found, aliases: names, taken } = Text::read(&source);
         recipes.extend(found);
         aliases.extend(names);
-        for (line, said) in modules {
-            let advice = "add steps that call `just MODULE::RECIPE`";
-            out.lose(&file, line, format!("`{said}`"), "recipes of modules are not read", advice);
-        }
-        for (line, said, name) in imports {
-            let there = file.parent().join(name.as_bytes()).filter(|at| repo.has(at));
-            match there.and_then(|at| Some((at.clone(), (repo.text)(&at)?))) {
-                Some((at, text)) if seen.len() < IMPORTS_MAX => {
-                    if seen.insert(at.clone()) {
-                        waiting.push_back((at, text));
-                    }
-                }
-                _ => out.lose(
-                    &file,
-                    line,
-                    format!("`{said}`"),
-                    "there is no such file here",
-                    "add steps for its recipes",
-                ),
+        for one in taken {
+            let prefix = match &one.module {
+                Some(module) => format!("{}{module}::", source.prefix),
+                None => source.prefix.clone(),
+            };
+            if !along.add(place(&one, &source.file.parent(), repo), &prefix) {
+                out.lose(&source.file, one.line, format!("`{}`", one.said), NOT_HERE, "add steps for its recipes");
             }
         }
     }
     (recipes, aliases)
+}
+
+/// The file that is taken in: of a module any of those that just looks for.
+fn place(taken: &Taken, folder: &RepoPath, repo: &Repository<'_>) -> Option<RepoPath> {
+    let join = |path: &str| folder.join(path.as_bytes());
+    let Some(module) = &taken.module else { return join(taken.path.as_ref()?) };
+    let (file, inside) = match &taken.path {
+        Some(path) => (join(path)?, join(path)?),
+        None => (join(&format!("{module}.just"))?, join(module)?),
+    };
+    if repo.has(&file) {
+        return Some(file);
+    }
+    let of = |names: [&str; 2]| {
+        let any_case =
+            move |path: &&RepoPath| names.iter().any(|name| path.file_name().eq_ignore_ascii_case(name.as_bytes()));
+        repo.files.iter().filter(|path| path.parent() == inside).find(any_case).cloned()
+    };
+    repo.file(&inside, "mod.just").or_else(|| of(["justfile", ".justfile"]))
 }
 
 #[cfg(test)]
@@ -180,5 +182,44 @@ mod tests {
         for part in ["`ci`", "`all`", "`watch-all`", "`up`", "`push`", "gone"] {
             assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:?}", made.lost);
         }
+    }
+
+    #[test]
+    fn modules_are_read_along_by_their_names() {
+        let text = "mod docs\nmod? web 'apps/web' # words\nmod? gone\nmod deploy\nci: docs::build lint\nlint:\n  x\n";
+        let files = [
+            ("justfile", text),
+            ("docs.just", "import 'more.just'\nalias s := site\nbuild: site\n  x\nsite: && later\n  x\nlater:\n  x\n"),
+            ("more.just", "all: build\nserve:\n  x\nagain:\n  just build\n"),
+            ("apps/web/Justfile", "test *args:\n  x\n[private]\nx:\n  y\nmod sub\n"),
+            ("apps/web/sub/mod.just", "test: other\n  x\nother:\n  y\n"),
+            ("deploy/.justfile", "prod:\n  git push\n"),
+        ];
+        let made = imported(Format::Just, "justfile", &files);
+        let expected = [
+            "lint: just lint",
+            "docs-build: just docs::build",
+            "docs-site: just docs::site",
+            "docs-later: just docs::later",
+            "web-test: just web::test",
+            "deploy-prod: just deploy::prod",
+            "docs-again: just docs::again",
+            "web-sub-test: just web::sub::test",
+            "web-sub-other: just web::sub::other",
+        ];
+        assert_eq!(steps(&made), expected, "{:#?}", made.lost);
+        for part in ["after: [docs-site]", "after: [web-sub-other]", "kind: deploy"] {
+            assert!(made.text.contains(part), "{part}: {}", made.text);
+        }
+        for part in ["mod? gone", "`ci`", "`docs::all`", "`docs::serve` (more.just:2)"] {
+            assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:#?}", made.lost);
+        }
+    }
+
+    #[test]
+    fn many_recipes_that_run_others_afterwards() {
+        let text: String = (0..2_000).map(|n| format!("r{n}: && r{}\n  x\n", n + 1)).collect();
+        let made = imported(Format::Just, "justfile", &[("justfile", &(text + "r2000:\n  x\n"))]);
+        assert_eq!(made.steps, 2_001);
     }
 }

@@ -2,11 +2,15 @@
 //!
 //! Does not know: expressions, settings.
 
+use super::super::along::{self, Source};
 use crate::base::RepoPath;
 
 /// One recipe.
 pub(super) struct Recipe {
+    /// Its name with that of its module: `docs::build`. So are all names here.
     pub name: String,
+    /// Where its own name begins.
+    pub own: usize,
     pub file: RepoPath,
     pub line: u32,
     /// Has it a parameter without a default?
@@ -24,24 +28,34 @@ pub(super) struct Recipe {
 }
 
 impl Recipe {
+    /// Its name in its module.
+    pub fn own_name(&self) -> &str {
+        &self.name[self.own..]
+    }
+
     /// The recipes that it calls, if it does nothing else.
     pub fn only_calls(&self) -> Option<Vec<String>> {
-        let called: Option<Vec<String>> = self
-            .body
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-            .map(|line| {
-                let words: Vec<&str> = line.trim_start_matches('@').split_whitespace().collect();
-                match words[..] {
-                    ["just" | "{{just_executable()}}", name] if !name.starts_with('-') => Some(name.to_owned()),
-                    _ => None,
-                }
-            })
-            .collect();
+        let called = along::only_calls(self.body.lines(), |words| match *words {
+            // In the folder of a module `just` may find another justfile.
+            ["just" | "{{just_executable()}}", name] if !name.starts_with('-') && self.own == 0 => {
+                Some(vec![name.to_owned()])
+            }
+            _ => None,
+        });
         let called = [self.needs.clone(), called?, self.then.clone()].concat();
         (!called.is_empty() && !self.gives).then_some(called)
     }
+}
+
+/// Another file that one takes in.
+pub(super) struct Taken {
+    pub line: u32,
+    /// The statement.
+    pub said: String,
+    /// The name of the module; none: its recipes count as those of this file.
+    pub module: Option<String>,
+    /// Its path, if it is said.
+    pub path: Option<String>,
 }
 
 /// What one file says.
@@ -49,13 +63,11 @@ impl Recipe {
 pub(super) struct Text {
     pub recipes: Vec<Recipe>,
     pub aliases: Vec<(String, String)>,
-    /// Line, what it says, and the file.
-    pub imports: Vec<(u32, String, String)>,
-    pub modules: Vec<(u32, String)>,
+    pub taken: Vec<Taken>,
 }
 
 impl Text {
-    pub fn read(file: &RepoPath, text: &str) -> Self {
+    pub fn read(Source { file, text, prefix }: &Source) -> Self {
         let mut out = Self::default();
         let mut attributes = String::new();
         // The quotes that end a text of several lines.
@@ -88,24 +100,39 @@ impl Text {
             let mut words = line.split_whitespace();
             let first = words.next().unwrap_or_default();
             let second = words.next().unwrap_or_default();
-            let quoted_name = second.trim_matches(['\'', '"']);
+            let text = |word: &str| {
+                let inside = word.trim_matches(['\'', '"']);
+                (inside != word).then(|| inside.to_owned())
+            };
             match first {
-                "import" | "import?" if quoted_name != second => {
-                    out.imports.push((number, line.trim().to_owned(), quoted_name.trim_start_matches("./").to_owned()));
+                "import" | "import?" if text(second).is_some() => {
+                    out.taken.push(Taken {
+                        line: number,
+                        said: line.trim().to_owned(),
+                        module: None,
+                        path: text(second),
+                    });
                     continue;
                 }
-                "mod" | "mod?" if !line.contains(':') => {
-                    out.modules.push((number, line.trim().to_owned()));
+                "mod" | "mod?" if colon(line).is_none() => {
+                    let path = words.next().and_then(text);
+                    out.taken.push(Taken {
+                        line: number,
+                        said: line.trim().to_owned(),
+                        module: Some(second.to_owned()),
+                        path,
+                    });
                     continue;
                 }
                 "alias" if line.contains(":=") => {
-                    let target = line.split(":=").nth(1).unwrap_or_default().trim().to_owned();
-                    out.aliases.push((second.trim_end_matches(":=").to_owned(), target));
+                    let target = line.split(":=").nth(1).unwrap_or_default().split('#').next().unwrap_or_default();
+                    let alias = second.trim_end_matches(":=");
+                    out.aliases.push((format!("{prefix}{alias}"), format!("{prefix}{}", target.trim())));
                     continue;
                 }
                 _ => {}
             }
-            if let Some(recipe) = head(file, number, line, said) {
+            if let Some(recipe) = head(file, number, line, said, prefix) {
                 out.recipes.push(recipe);
                 inside = true;
             }
@@ -135,7 +162,7 @@ fn without_texts(line: &str) -> String {
 }
 
 /// `@name param='x' *rest: needs (need arg) && after`
-fn head(file: &RepoPath, number: u32, line: &str, attributes: String) -> Option<Recipe> {
+fn head(file: &RepoPath, number: u32, line: &str, attributes: String, prefix: &str) -> Option<Recipe> {
     let at = colon(line)?;
     let (left, right) = (&line[..at], &line[at + 1..]);
     let mut parameters = words(left).into_iter();
@@ -156,11 +183,11 @@ fn head(file: &RepoPath, number: u32, line: &str, attributes: String) -> Option<
         // `(need argument)`
         gives |= word.starts_with('(');
         let name = word.trim_matches(['(', ')']).split_whitespace().next().filter(is_name);
-        (if later { &mut then } else { &mut needs }).extend(name.map(str::to_owned));
+        (if later { &mut then } else { &mut needs }).extend(name.map(|name| format!("{prefix}{name}")));
     }
     let required = parameters.any(|one| !one.contains('=') && !one.starts_with('*'));
-    let (name, file) = (name.to_owned(), file.clone());
-    Some(Recipe { name, file, line: number, required, needs, then, gives, attributes, body: String::new() })
+    let (name, own, file) = (format!("{prefix}{name}"), prefix.len(), file.clone());
+    Some(Recipe { name, own, file, line: number, required, needs, then, gives, attributes, body: String::new() })
 }
 
 /// The colon that ends the head: outside of quotes and parentheses.

@@ -6,6 +6,7 @@
 mod rules;
 
 use super::Repository;
+use super::along;
 use super::draft::{Draft, Imported, kind_of};
 use super::judge;
 use super::write::word;
@@ -15,25 +16,40 @@ use std::collections::BTreeMap;
 
 pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Imported {
     let mut out = Imported::new("make");
-    let Rules { targets, phony } = Rules::of(path, text, repo, &mut out);
+    let Rules { targets, phony, patterns, .. } = Rules::of(path, text, repo, &mut out);
     let folder = path.parent();
+    // Files are no steps, and need nobody.
+    let needs = |target: &Target| -> Vec<String> {
+        target.needs.iter().filter(|need| targets.contains_key(*need)).cloned().collect()
+    };
     let mut kept: BTreeMap<&String, &Target> = BTreeMap::new();
+    let mut files: Vec<(bool, &String, &RepoPath, u32)> =
+        patterns.iter().map(|(name, file, line)| (name.contains('.'), name, file, *line)).collect();
     for (name, target) in &targets {
         let is_file = folder.join(name.as_bytes()).is_some_and(|at| repo.has(&at));
         // A recipe that says `$@` makes the file that the target is called after.
-        let of_file = name.contains(['/', '.', '%'])
-            || target.recipe.as_ref().is_some_and(|recipe| recipe.contains("$@") || recipe.contains("$(@"));
-        let works = target.recipe.is_some() || (phony.contains(name) && (target.computed || !target.needs.is_empty()));
-        if is_file || !works || (of_file && !phony.contains(name)) {
-            out.left_out.insert(name.clone(), target.needs.clone());
+        let makes = target.recipe.as_ref().is_some_and(|recipe| recipe.contains("$@") || recipe.contains("$(@"));
+        let of_file = is_file || makes || name.contains(['/', '.']);
+        let works = target.recipe.is_some() || target.computed || !target.needs.is_empty();
+        if !works || (of_file && !phony.contains(name)) {
+            if target.recipe.is_some() {
+                files.push((is_file || makes || name.contains('.'), name, &target.file, target.line));
+            }
+            out.left_out.insert(name.clone(), needs(target));
             continue;
         }
         let recipe = target.recipe.as_deref().unwrap_or_default();
         match judge::by_name(name).or_else(|| judge::refused(name, recipe)) {
-            None => _ = kept.insert(name, target),
+            None => {
+                if !phony.contains(name) && folder.join(name.as_bytes()).is_some_and(|at| repo.is_folder(&at)) {
+                    let why = "a folder is called like that: make may take it for made, and do nothing";
+                    out.lose(&target.file, target.line, format!("the target `{name}`"), why, "name it in `.PHONY`");
+                }
+                kept.insert(name, target);
+            }
             Some(why) => {
                 out.lose(&target.file, target.line, format!("the target `{name}`"), why, "");
-                out.left_out.insert(name.clone(), target.needs.clone());
+                out.left_out.insert(name.clone(), needs(target));
             }
         }
     }
@@ -44,7 +60,7 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
         .filter(|(name, called)| called.iter().all(|other| other != *name && kept.contains_key(other)))
         .collect();
     for (name, called) in aliases {
-        if let Some(target) = kept.remove(name).filter(|target| target.recipe.is_some()) {
+        if let Some(target) = kept.remove(name) {
             let why = "it only calls other targets";
             out.lose(&target.file, target.line, format!("the target `{name}`"), why, "");
         }
@@ -52,23 +68,19 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
     }
     let mut order: Vec<(&String, &Target)> = kept.into_iter().collect();
     order.sort_by_key(|(_, target)| target.number);
-    let file = String::from_utf8_lossy(path.file_name()).into_owned();
-    let usual = matches!(file.as_str(), "Makefile" | "makefile" | "GNUmakefile");
-    let flag = if usual { String::new() } else { format!("-f {} ", word(&file)) };
     for (name, target) in order {
-        // Files are no steps, and need nobody.
-        let after = target.needs.iter().filter(|need| targets.contains_key(*need)).cloned().collect();
         out.steps.push(Draft {
             key: name.clone(),
-            run: format!("make {flag}{}", word(name)),
+            run: format!("make {}", word(name)),
             dir: folder.clone(),
             kind: kind_of(name),
-            after,
+            after: needs(target),
             lock: Some("make"),
             why: format!("targets of {path}"),
             ..Draft::default()
         });
     }
+    tell_files(files, &mut out);
     if out.steps.is_empty() {
         out.lose(path, 0, "the file", "it has no target that is a check", "");
     } else {
@@ -78,18 +90,30 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
     out
 }
 
+/// Says in one line which targets with recipes are no steps because they are files or patterns. Those that may be meant
+/// otherwise come first.
+fn tell_files(mut files: Vec<(bool, &String, &RepoPath, u32)>, out: &mut Imported) {
+    const NAMED_MAX: usize = 8;
+    files.sort_by_key(|(plainly, _, file, line)| (*plainly, *file, *line));
+    let Some((_, _, file, line)) = files.first().copied() else { return };
+    let named: Vec<String> = files.iter().take(NAMED_MAX).map(|(_, name, ..)| format!("`{name}`")).collect();
+    let more = files.len() - named.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let why = "they are files or patterns, as far as can be seen: no steps";
+    let advice = "name those that are checks in `.PHONY` and import again, or add steps";
+    out.lose(file, line, format!("targets with recipes: {}{more}", named.join(", ")), why, advice);
+}
+
 /// The targets that it needs and calls, if it does nothing else.
 fn only_calls(target: &Target) -> Option<Vec<String>> {
-    if target.computed {
+    if target.computed || target.sets {
         return None;
     }
-    let lines = target.recipe.as_deref().unwrap_or_default().lines().filter(|line| !line.is_empty());
-    let called =
-        lines.map(|line| match line.trim_start_matches(['@', '+']).split_whitespace().collect::<Vec<_>>()[..] {
-            ["$(MAKE)" | "${MAKE}" | "make", name] if !name.contains(['$', '=', '-']) => Some(name.to_owned()),
-            _ => None,
-        });
-    let called = [target.needs.clone(), called.collect::<Option<Vec<_>>>()?].concat();
+    let called = along::only_calls(target.recipe.as_deref().unwrap_or_default().lines(), |words| match *words {
+        ["$(MAKE)" | "${MAKE}" | "make", name] if !name.contains(['$', '=', '-']) => Some(vec![name.to_owned()]),
+        _ => None,
+    });
+    let called = [target.needs.clone(), called?].concat();
     (!called.is_empty()).then_some(called)
 }
 
@@ -132,5 +156,44 @@ mod tests {
         let made = imported(Format::Make, "sub/Makefile", &[("sub/Makefile", "test: ; true\na.o: a.c\n\tcc\n")]);
         assert_eq!(steps(&made), ["test: make test"]);
         assert!(made.text.contains("dir: \"sub\""), "{}", made.text);
+    }
+
+    #[test]
+    fn a_target_with_a_variable_of_its_own_is_more_than_what_it_names() {
+        let text = ".PHONY: test test-race coverage lint all deep\ntest-race: FLAGS = -race\ntest-race: test\ntest:\n\tgo test\n\
+                    coverage: export COV=1\ncoverage: test lint\nlint: ; x\nall: test lint\ndeep-%: X := 1\ndeep-all: test\n";
+        let made = imported(Format::Make, "Makefile", &[("Makefile", text)]);
+        let expected = ["test", "test-race", "coverage", "lint", "deep-all"].map(|name| format!("{name}: make {name}"));
+        let mut found = steps(&made);
+        found.sort_by_key(|step| expected.iter().position(|one| one == step));
+        assert_eq!(found, expected);
+        assert!(made.lost.iter().any(|line| line.contains("`all` (Makefile:9): it only calls")), "{:?}", made.lost);
+    }
+
+    #[test]
+    fn no_target_vanishes_without_a_line() {
+        let text = "-include mk/*.mk\ninclude $(wildcard gone/*.mk) no/*.mk\n-include auto.d\n.PHONY: script\ntest/unit:\n\tpytest\n\
+                    test-%:\n\tx\n$(dirs:%=t/%): ; $(MAKE) -C $@ test\n%.o: %.c\n\tcc\ngen-a gen-b &: x.proto\n\tprotoc\n\
+                    script: ; ./script\nall: $(PROGRAMS)\nuse:lint\nok: out/x ; a\nout/x: gone\n\ttouch $@\nlast: out/x\n\ty\n\tgit push\n";
+        let files = [
+            ("Makefile", text),
+            ("mk/a.mk", "lint: ; x\n"),
+            ("mk/deep/b.mk", "deep: ; x\n"),
+            ("ok/file", ""),
+            ("script", "x"),
+        ];
+        let made = imported(Format::Make, "Makefile", &files);
+        let expected = ["gen-a", "gen-b", "script", "all", "ok", "lint"].map(|name| format!("{name}: make {name}"));
+        assert_eq!(steps(&made), expected);
+        for part in [
+            "`test/unit`, `test-%`, `$(dirs:%=t/%)`, `%.o`, `out/x` (Makefile:5): they are files",
+            "no/*.mk` (Makefile:2): there is no such file",
+            "`ok` (Makefile:17): a folder is called like that",
+            "`last` (Makefile:20): it changes the world outside",
+        ] {
+            assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:#?}", made.lost);
+        }
+        let told = |part: &str| made.lost.iter().any(|line| line.contains(part));
+        assert!(!told("-include") && !told("waits for"), "{:#?}", made.lost);
     }
 }

@@ -3,15 +3,18 @@
 //! `exclude` becomes a skip rule as it is; `files` and `types` become patterns where they can. A hook that names neither takes
 //! them from its own repository, which is not here: it watches everything.
 
+mod entry;
 mod types;
 
 use super::draft::{Draft, Imported, kind_of};
 use super::filter::python;
+use super::judge;
 use super::node::{Look, from_yaml};
-use super::write::word;
 use crate::base::RepoPath;
 use crate::config::model::Kind;
 use crate::config::yaml::Node;
+use entry::{command, is_script, words};
+use regex::bytes::Regex;
 use types::Kinds;
 
 pub(super) fn read(path: &RepoPath, text: &str) -> Imported {
@@ -20,8 +23,14 @@ pub(super) fn read(path: &RepoPath, text: &str) -> Imported {
         Ok(root) => root,
         Err((line, why)) => return out.unreadable(path, line, why),
     };
-    if root.get("fail_fast").is_some_and(Look::is_true) {
-        out.lose(path, 0, "`fail_fast`", "it is a setting of all steps in wf", "say `fail_fast: kill` if you want it");
+    if let Some(there) = root.get("fail_fast").filter(|there| there.is_true()) {
+        out.lose(
+            path,
+            there.line(),
+            "`fail_fast`",
+            "it is a setting of all steps in wf",
+            "say `fail_fast: kill` if you want it",
+        );
     }
     for key in ["default_language_version", "minimum_pre_commit_version", "default_install_hook_types"] {
         if let Some(there) = root.get(key) {
@@ -63,8 +72,14 @@ fn add(path: &RepoPath, root: &Node, hook: &Node, local: bool, out: &mut Importe
         return out.lose(path, hook.line(), format!("the hook `{id}`"), why, "keep it in pre-commit");
     }
     let mut lose = |what: String, why: String, advice: &str| out.lose(path, hook.line(), what, why, advice);
-    let all =
-        |key: &str| [root.text_of(key), hook.text_of(key)].into_iter().flatten().map(str::trim).collect::<Vec<_>>();
+    // Of these `entry` is no command.
+    let runs = !matches!(hook.text_of("language"), Some("fail" | "pygrep"));
+    let refused = words(hook).filter(|_| local && runs).and_then(|words| judge::refused("", &words.join(" ")));
+    // pre-commit fails where a hook edits, so that one is a check all the same.
+    let edits = refused == Some(judge::EDITS);
+    if let Some(why) = refused.filter(|_| !edits) {
+        return lose(format!("the hook `{id}`"), why.to_owned(), "keep it in pre-commit");
+    }
     let always = hook.get("always_run").is_some_and(Look::is_true);
     let mut inputs = vec![];
     if always {
@@ -85,15 +100,31 @@ fn add(path: &RepoPath, root: &Node, hook: &Node, local: bool, out: &mut Importe
     if !local && !said && !always {
         unnamed.push(format!("`{id}`"));
     }
-    let except: Vec<String> = all("exclude").into_iter().filter(|text| *text != "^$").map(plain).collect();
+    let mut except: Vec<String> = vec![];
+    for said in [root.text_of("exclude"), hook.text_of("exclude")].into_iter().flatten().map(str::trim) {
+        let expression = plain(said);
+        // A new version of a hook has to run it.
+        if said != "^$" && Regex::new(&expression).is_ok_and(|found| found.is_match(path.as_bytes())) {
+            let short = crate::config::yaml::shorten(said);
+            let what = format!("`exclude: {short}` of the hook `{id}`");
+            let why =
+                format!("it takes {path} away, whose changes run the hook: it is left out, and such paths are watched");
+            lose(what, why, "write it anew in `skip_rules`");
+        } else if said != "^$" {
+            except.push(expression);
+        }
+    }
     if !inputs.is_empty() {
         // What a hook does is said here, and which version of it.
         inputs.extend(super::filter::literal(path));
+        let script = words(hook).filter(|_| local && is_script(hook));
+        let script = script.and_then(|words| RepoPath::root().join(words[0].as_bytes()));
+        inputs.extend(script.as_ref().and_then(super::filter::literal));
     }
     let name = hook.text_of("name").map(str::to_owned);
     let draft = Draft {
         key: id.to_owned(),
-        run: command(hook, id, local),
+        run: command(path, hook, id, local && !edits),
         kind: Some(kind_of(id).filter(|kind| *kind == Kind::Test).unwrap_or(Kind::Lint)),
         name,
         inputs,
@@ -111,19 +142,6 @@ fn add(path: &RepoPath, root: &Node, hook: &Node, local: bool, out: &mut Importe
         }
         _ => out.steps.push(draft),
     }
-}
-
-/// A local hook of the system that takes no files is its own command; everything else is pre-commit's to run.
-fn command(hook: &Node, id: &str, local: bool) -> String {
-    let system = matches!(hook.text_of("language"), Some("system" | "unsupported" | "script"));
-    if let (true, true, true, Some(entry)) =
-        (local, system, hook.get("pass_filenames").is_some_and(Look::is_false), hook.text_of("entry"))
-    {
-        let args = hook.get("args").map(Look::texts).unwrap_or_default();
-        let args: String = args.iter().map(|(arg, _)| format!(" {}", word(arg))).collect();
-        return format!("{}{args}", entry.trim());
-    }
-    format!("pre-commit run {} --all-files", word(id))
 }
 
 /// What the hook watches; empty: everything.
@@ -210,5 +228,58 @@ mod tests {
         let made = of(text);
         assert_eq!(steps(&made).len(), 2);
         assert!(inputs(&made, "a").is_empty() && inputs(&made, "c")[0] == "c/**");
+    }
+
+    #[test]
+    fn commands_of_the_system_are_what_pre_commit_runs() {
+        let hook = |rest: &str| {
+            format!("repos: [{{repo: local, hooks: [{{id: a, language: system, pass_filenames: false, {rest}}}]}}]")
+        };
+        for (rest, expected) in [
+            ("entry: check.sh, language: script, args: [a b]", "./check.sh 'a b'"),
+            ("entry: tools/check.sh, language: unsupported_script", "./tools/check.sh"),
+            ("entry: ./check.sh -x, language: script", "./check.sh -x"),
+            ("entry: .check, language: script", "./.check"),
+            ("entry: 'grep foo *.txt && echo $HOME'", "grep foo '*.txt' '&&' echo '$HOME'"),
+            ("entry: 'bash -c \"a && b\"'", "bash -c 'a && b'"),
+            ("entry: 'x \"'", "pre-commit run a --all-files"),
+            ("entry: 'x #a'", "pre-commit run a --all-files"),
+            ("entry: black src", "pre-commit run a --all-files"),
+        ] {
+            let text = hook(rest);
+            let text = if rest.contains("language") { text.replace("language: system, ", "") } else { text };
+            assert_eq!(steps(&of(&text)), [format!("a: {expected}")], "{rest}");
+        }
+        let fail = hook("entry: git push is not for here").replace("language: system", "language: fail");
+        assert_eq!(of(&fail).steps, 1);
+        for (entry, why) in
+            [("git push", "world outside"), ("npm run dev", "does not end"), ("npx nodemon x", "not end")]
+        {
+            for id in ["a", "deploy"] {
+                let made = of(&hook(&format!("entry: {entry}")).replace("id: a", &format!("id: {id}")));
+                assert!(made.steps == 0 && made.lost.iter().any(|line| line.contains(why)), "{entry}: {:?}", made.lost);
+            }
+        }
+    }
+
+    #[test]
+    fn a_new_version_of_a_hook_runs_it_whatever_is_excluded() {
+        let text =
+            "exclude: '\\.ya?ml$'\nrepos: [{repo: x, hooks: [{id: a, files: '\\.py$', exclude: ^old/}, {id: b}]}]";
+        let made = of(text);
+        assert!(made.text.contains("\"^old/\": [a]") && !made.text.contains("ya?ml$\": ["), "{}", made.text);
+        for hook in ["`a`", "`b`"] {
+            let told =
+                made.lost.iter().any(|line| line.contains(&format!("of the hook {hook}")) && line.contains("ya?ml"));
+            assert!(told, "{hook}: {:?}", made.lost);
+        }
+    }
+
+    #[test]
+    fn a_file_that_pre_commit_does_not_look_for_is_named() {
+        for path in ["sub/.pre-commit-config.yaml", ".pre-commit-config.yml"] {
+            let made = imported(Format::PreCommit, path, &[(path, "repos: [{repo: x, hooks: [{id: a}]}]")]);
+            assert_eq!(steps(&made), [format!("a: pre-commit run --config {path} a --all-files")]);
+        }
     }
 }

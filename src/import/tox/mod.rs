@@ -1,7 +1,9 @@
 //! tox: a step for each environment of `env_list`, which `tox` runs. Pure.
 //!
-//! Read are tox.ini, tox.toml, `[tool.tox]` of pyproject.toml and `[tox:tox]` of setup.cfg. Does not know: Python.
+//! Read are tox.ini, tox.toml, `[tool.tox]` of pyproject.toml and `[tox:tox]` of setup.cfg; of commands only whether they are
+//! checks. Does not know: Python.
 
+mod environments;
 mod names;
 
 use super::Repository;
@@ -10,43 +12,33 @@ use super::judge;
 use super::write::{one_line, word};
 use crate::base::RepoPath;
 use crate::config::model::Kind;
-use names::{ENVIRONMENTS_MAX, expanded, list};
-use toml::Value;
+use environments::Environments;
+use names::{ENVIRONMENTS_MAX, expanded};
 
 pub(super) fn read(path: &RepoPath, text: &str) -> Imported {
     let mut out = Imported::new("tox");
     let said = match path.file_name() {
-        b"tox.toml" | b"pyproject.toml" => from_toml(path, text, &mut out),
-        b"setup.cfg" => Environments::from_ini(text, "tox:tox"),
-        _ => Environments::from_ini(text, "tox"),
+        b"tox.toml" | b"pyproject.toml" => Environments::from_toml(path, text, &mut out),
+        b"setup.cfg" => Environments::from_ini(path, text, "tox:tox", &mut out),
+        _ => Environments::from_ini(path, text, "tox", &mut out),
     };
-    let names = &said.names;
-    if names.is_empty() {
+    if said.names.is_empty() {
         out.lose(path, 0, "the file", "it has no `env_list`", "name its environments by hand");
         return out;
     }
-    let mut all: Vec<String> = vec![];
-    for name in names.iter().flat_map(|name| expanded(name)) {
-        if name.contains(['{', '}']) {
-            let what = format!("the environment `{}`", one_line(&name));
-            out.lose(path, 0, what, "tox computes its name", "name it by hand");
-        } else if all.len() >= ENVIRONMENTS_MAX {
-            out.lose(path, 0, "more environments", format!("there are more than {ENVIRONMENTS_MAX}"), "");
-            break;
-        } else if !all.contains(&name) {
-            all.push(name);
-        }
-    }
+    let all = all(&said, path, &mut out);
     for name in &all {
-        let after: Vec<String> = said
-            .depends
-            .iter()
-            .filter(|(of, _)| of == name)
-            .flat_map(|(_, on)| on)
-            .flat_map(|on| expanded(on))
-            .collect();
-        if let Some(why) = judge::by_name(name) {
-            out.lose(path, 0, format!("the environment `{}`", one_line(name)), why, "");
+        let mut after: Vec<String> = vec![];
+        for on in said.of(name).iter().flat_map(|section| &section.depends) {
+            if let Some(names) = expanded(on) {
+                after.extend(names);
+                continue;
+            }
+            let what = format!("`depends` of the environment `{}`", one_line(name));
+            out.lose(path, said.line(name), what, format!("they are more than {ENVIRONMENTS_MAX}"), "");
+        }
+        if let Some(why) = why_not(name, &said.commands(name)) {
+            out.lose(path, said.line(name), format!("the environment `{}`", one_line(name)), why, "");
             out.left_out.insert(name.clone(), after);
             continue;
         }
@@ -64,6 +56,40 @@ pub(super) fn read(path: &RepoPath, text: &str) -> Imported {
     out
 }
 
+/// The environments of the list, braces expanded.
+fn all(said: &Environments, path: &RepoPath, out: &mut Imported) -> Vec<String> {
+    let mut all: Vec<String> = vec![];
+    for written in &said.names {
+        let mut lose = |what: String, why: String, advice: &str| out.lose(path, said.list_line, what, why, advice);
+        let Some(names) = expanded(written) else {
+            let why = format!("it stands for more than {ENVIRONMENTS_MAX} environments: none of them is a step");
+            lose(format!("`{}` in `env_list`", one_line(written)), why, "add steps that call `tox -e NAME`");
+            continue;
+        };
+        for name in names {
+            if name.contains(['{', '}']) {
+                let what = format!("the environment `{}`", one_line(&name));
+                lose(what, "tox computes its name".into(), "name it by hand");
+            } else if all.contains(&name) {
+            } else if all.len() < ENVIRONMENTS_MAX {
+                all.push(name);
+            } else {
+                let why = format!("there are more than {ENVIRONMENTS_MAX}: the others are no steps");
+                lose("more environments".into(), why, "add steps that call `tox -e NAME`");
+                return all;
+            }
+        }
+    }
+    all
+}
+
+/// Why an environment is no step, if it is none. A factor called `dev` or `preview` says which versions are tested.
+fn why_not(name: &str, commands: &str) -> Option<&'static str> {
+    let factors = name.split('-').filter(|factor| !matches!(*factor, "dev" | "preview"));
+    let rest = factors.collect::<Vec<_>>().join("-");
+    judge::by_name(if rest.is_empty() { name } else { &rest }).or_else(|| judge::refused(name, commands))
+}
+
 /// Does it say anything of tox? Files of other names than tox's own have many purposes. tox.ini is looked for first.
 pub(super) fn is_there(path: &RepoPath, repo: &Repository<'_>) -> bool {
     let own = |name: &[u8]| name.starts_with(b"tox.");
@@ -73,108 +99,6 @@ pub(super) fn is_there(path: &RepoPath, repo: &Repository<'_>) -> bool {
     let elsewhere = ["tox.ini", "tox.toml"].iter().any(|name| repo.file(&path.parent(), name).is_some());
     let text = (repo.text)(path).unwrap_or_default();
     !elsewhere && (text.contains("[tool.tox") || text.contains("[tox:tox]"))
-}
-
-/// Names of environments as they are written, and what each waits for.
-#[derive(Default)]
-struct Environments {
-    names: Vec<String>,
-    depends: Vec<(String, Vec<String>)>,
-}
-
-impl Environments {
-    /// `main` is the section that has the list.
-    fn from_ini(text: &str, main: &str) -> Self {
-        let (mut names, mut depends) = (String::new(), vec![]);
-        let (mut section, mut key) = (String::new(), String::new());
-        for line in text.lines() {
-            let plain = line.split(" #").next().unwrap_or(line);
-            if plain.trim_start().starts_with(['#', ';']) || plain.trim().is_empty() {
-                continue;
-            }
-            if let Some(name) = plain.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
-                (section, key) = (name.trim().to_owned(), String::new());
-                continue;
-            }
-            let value = if plain.starts_with([' ', '\t']) {
-                plain.trim()
-            } else {
-                let Some((name, value)) = plain.split_once('=') else { continue };
-                key = name.trim().to_ascii_lowercase();
-                value.trim()
-            };
-            match (section.as_str(), key.as_str()) {
-                (section, "envlist" | "env_list") if section == main => {
-                    names.push(',');
-                    names.push_str(value);
-                }
-                (section, "depends") => {
-                    if let Some(of) = section.strip_prefix("testenv:") {
-                        depends.extend(expanded(of).into_iter().map(|of| (of, list(value))));
-                    }
-                }
-                _ => {}
-            }
-        }
-        Self { names: list(&names), depends }
-    }
-}
-
-fn from_toml(path: &RepoPath, text: &str, out: &mut Imported) -> Environments {
-    let root = match text.parse::<toml::Table>() {
-        Ok(root) => root,
-        Err(error) => {
-            let why = format!("it cannot be read: {}", one_line(error.message()));
-            out.lose(path, 0, "the file", why, "mend it and import again");
-            return Environments::default();
-        }
-    };
-    let tool = root.get("tool").and_then(|tool| tool.get("tox")).and_then(Value::as_table);
-    let root = if path.file_name() == b"pyproject.toml" { tool.cloned().unwrap_or_default() } else { root };
-    if let Some(ini) = root.get("legacy_tox_ini").and_then(Value::as_str) {
-        return Environments::from_ini(ini, "tox");
-    }
-    let texts = |value: Option<&Value>| -> Vec<String> {
-        let items = value.and_then(Value::as_array).into_iter().flatten();
-        items.filter_map(|item| item.as_str().map(str::to_owned)).collect()
-    };
-    let mut names = vec![];
-    for item in root.get("env_list").and_then(Value::as_array).into_iter().flatten() {
-        match (item.as_str(), product(item)) {
-            (Some(name), _) => names.push(name.to_owned()),
-            (None, Some(all)) => names.extend(all),
-            (None, None) => {
-                let what = format!("`{}` in `env_list`", one_line(item.to_string().trim()));
-                out.lose(path, 0, what, "tox computes these names", "add steps that call `tox -e NAME`");
-            }
-        }
-    }
-    let envs = root.get("env").and_then(Value::as_table).into_iter().flatten();
-    let depends = envs.map(|(name, env)| (name.clone(), texts(env.get("depends")))).collect();
-    Environments { names, depends }
-}
-
-/// `{product = [["3.12", "3.11"], ["x", "y"]], exclude = ["3.11-y"]}`: every combination, where it is made of texts alone.
-fn product(item: &Value) -> Option<Vec<String>> {
-    let table = item.as_table()?;
-    let texts = |value: &Value| -> Option<Vec<String>> {
-        value.as_array()?.iter().map(|one| one.as_str().map(str::to_owned)).collect()
-    };
-    let exclude = table.get("exclude").map_or(Some(vec![]), texts)?;
-    let mut all = vec![String::new()];
-    for factor in table.get("product")?.as_array()? {
-        let choices = texts(factor)?;
-        if all.len() * choices.len() > ENVIRONMENTS_MAX {
-            return None;
-        }
-        let join = |start: &String, choice: &String| {
-            if start.is_empty() { choice.clone() } else { format!("{start}-{choice}") }
-        };
-        all = all.iter().flat_map(|start| choices.iter().map(move |choice| join(start, choice))).collect();
-    }
-    let known = table.keys().all(|key| key == "product" || key == "exclude");
-    all.retain(|name| !exclude.contains(name));
-    (known && all.iter().all(|name| !name.is_empty())).then_some(all)
 }
 
 #[cfg(test)]
@@ -221,5 +145,47 @@ mod tests {
             assert_eq!(steps(&imported(Format::Tox, file, &[(file, text)])), ["t: tox -e t"], "{text}");
         }
         assert!(imported(Format::Tox, "tox.toml", &[("tox.toml", "[")]).lost[0].contains("cannot be read"));
+    }
+
+    #[test]
+    fn commands_say_what_is_no_check_and_factors_do_not() {
+        let text = "[tox]\nenvlist = py312-numpy-dev, black-preview, dev-lint, check, fmt, style, rel, release, gone, same, watching\n\
+                    [testenv]\ncommands =\n    !style: pytest {posargs:-x}\n    style: black src\n\
+                    [testenv:check]\ncommands = {envpython} -m twine \\\n    upload dist/*\n\
+                    [testenv:{fmt,other}]\ncommands = - black src {posargs}\n[testenv:black-preview]\ncommands = black {posargs:--check src}\n\
+                    [testenv:rel]\ncommands_post = git push\n[testenv:release]\ncommands = twine upload dist/*\n\
+                    [testenv:same]\ncommands = {[testenv:fmt]commands}\n[testenv:watching]\ncommands = {envbindir}/sphinx-autobuild a b\n";
+        let made = imported(Format::Tox, "tox.ini", &[("tox.ini", text)]);
+        let expected = ["py312-numpy-dev", "black-preview", "dev-lint", "release", "gone"];
+        assert_eq!(steps(&made), expected.map(|name| format!("{name}: tox -e {name}")));
+        assert!(made.text.contains("kind: deploy"), "{}", made.text);
+        for part in [
+            "`check` (tox.ini:7): it changes the world outside",
+            "`fmt` (tox.ini:10): it edits files",
+            "`style` (tox.ini:2): it edits files",
+            "`rel` (tox.ini:14): it changes",
+            "`same` (tox.ini:18): it edits",
+            "`watching` (tox.ini:20): it does not end",
+        ] {
+            assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:#?}", made.lost);
+        }
+        let text = "env_list = [\"a\", \"b\", \"c\", \"d\"]\n[env_run_base]\ncommands = [[\"pytest\", {replace = \"posargs\", default = [\"x\"]}]]\n\
+                    [env.b]\ncommands = [[\"twine\", \"upload\", \"x\"]]\n[env.c]\ncommands = [[\"black\", {replace = \"posargs\", default = [\"--check\"]}]]\n\
+                    [env.d]\ncommands_pre = [[\"black\", \"src\"]]\n";
+        let made = imported(Format::Tox, "tox.toml", &[("tox.toml", text)]);
+        assert_eq!(steps(&made), ["a: tox -e a", "c: tox -e c"]);
+        assert!(["`b`", "`d`"].iter().all(|part| made.lost.iter().any(|line| line.contains(part))), "{:?}", made.lost);
+    }
+
+    #[test]
+    fn lists_that_nobody_meant_are_told() {
+        let text = "[tox]\nenvlist = lint, py{1-999}, {1-20}-{1-20}\n[testenv:lint]\ndepends = py{1-300}\n";
+        let made = imported(Format::Tox, "tox.ini", &[("tox.ini", text)]);
+        assert_eq!(steps(&made), ["lint: tox -e lint"]);
+        for part in
+            ["`py{1-999}` in `env_list` (tox.ini:2): it stands for more than 200", "`{1-20}-{1-20}`", "`depends`"]
+        {
+            assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:?}", made.lost);
+        }
     }
 }
