@@ -3,6 +3,7 @@
 //! What a package says for itself (`package#task`, or a turbo.json of its own) is a step of its own, as is a task of a package
 //! that another one names. Does not know: which package depends on which; wf reads that in every run.
 
+mod frameworks;
 mod watch;
 
 use super::Repository;
@@ -92,6 +93,9 @@ pub(super) fn read(path: &RepoPath, text: &str, repo: &Repository<'_>) -> Import
             draft.watch_everything();
         }
         out.steps.push(draft);
+    }
+    if out.steps.iter().any(|step| step.cached) {
+        frameworks::tell(&packages, path, &mut out);
     }
     if !out.steps.is_empty() {
         out.lose(path, 0, "installed packages", format!("steps expect that `{tool} install` has run"), "");

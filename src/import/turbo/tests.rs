@@ -9,7 +9,8 @@ fn tasks_become_steps_of_the_packages_that_have_them() {
                  \"!dist/cache/**\"]},\n\"test\": {\"dependsOn\": [\"build\", \"gen\"], \"inputs\": [\"src/**\", \"$TURBO_ROOT$/tsconfig.json\"], \
                  \"env\": [\"A\", \"NEXT_*\"]},\n\"dev\": {\"persistent\": true},\n\"gen\": {\"dependsOn\": [\"^build\"]},\n\
                  \"//#lint\": {\"cache\": false},\n}}";
-    let member = "{\"name\": \"a\", \"scripts\": {\"build\": \"tsc\", \"test\": \"x\"}}";
+    let member =
+        "{\"name\": \"a\", \"scripts\": {\"build\": \"tsc\", \"test\": \"x\"}, \"devDependencies\": {\"vite\": \"*\"}}";
     let files = [
         ("turbo.json", turbo),
         ("package.json", "{\"workspaces\": [\"p/*\"], \"scripts\": {\"lint\": \"eslint .\"}}"),
@@ -27,7 +28,7 @@ fn tasks_become_steps_of_the_packages_that_have_them() {
     ] {
         assert!(made.text.contains(part), "{part}\n{}", made.text);
     }
-    for part in ["`dev`", "`gen`", "NEXT_*"] {
+    for part in ["`dev`", "`gen`", "NEXT_*", "variables `VITE_*`"] {
         assert!(made.lost.iter().any(|line| line.contains(part)), "{part}: {:?}", made.lost);
     }
     let nested = imported(Format::Turbo, "p/a/turbo.json", &[("p/a/turbo.json", "{\"extends\": [\"//\"]}")]);
