@@ -179,7 +179,8 @@ impl Listed {
     fn of(db: &mut Db, recorded: &Recorded, caught: &Caught, last: usize) -> Result<Self, DbError> {
         let (known, total) = db.runs(Some(last))?;
         let apart = recorded.runs.iter().filter(|run| caught.apart.contains(&run.facts.run));
-        let mut facts: Vec<RunFacts> = known.into_iter().chain(apart.map(|run| run.facts.clone())).collect();
+        let mut facts: Vec<RunFacts> =
+            known.into_iter().chain(apart.map(|run| run.whole_facts().into_owned())).collect();
         facts.sort_by(|a, b| b.run.cmp(&a.run));
         facts.dedup_by(|a, b| a.run == b.run);
         facts.truncate(last);
@@ -196,7 +197,7 @@ impl Listed {
     /// What runs and facts say by themselves.
     fn without_db(recorded: &Recorded, last: usize) -> Self {
         let shown = recorded.runs.iter().take(last).map(|run| Shown {
-            facts: run.facts.clone(),
+            facts: run.whole_facts().into_owned(),
             dir: run.place.as_ref().map(|place| place.dir.clone()),
             live: run.live,
         });

@@ -67,6 +67,19 @@ fn block_in(text: &[u8]) -> Option<(RunFacts, usize)> {
     Some((facts, last + 1))
 }
 
+/// How a run's own row starts, and where in it the longest part begins, which stands last. Neither can stand inside of a string,
+/// where quotes are escaped.
+const OWN: &[u8] = b"{\"fact\":\"run\",";
+const CIRCUMSTANCES: &[u8] = b",\"circumstances\":{";
+
+/// A run's facts from its own row, without its circumstances, if it has any: they take most of the time, and who looks for
+/// evidence asks for none.
+pub(super) fn facts(row: &[u8]) -> Option<RunFacts> {
+    let row = row.strip_prefix(OWN)?;
+    let end = memchr::memmem::find(row, CIRCUMSTANCES).map_or(row.len().checked_sub(1)?, |at| at);
+    serde_json::from_slice(&[b"{", &row[..end], b"}"].concat()).ok()
+}
+
 /// The rows that follow a block's first.
 pub(super) fn further(text: &[u8]) -> serde_json::Result<Vec<Row>> {
     text.split(|byte| *byte == b'\n').skip(1).filter(|line| !line.is_empty()).map(serde_json::from_slice).collect()
@@ -86,6 +99,24 @@ mod tests {
         let mut all = vec![Row::Run(RunFacts { rows, ..samples::facts(run) })];
         all.extend((0..rows).map(|i| samples::attempt(&format!("s{i}"), true)));
         lines(&all).unwrap()
+    }
+
+    #[test]
+    fn a_runs_own_row_is_read_without_its_circumstances() {
+        let about = crate::predict::Circumstances {
+            files: 3,
+            paths: vec!["a,\"circumstances\":{".into()],
+            ..Default::default()
+        };
+        let whole = RunFacts { branch: Some(",\"circumstances\":{}".into()), ..samples::facts("a") };
+        let with = RunFacts { circumstances: Some(about), ..whole.clone() };
+        for told in [&whole, &with] {
+            let row = lines(&[Row::Run(told.clone())]).unwrap();
+            assert_eq!(facts(row.trim_ascii_end()).as_ref(), Some(&whole));
+        }
+        for row in [&b""[..], b"{", b"{}", OWN, b"{\"fact\":\"attempt\",\"step\":\"a\"}"] {
+            assert_eq!(facts(row), None);
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::predict::Circumstances;
 use crate::predict::durations::Durations;
 use crate::predict::failures::{Failures, Verdict};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _};
 use std::path::PathBuf;
@@ -209,7 +210,9 @@ impl Learned {
         // Nothing ran in most runs: their rows, which prove what was skipped and reused, are not even read.
         let rows = if run.facts.ran == 0 { vec![] } else { run.attempts() };
         let attempts = rows.iter().filter_map(|row| if let Row::Attempt(it) = row { Some(it.into()) } else { None });
-        self.learn_of(&run.facts, attempts);
+        // What changed is asked for only by those that learn something.
+        let facts = if run.facts.ran == 0 { Cow::Borrowed(&run.facts) } else { run.whole_facts() };
+        self.learn_of(&facts, attempts);
     }
 
     /// The same with what the database has of it: its attempts in the order in which they ended.

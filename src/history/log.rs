@@ -26,7 +26,7 @@ pub struct LogWriter {
 }
 
 impl LogWriter {
-    /// Creates a new run's folder, its `out/` and its log.
+    /// Creates a new run's folder and its log. `out/` comes with the first step that prints something.
     ///
     /// # Errors
     /// When the run exists, its id is none, or the disk refuses: then the run must not start.
@@ -36,7 +36,6 @@ impl LogWriter {
         };
         open::folder(&state.runs())?;
         open::folder(&run.dir)?;
-        open::folder(&run.out())?;
         let file = open::create(&run.log())?;
         file.lock()?;
         Ok(Self { run, file, pending: Vec::with_capacity(BUFFER), gave_up: false, fold: Fold::default() })
@@ -47,7 +46,7 @@ impl LogWriter {
         &self.run
     }
 
-    /// The folder for output logs.
+    /// The folder for output logs; it may not be there yet.
     pub fn out(&self) -> PathBuf {
         self.run.out()
     }

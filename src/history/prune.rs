@@ -176,16 +176,24 @@ fn past(state: &StateDir, limits: &Limits, now: jiff::Timestamp) -> io::Result<V
     Ok(past)
 }
 
-/// How much a run takes. Asked once for each run that has ended, and kept beside it.
+/// A run of more files has its size noted: to look at all of them takes a while, and where there are few the note would be one
+/// more.
+const FEW_FILES: usize = 64;
+
+/// How much a run takes.
 fn size_of(run: &RunRef) -> u64 {
     let note = run.dir.join("size");
     if let Some(size) = read_file(&note).ok().and_then(|text| String::from_utf8(text).ok()?.trim().parse().ok()) {
         return size;
     }
     let files = walkdir::WalkDir::new(&run.dir).into_iter().filter_map(Result::ok);
-    let size =
-        files.filter_map(|file| file.metadata().ok()).filter(std::fs::Metadata::is_file).map(|meta| meta.len()).sum();
-    if !run.is_live() {
+    let sizes: Vec<u64> = files
+        .filter_map(|file| file.metadata().ok())
+        .filter(std::fs::Metadata::is_file)
+        .map(|meta| meta.len())
+        .collect();
+    let size = sizes.iter().sum();
+    if sizes.len() > FEW_FILES && !run.is_live() {
         let _ = open::whole(&note, format!("{size}\n").as_bytes(), true);
     }
     size

@@ -6,6 +6,7 @@
 use super::facts::{Fold, Row, RunFacts};
 use super::{LogError, LogReader, RunRef, StateDir, block, open, runs};
 use crate::base::RunId;
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ pub struct Recorded {
 /// One recorded run.
 #[derive(Clone, Debug)]
 pub struct RecordedRun {
-    /// The run in one line.
+    /// The run in one line; its circumstances may be left out, see [`RecordedRun::whole_facts`].
     pub facts: RunFacts,
     /// Its folder; `None` when only facts are left of it.
     pub place: Option<RunRef>,
@@ -126,6 +127,15 @@ impl Recorded {
 }
 
 impl RecordedRun {
+    /// The run in one line, and what changed in it.
+    pub fn whole_facts(&self) -> Cow<'_, RunFacts> {
+        let Rows::OnDisk(..) = self.rows else { return Cow::Borrowed(&self.facts) };
+        match self.lines().next().map(serde_json::from_slice) {
+            Some(Ok(Row::Run(facts))) => Cow::Owned(facts),
+            _ => Cow::Borrowed(&self.facts),
+        }
+    }
+
     /// Its attempts and proven skips.
     ///
     /// # Errors
@@ -175,15 +185,21 @@ impl RecordedRun {
 /// are read. `None`: it has to be read as a whole to know.
 fn heads(path: &Path) -> Option<Vec<(RunFacts, std::ops::Range<u64>)>> {
     use std::os::unix::fs::FileExt as _;
-    const MOST: usize = 4 << 10;
+    const MOST: usize = 16 << 10;
     const LONGEST: usize = 1 << 20;
     let file = open::read(path).ok()?;
     let length = file.metadata().ok()?.len();
-    let (mut found, mut buffer) = (Vec::new(), vec![0; MOST]);
+    let (mut found, mut buffer) = (Vec::new(), vec![0; MOST.min(usize::try_from(length).unwrap_or(MOST).max(1))]);
+    // What of the file is in the buffer.
+    let (mut from, mut read) = (0, 0);
     let mut at = 0;
     while at < length {
-        let read = file.read_at(&mut buffer, at).ok()?;
-        let mut text = &buffer[..read];
+        let mut within = usize::try_from(at - from).unwrap_or(usize::MAX);
+        if within >= read || memchr::memchr(b'\n', &buffer[within..read]).is_none() {
+            read = file.read_at(&mut buffer, at).ok()?;
+            (from, within) = (at, 0);
+        }
+        let mut text = &buffer[within..read];
         let mut start = at;
         if at == 0 {
             (block::format(text) == Some(super::facts::FORMAT)).then_some(())?;
@@ -199,7 +215,7 @@ fn heads(path: &Path) -> Option<Vec<(RunFacts, std::ops::Range<u64>)>> {
             buffer.resize(buffer.len() * 2, 0);
             continue;
         };
-        let Ok(Row::Run(facts)) = serde_json::from_slice(&text[..end]) else { return None };
+        let facts = block::facts(&text[..end])?;
         (facts.rows == 0 || facts.bytes > 0).then_some(())?;
         at = start + (end + 1 + facts.bytes) as u64;
         found.push((facts, start..at));
@@ -361,7 +377,9 @@ mod tests {
                 text_of(&[Row::Run(facts.clone()), crate::history::samples::attempt("s", true)], &run.id).unwrap();
             std::fs::write(facts_path(&run), &text).unwrap();
             let found = heads(&facts_path(&run)).unwrap();
-            assert_eq!((found.len(), &found[0].0.circumstances), (1, &facts.circumstances));
+            assert_eq!((found.len(), &found[0].0.run), (1, &facts.run));
+            let recorded = Recorded::load(&state);
+            assert_eq!(recorded.runs[0].whole_facts().circumstances, facts.circumstances);
             for cut in [text.len() - 1, 6_000, 4_096, 200] {
                 std::fs::write(facts_path(&run), &text[..cut.min(text.len() - 1)]).unwrap();
                 assert_eq!(heads(&facts_path(&run)), None, "cut at {cut}");

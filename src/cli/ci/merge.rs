@@ -88,6 +88,7 @@ fn write(state: &StateDir, id: &RunId, parts: &[RunRef], joined: &Joined) -> std
         let Some(file) = name.strip_prefix("out/").filter(|file| is_plain(file)) else { continue };
         let from = parts[*part].out().join(file);
         if from.symlink_metadata().is_ok_and(|about| about.is_file()) {
+            std::fs::create_dir_all(log.out())?;
             std::fs::copy(from, log.out().join(file))?;
         }
     }

@@ -82,7 +82,7 @@ impl Db {
                 continue;
             }
             match run.rows() {
-                Ok(rows) => caught.taken += usize::from(self.take(&run.facts, &rows)?),
+                Ok(rows) => caught.taken += usize::from(self.take(&run.whole_facts(), &rows)?),
                 Err(error) => {
                     caught.problems.push(format!("facts of run {id} are damaged: {error}"));
                     caught.apart.insert(id.clone());

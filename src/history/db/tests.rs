@@ -88,7 +88,7 @@ fn same_as_recorded(db: &mut Db, state: &StateDir) {
     let recorded = Recorded::load(state);
     let ended: Vec<_> = recorded.runs.iter().filter(|run| !run.live).collect();
     let (runs, _) = db.runs(None).unwrap();
-    assert_eq!(runs, ended.iter().map(|run| expected(&run.facts)).collect::<Vec<_>>());
+    assert_eq!(runs, ended.iter().map(|run| expected(&run.whole_facts())).collect::<Vec<_>>());
     let mut verdicts = Vec::new();
     for run in ended.iter().rev() {
         let rows = run.rows().unwrap();
