@@ -99,12 +99,15 @@ pub fn answered<T>(asking: impl Future<Output = T>) -> Result<T, Problem> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Problem::new(Kind::Network, error.to_string()))?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         tokio::select! {
             done = asking => Ok(done),
             signal = stopped() => Err(Problem::new(Kind::Interrupted, signal)),
         }
-    })
+    });
+    // A name that is being looked up is not waited for.
+    runtime.shutdown_background();
+    done
 }
 
 /// Waits for a signal to end; which it was.

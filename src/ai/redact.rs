@@ -93,8 +93,11 @@ fn long<const LEAST: usize>(rest: &str) -> bool {
 /// Has an address, of which this is what follows `://`, a `:` and after it an `@`? Links are in most texts; such an address has
 /// both before the next space.
 fn may_have_password(rest: &str) -> bool {
-    let word = rest.split(char::is_whitespace).next().unwrap_or_default();
-    word.split_once(':').is_some_and(|(user, after)| !user.contains('/') && after.contains('@'))
+    // Where the next address begins, this one is over: nothing is looked at twice, however long the line.
+    let rest = &rest[..memchr::memmem::find(rest.as_bytes(), b"://").unwrap_or(rest.len())];
+    let ends_user = |c: char| c.is_whitespace() || matches!(c, ':' | '/' | '@' | '\'' | '"' | '<' | '>');
+    let Some(after) = rest.find(ends_user).and_then(|at| rest[at..].strip_prefix(':')) else { return false };
+    after.split(char::is_whitespace).next().is_some_and(|word| word.contains('@'))
 }
 
 /// Takes secrets out of what is sent.
@@ -150,6 +153,24 @@ impl Redactor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_with_a_password_are_told_from_those_without() {
+        for (rest, may) in [
+            ("me:geheim@db/x", true),
+            (":geheim@host", true),
+            ("host:8080/x?mail=a@b", true),
+            ("host/x:y@z", false),
+            ("host\",\"u\":\"a@b", false),
+            ("host:80 a@b", false),
+            ("host:80/ https://me:x@y", false),
+        ] {
+            assert_eq!(may_have_password(rest), may, "{rest}");
+        }
+        // A line of addresses is looked at once, however long it is.
+        let many = "{\"u\":\"https://example.org:80/a\"},".repeat(40_000);
+        assert_eq!(Redactor::default().text(&many).1, 0);
+    }
 
     #[test]
     fn keys_are_found_and_lines_stay() {

@@ -91,14 +91,15 @@ impl<'a> Work<'a> {
         &self.uses.wide
     }
 
-    /// Asks everything, a few at a time, in an order that does not depend on who answers first.
-    pub async fn run(&self, mut gathered: Gathered, asker: &Asker<'_>) -> Report {
+    /// Asks everything, a few at a time, in an order that does not depend on who answers first. What is known so far is in the
+    /// report, also when nobody waits any more.
+    pub async fn run(&self, mut gathered: Gathered, asker: &Asker<'_>, report: &mut Report) {
         let nothing = self.nothing(&gathered);
         gathered.clean(asker);
-        let mut report = Report { skipped: gathered.skipped, ..Report::default() };
+        report.skipped = std::mem::take(&mut gathered.skipped);
         if let Some(why) = nothing {
             report.nothing = Some(why);
-            return report;
+            return;
         }
         let items = self.items(gathered.files, &gathered.variables);
         let (all, mut heard, mut silent) = (items.len(), 0, 0);
@@ -131,10 +132,6 @@ impl<'a> Work<'a> {
                 }
             }
         }
-        drop(answers);
-        report.findings.sort();
-        report.findings.dedup();
-        report
     }
 
     fn items(&self, files: Vec<(RepoPath, String)>, variables: &Variables) -> Vec<Item> {

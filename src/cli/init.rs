@@ -143,8 +143,10 @@ pub(super) fn files(root: &Path, repo: Option<&Repo>) -> Vec<RepoPath> {
 /// The text of a file that is not too large to be a manifest.
 pub(super) fn small_text(root: &Path, path: &RepoPath) -> Option<String> {
     let full = path.under(root);
-    let small = full.metadata().is_ok_and(|meta| meta.is_file() && meta.len() <= LOOK_BYTES);
-    small.then(|| std::fs::read_to_string(full).ok()).flatten()
+    // A link may lead to another file of the repository, and nowhere else.
+    let real = full.canonicalize().ok().filter(|real| root.canonicalize().is_ok_and(|root| real.starts_with(root)))?;
+    let small = real.metadata().is_ok_and(|meta| meta.is_file() && meta.len() <= LOOK_BYTES);
+    small.then(|| std::fs::read_to_string(real).ok()).flatten()
 }
 
 /// How many steps it has. What wf writes, wf must read.

@@ -7,9 +7,10 @@ use crate::base::StepId;
 use crate::event::{Evidence, Reused, SkipReason};
 use crate::history::{self, RunRef, StateDir};
 use crate::report::clean::{self, Colors};
-use crate::report::view::State;
-use crate::report::{RunView, Stored, document, findings, junit, markdown, openmetrics, output, text, timeline, trace};
+use crate::report::view::{State, StepView};
+use crate::report::{RunView, document, findings, junit, markdown, openmetrics, output, text, timeline, trace};
 use clap::{Args, ValueEnum};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// Arguments of `wf report`.
@@ -171,12 +172,15 @@ struct Scanned {
 /// For code scanning, which takes what is not named any more for mended: what steps found, what skipped ones found in the run
 /// that their skip stands on, and the steps of which that is not known.
 fn scanned(cx: &Context, view: &RunView, run: &RunRef) -> Result<Scanned, Failure> {
-    let (stored, state) = (Replay::new(cx.cache_here()?.0, cx).stored(), recorded::state(cx)?);
+    let stored = Replay::new(cx.cache_here()?.0, cx).stored();
+    let mut before = Before { state: recorded::state(cx)?, runs: HashMap::new() };
     let mut scanned = Scanned::default();
     for step in &view.steps {
         let found = match &step.state {
-            State::Skipped(reason) => earlier(&state, &step.id, reason, &stored),
-            State::Done(_) | State::Reused(_) => Some(findings::of_step(step, &run.dir, &stored)),
+            State::Skipped(SkipReason::Unaffected { evidence: Evidence::Witnessed { run, .. }, .. }) => {
+                before.run(run).and_then(|(dir, steps)| findings::of_step(steps.get(&step.id)?, dir, &stored))
+            }
+            State::Done(_) | State::Reused(_) => findings::of_step(step, &run.dir, &stored),
             _ => None,
         };
         match found {
@@ -187,18 +191,29 @@ fn scanned(cx: &Context, view: &RunView, run: &RunRef) -> Result<Scanned, Failur
     Ok(scanned)
 }
 
-/// What a skipped step found when it ran, if that run is known and still there.
-fn earlier(state: &StateDir, id: &StepId, reason: &SkipReason, stored: &Stored) -> Option<Vec<Finding>> {
-    let SkipReason::Unaffected { evidence: Evidence::Witnessed { run, .. }, .. } = reason else { return None };
-    let run = history::resolve_run(state, run).ok()?;
-    let view = RunView::of(history::read_log(&run.log()).ok()?);
-    let step = view.steps.iter().find(|step| step.id == *id)?;
-    let is_there = match &step.state {
-        State::Done(end) => end.log.as_deref().is_none_or(|log| run.dir.join(log).is_file()),
-        State::Reused(reused) => reused.output.is_some(),
-        _ => false,
-    };
-    is_there.then(|| findings::of_step(step, &run.dir, stored))
+/// A run's folder and its steps.
+type Told = (PathBuf, HashMap<StepId, StepView>);
+
+/// Runs that skips stand on, each read once.
+struct Before {
+    state: StateDir,
+    runs: HashMap<String, Option<Told>>,
+}
+
+impl Before {
+    /// None if it is not there any more.
+    fn run(&mut self, id: &str) -> Option<&Told> {
+        let read = || {
+            let run = history::resolve_run(&self.state, id).ok()?;
+            let view = RunView::of(history::read_log(&run.log()).ok()?);
+            Some((run.dir, view.steps.into_iter().map(|step| (step.id.clone(), step)).collect()))
+        };
+        if !self.runs.contains_key(id) {
+            let told = read();
+            self.runs.insert(id.to_owned(), told);
+        }
+        self.runs.get(id)?.as_ref()
+    }
 }
 
 /// All that a step printed, attempt by attempt.

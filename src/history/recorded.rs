@@ -213,6 +213,7 @@ fn heads(path: &Path) -> Option<Vec<(RunFacts, std::ops::Range<u64>)>> {
             // A run that changed many files has a long row.
             (read == buffer.len() && read < LONGEST).then_some(())?;
             buffer.resize(buffer.len() * 2, 0);
+            read = 0;
             continue;
         };
         let facts = block::facts(&text[..end])?;
@@ -368,7 +369,7 @@ mod tests {
     #[test]
     fn a_run_that_changed_much_has_a_long_row_and_its_log_is_not_read_either() {
         let (_dir, state) = state();
-        let paths = (0..200).map(|at| format!("a/rather/long/path/to/some/source/file/number/{at}.rs")).collect();
+        let paths = (0..800).map(|at| format!("a/rather/long/path/to/some/source/file/number/{at}.rs")).collect();
         let long = crate::predict::Circumstances { paths, ..Default::default() };
         let run = record(&state, 1, vec![started(), run_ended(RunStatus::Passed)]);
         for circumstances in [None, Some(long)] {
@@ -380,7 +381,7 @@ mod tests {
             assert_eq!((found.len(), &found[0].0.run), (1, &facts.run));
             let recorded = Recorded::load(&state);
             assert_eq!(recorded.runs[0].whole_facts().circumstances, facts.circumstances);
-            for cut in [text.len() - 1, 6_000, 4_096, 200] {
+            for cut in [text.len() - 1, 16_384, 6_000, 4_096, 200] {
                 std::fs::write(facts_path(&run), &text[..cut.min(text.len() - 1)]).unwrap();
                 assert_eq!(heads(&facts_path(&run)), None, "cut at {cut}");
             }

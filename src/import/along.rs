@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, VecDeque};
 /// More files than this are not read along.
 const FILES_MAX: usize = 50;
 /// Why a file is not read along.
-pub(super) const NOT_HERE: &str = "there is no such file here to read, or it would be more than 50";
+pub(super) const NOT_HERE: &str = "there is no such file here to read, it takes itself in, or it would be more than 50";
 
 /// One file to read.
 pub(super) struct Source {
@@ -22,6 +22,8 @@ pub(super) struct Source {
     pub text: String,
     /// What its names begin with, where those who take it in put them below a name.
     pub prefix: String,
+    /// The files by way of which it is taken in, itself the last.
+    way: Vec<RepoPath>,
 }
 
 /// Files that are still to be read, each once for every prefix.
@@ -29,29 +31,40 @@ pub(super) struct Along<'a> {
     repo: &'a Repository<'a>,
     seen: BTreeSet<(String, RepoPath)>,
     waiting: VecDeque<Source>,
+    /// The way of the file that was handed out last.
+    way: Vec<RepoPath>,
 }
 
 impl<'a> Along<'a> {
     /// Begins with one file.
     pub fn from(file: &RepoPath, text: &str, repo: &'a Repository<'a>) -> Self {
-        let first = Source { file: file.clone(), text: text.to_owned(), prefix: String::new() };
-        Self { repo, seen: BTreeSet::from([(String::new(), file.clone())]), waiting: VecDeque::from([first]) }
+        let first =
+            Source { file: file.clone(), text: text.to_owned(), prefix: String::new(), way: vec![file.clone()] };
+        let seen = BTreeSet::from([(String::new(), file.clone())]);
+        Self { repo, seen, waiting: VecDeque::from([first]), way: vec![] }
     }
 
     /// The next file.
     pub fn next(&mut self) -> Option<Source> {
-        self.waiting.pop_front()
+        let next = self.waiting.pop_front();
+        self.way = next.as_ref().map(|next| next.way.clone()).unwrap_or_default();
+        next
     }
 
-    /// Adds a file that was not read yet. False if it is not there, or if there are too many.
+    /// Adds a file that was not read yet, taken in by the one that was handed out last. False if it is not there, if it would
+    /// take in itself below another name, or if there are too many.
     pub fn add(&mut self, file: Option<RepoPath>, prefix: &str) -> bool {
         let Some(file) = file.filter(|file| self.repo.has(file)) else { return false };
         let key = (prefix.to_owned(), file);
         if self.seen.contains(&key) {
             return true;
         }
+        if self.way.contains(&key.1) {
+            return false;
+        }
         let Some(text) = (self.repo.text)(&key.1).filter(|_| self.seen.len() < FILES_MAX) else { return false };
-        self.waiting.push_back(Source { file: key.1.clone(), text, prefix: key.0.clone() });
+        let way = [self.way.as_slice(), std::slice::from_ref(&key.1)].concat();
+        self.waiting.push_back(Source { file: key.1.clone(), text, prefix: key.0.clone(), way });
         self.seen.insert(key)
     }
 }

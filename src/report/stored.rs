@@ -21,6 +21,11 @@ impl Stored {
         Self(Some(Arc::new(read)))
     }
 
+    /// The end of an output; none if it cannot be read.
+    pub fn read(&self, blob: &BlobRef, most: usize) -> Option<Tail> {
+        self.0.as_ref()?(blob, most).ok().flatten()
+    }
+
     /// The end of an output; none if nobody can tell. What cannot be read says so in its place.
     pub fn tail(&self, blob: &BlobRef, most: usize) -> Option<Tail> {
         let read = self.0.as_ref()?;

@@ -108,3 +108,22 @@ fn hostile_names_do_not_reach_the_terminal() {
         assert!(!said.out.contains('\u{1b}') && !said.err.contains('\u{1b}'), "{}{}", said.out, said.err);
     }
 }
+
+#[test]
+fn a_link_that_leads_out_of_the_repository_is_not_read() {
+    let scratch = Scratch::new();
+    let outside = scratch.root.parent().unwrap().join("outside.yml");
+    std::fs::write(&outside, "tasks: {secret: {cmds: [x]}}\n").unwrap();
+    let text = "includes: {far: far.yml, near: near.yml}\ntasks: {build: {cmds: [x]}}\n";
+    scratch.write("Taskfile.yml", text).write("real.yml", "tasks: {test: {cmds: [x]}}\n");
+    std::os::unix::fs::symlink(&outside, scratch.root.join("far.yml")).unwrap();
+    std::os::unix::fs::symlink("real.yml", scratch.root.join("near.yml")).unwrap();
+    scratch.commit("links");
+    let said = Said::of({
+        let mut command = scratch.command(&scratch.root, WF);
+        command.args(["init", "--from", "task", "--dry-run"]);
+        command
+    });
+    let said = said.passed().says("near-test");
+    assert!(!said.out.contains("secret") && !said.err.contains("secret"), "{said:?}");
+}

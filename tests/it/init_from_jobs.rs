@@ -97,3 +97,33 @@ fn what_a_part_sets_is_there_for_those_after_it() {
     let _ = said.exits(1);
     assert!(scratch.path("out/kept").exists());
 }
+
+#[test]
+fn nothing_meets_a_variable_that_a_part_might_have_set() {
+    for setter in ["echo \"TAG=${{ github.ref_name }}\" >> \"$GITHUB_ENV\"", "echo OTHER=1 >> $GITHUB_ENV; TAG=1 true"]
+    {
+        let (scratch, said) = run(&format!("- run: {setter}\n- run: rm -rf \"out/${{{{ env.TAG }}}}\""));
+        let _ = said.exits(1);
+        assert!(scratch.path("out/kept").exists(), "{setter}");
+    }
+    // A part before the one that sets it has nothing of it, and neither is what is GitHub's own ever set.
+    let (scratch, said) = run("\
+- run: rm -rf \"out/$GITHUB_HEAD_REF\"
+- run: 'true GITHUB_HEAD_REF=x; echo A=1 >> $GITHUB_ENV'");
+    let _ = said.exits(1);
+    assert!(scratch.path("out/kept").exists());
+}
+
+#[test]
+fn lines_without_an_end_count_and_empty_ones_do_not() {
+    let (scratch, said) = run("\
+- run: |
+    printf 'SAID=hello' >> $GITHUB_ENV
+    echo >> $GITHUB_PATH
+    printf \"$PWD/tools\" >> $GITHUB_PATH
+- run: echo \"$SAID $PATH\" > told");
+    let _ = said.passed();
+    let told = std::fs::read_to_string(scratch.path("told")).unwrap();
+    assert!(told.starts_with("hello /") && told.contains("/tools:") && !told.contains("::"), "{told}");
+    assert!(!told.split([' ', ':']).any(str::is_empty), "an empty entry is the folder that one is in: {told}");
+}

@@ -48,6 +48,8 @@ impl Report {
         let Answered { file, text, findings } = answered;
         self.answers += 1;
         self.findings.extend(findings);
+        self.findings.sort();
+        self.findings.dedup();
         if wants == Wants::Text {
             self.texts.push((file, text));
         }

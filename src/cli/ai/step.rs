@@ -116,7 +116,10 @@ fn asked(order: &Order, work: &Work<'_>, tally: Tally, how: &How, cx: &Context) 
         say: &say,
         why: how.why,
     };
-    let report = answered(work.run(gathered, &asker))?;
+    let mut report = Report::default();
+    if let Err(problem) = answered(work.run(gathered, &asker, &mut report)) {
+        report.problems.push(problem);
+    }
     Ok((report, asker.tally))
 }
 

@@ -28,9 +28,19 @@ pub(super) fn first(matrix: &Node, fits: &impl Fn(&Combination) -> bool) -> Opti
 /// Every name in the entries of `include` and of the axes, and whether its value is known wherever it has one.
 fn names(matrix: &Node) -> BTreeMap<String, bool> {
     let mut out = BTreeMap::new();
-    for (axis, list) in matrix.entries().iter().filter(|(name, _)| name.value != "exclude") {
+    let is_expression = |node: &Node| node.text().is_some_and(|text| text.contains("${{"));
+    // What an expression adds nobody knows.
+    let open = |list: &Node| is_expression(list) || list.items().iter().any(is_expression);
+    if matrix.get("include").is_some_and(open) {
+        return out;
+    }
+    for (axis, list) in matrix.entries().iter().filter(|(name, list)| name.value != "exclude" && !open(list)) {
         let above = if axis.value == "include" { String::new() } else { format!("{}.", axis.value) };
         for (name, value) in list.items().iter().flat_map(Look::entries) {
+            // An axis has a value in each combination, known or not.
+            if above.is_empty() && matrix.get(&name.value).is_some() {
+                continue;
+            }
             let is_known = value.text().is_some_and(|text| !text.contains("${{"));
             *out.entry(format!("{above}{}", name.value)).or_insert(true) &= is_known;
         }
@@ -112,6 +122,8 @@ mod tests {
             ("{include: [{os: windows, t: e}, {t: unit, cmd: npm test}]}", Some("cmd=npm test os= t=unit")),
             ("{cfg: [{n: a, v: 1}, {n: b, w: 2}]}", Some("cfg.n=a cfg.v=1 cfg.w=")),
             ("{include: [{t: a}, {t: b, x: '${{ y }}'}]}", Some("t=a")),
+            ("{include: [{t: a}, {t: b, x: 1}, '${{ y }}']}", Some("t=a")),
+            ("{os: [linux], py: '${{ y }}', include: [{os: mac, py: 3, z: 1}]}", Some("os=linux z=")),
             ("{os: [windows]}", None),
             ("{py: '${{ fromJSON(x) }}'}", None),
         ] {

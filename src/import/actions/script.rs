@@ -25,6 +25,8 @@ pub(super) struct Setting<'a> {
     pub lost: &'a BTreeSet<String>,
     /// Variables of the job whose values are handed through to it.
     pub handed: &'a BTreeSet<String>,
+    /// Variables that parts before this one may have set. Whether they did shows when it runs.
+    pub set_before: &'a BTreeSet<String>,
 }
 
 /// What can run of one part.
@@ -49,14 +51,15 @@ pub(super) fn script<'n>(
     let (mut parts, mut conditions) = (vec![], vec![]);
     let setters: Vec<&str> =
         steps.iter().filter_map(|step| step.text_of("run")).filter(|run| run.contains(ENV_FILE)).collect();
-    // What parts set is known when they run, and so is everything that they may set anew.
+    // Where parts set variables, those of the job may have other values later: they are read when it runs.
     let (mut handed, nothing) = (setting.handed.clone(), BTreeMap::new());
     if !setters.is_empty() {
-        handed.extend(setters.iter().flat_map(|run| assigned(run)).chain(setting.env.keys().cloned()));
+        handed.extend(setting.env.keys().cloned());
     }
     let env = if setters.is_empty() { setting.env } else { &nothing };
-    let setting = &Setting { env, handed: &handed, ..*setting };
+    let mut set_before = setting.set_before.clone();
     for step in steps {
+        let setting = &Setting { env, handed: &handed, set_before: &set_before, ..*setting };
         if let Some(uses) = step.text_of("uses") {
             tell_use(uses, step, setting.path, out);
             continue;
@@ -69,6 +72,9 @@ pub(super) fn script<'n>(
         let known = Known { matrix: setting.matrix, env };
         let holds = step.text_of("if").and_then(|text| value::holds(text, &known));
         if let Some(part) = part(step, holds, setting, out) {
+            if part.text.contains(ENV_FILE) {
+                set_before.extend(assigned(&part.text));
+            }
             parts.push(part);
             conditions.push(step.text_of("if").filter(|_| holds.is_none()));
         }
@@ -179,6 +185,12 @@ fn part(step: &Node, holds: Option<bool>, setting: &Setting<'_>, out: &mut Impor
             || setting.env.contains_key(&variable.name)
             || setting.handed.contains(&variable.name)
         {
+            continue;
+        }
+        if setting.set_before.contains(&variable.name) {
+            if !variable.has_default {
+                needs.push(variable.name);
+            }
             continue;
         }
         let why = if variable.has_default { "here its default counts" } else { "the part stops where it is not set" };

@@ -322,7 +322,7 @@ fn jobs_that_serve_or_edit_are_told_and_releases_are_no_deployments_by_name_alon
 
 #[test]
 fn what_the_combination_decides_is_decided() {
-    let text = "on: [pull_request]\njobs:\n  test:\n    runs-on: ubuntu-latest\n    strategy:\n      matrix:\n        include:\n          - {py: '3.14'}\n          - {py: pypy, tox: pypy3.11, cross: true}\n    steps:\n      - run: tox -e ${{ matrix.tox || format('py{0}', matrix.py) }}\n      - {if: matrix.cross, run: cross test}\n      - {if: \"matrix.py == '3.14'\", run: tox -e cover}\n";
+    let text = "on: [pull_request]\njobs:\n  test:\n    runs-on: ubuntu-latest\n    strategy:\n      matrix:\n        include:\n          - {py: '3.14'}\n          - {py: pypy, tox: pypy3.11, cross: true}\n    steps:\n      - run: tox -e ${{ matrix.tox || format('py{0}', matrix.py) }}\n      - {if: matrix.tox, run: cross test}\n      - {if: \"matrix.py == '3.14'\", run: tox -e cover}\n";
     let made = of(text, &[]);
     assert_eq!(steps(&made), ["test: (\ntox -e py3.14\n)\n(\ntox -e cover\n)"]);
     assert!(made.lost.len() == 2 && made.lost[0].contains("(py=3.14)"), "{:?}", made.lost);

@@ -18,11 +18,16 @@ enum Value {
 }
 
 impl Value {
-    fn is_true(&self) -> bool {
+    /// Is it taken for true, if that is known?
+    fn is_true(&self) -> Option<bool> {
         match self {
-            Self::Text(text) => !text.is_empty(),
-            Self::Loose(text) => !matches!(text.as_str(), "" | "false" | "0" | "null"),
-            Self::Bool(is) => *is,
+            Self::Text(text) => Some(!text.is_empty()),
+            Self::Loose(text) if text.is_empty() => Some(false),
+            Self::Loose(text) => {
+                let falsy = is_word(text, &["false", "null", "~"]) || number(text) == Some(0.0);
+                (!falsy).then_some(true)
+            }
+            Self::Bool(is) => Some(*is),
         }
     }
 
@@ -37,20 +42,29 @@ impl Value {
     fn equals(&self, other: &Self) -> Option<bool> {
         match (self, other) {
             (Self::Bool(a), Self::Bool(b)) => Some(a == b),
-            (Self::Bool(is), Self::Loose(text)) | (Self::Loose(text), Self::Bool(is)) => match text.as_str() {
-                "true" => Some(*is),
-                "false" => Some(!*is),
-                _ => None,
-            },
-            (Self::Bool(_), Self::Text(_)) | (Self::Text(_), Self::Bool(_)) => None,
-            (Self::Loose(text), Self::Text(_)) | (Self::Text(_), Self::Loose(text))
-                if matches!(text.as_str(), "true" | "false" | "null") =>
-            {
-                None
+            (Self::Bool(_), _) | (_, Self::Bool(_)) => None,
+            (Self::Text(a), Self::Text(b)) => Some(a.eq_ignore_ascii_case(b)),
+            (Self::Loose(a), Self::Text(b) | Self::Loose(b)) | (Self::Text(b), Self::Loose(a)) => {
+                // `3.10` and `3.1` are one number and two texts.
+                let one_number = number(a).zip(number(b)).is_some() && !a.eq_ignore_ascii_case(b);
+                let a_word = [a, b].into_iter().any(|text| is_word(text, &["true", "false", "null", "~"]));
+                (!one_number && !a_word).then(|| a.eq_ignore_ascii_case(b))
             }
-            (Self::Text(a) | Self::Loose(a), Self::Text(b) | Self::Loose(b)) => Some(a.eq_ignore_ascii_case(b)),
         }
     }
+}
+
+fn is_word(text: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+/// A number of YAML's, in any of its forms; what only looks like one is none to be sure of either.
+fn number(text: &str) -> Option<f64> {
+    let plain = text.replace('_', "");
+    if plain.starts_with("0x") || plain.starts_with("0o") {
+        return Some(f64::NAN);
+    }
+    plain.parse().ok()
 }
 
 /// The text of what stands between `${{` and `}}`, if it is known.
@@ -62,7 +76,7 @@ pub(super) fn text(expression: &str, known: &Known<'_>) -> Option<String> {
 pub(super) fn holds(condition: &str, known: &Known<'_>) -> Option<bool> {
     let condition = condition.trim();
     let inside = condition.strip_prefix("${{").and_then(|rest| rest.strip_suffix("}}")).unwrap_or(condition);
-    whole(inside, known).map(|value| value.is_true())
+    whole(inside, known).and_then(|value| value.is_true())
 }
 
 fn whole(text: &str, known: &Known<'_>) -> Option<Value> {
@@ -93,7 +107,7 @@ impl Reader<'_> {
         let mut value = self.all()?;
         while self.take("||") {
             let right = self.all()?;
-            value = value.and_then(|left| if left.is_true() { Some(left) } else { right });
+            value = value.and_then(|left| if left.is_true()? { Some(left) } else { right });
         }
         Ok(value)
     }
@@ -102,7 +116,7 @@ impl Reader<'_> {
         let mut value = self.comparison()?;
         while self.take("&&") {
             let right = self.comparison()?;
-            value = value.and_then(|left| if left.is_true() { right } else { Some(left) });
+            value = value.and_then(|left| if left.is_true()? { right } else { Some(left) });
         }
         Ok(value)
     }
@@ -132,7 +146,7 @@ impl Reader<'_> {
 
     fn inner(&mut self) -> Result<Option<Value>, Unread> {
         if self.take("!") {
-            return Ok(self.operand()?.map(|value| Value::Bool(!value.is_true())));
+            return Ok(self.operand()?.and_then(|value| value.is_true()).map(|is| Value::Bool(!is)));
         }
         if self.take("(") {
             let value = self.any()?;
@@ -247,9 +261,14 @@ mod tests {
             ("matrix.py || matrix.none", Some("3.14")),
             ("matrix.os == 'Ubuntu-Latest'", Some("true")),
             ("matrix.os != 'ubuntu-latest' || env.MODE == 'fast'", Some("true")),
-            ("startsWith(matrix.os, 'ubuntu') && !matrix.cross", Some("true")),
+            ("startsWith(matrix.os, 'ubuntu') && !matrix.tox", Some("true")),
+            ("!matrix.cross", None),
+            ("matrix.cross || 'x'", None),
             ("contains(matrix.os, 'WINDOWS')", Some("false")),
-            ("matrix.job.use == true", Some("true")),
+            ("matrix.job.use == true", None),
+            ("matrix.job.use && 'x'", Some("x")),
+            ("matrix.py == '3.140'", None),
+            ("matrix.py == 'pypy'", Some("false")),
             ("matrix.cross == 'false'", None),
             ("(matrix.py == '3.14') && runner.os", Some("Linux")),
             ("format('{{0}} {1}', 'a', 'b')", Some("{0} b")),
@@ -264,7 +283,7 @@ mod tests {
         ] {
             assert_eq!(text(expression, &known).as_deref(), expected, "{expression}");
         }
-        assert_eq!(holds("${{ matrix.cross }}", &known), Some(false));
+        assert_eq!((holds("${{ matrix.cross }}", &known), holds("${{ matrix.tox }}", &known)), (None, Some(false)));
         assert_eq!((holds("success()", &known), holds("failure() || matrix.none", &known)), (Some(true), None));
         let deep = format!("{}'a'{}", "(".repeat(90_000), ")".repeat(90_000));
         assert_eq!(text(&deep, &known), None);

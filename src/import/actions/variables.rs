@@ -62,23 +62,27 @@ pub(super) fn handed_on(text: &str) -> String {
     if text.contains(ENV_FILE) {
         let _ = writeln!(
             out,
-            "while IFS= read -r of_github_env; do [ -z \"$of_github_env\" ] || export \"$of_github_env\"; done < \"${ENV_FILE}\""
+            "while IFS= read -r of_github_env || [ -n \"$of_github_env\" ]; do [ -z \"$of_github_env\" ] || export \"$of_github_env\"; done < \"${ENV_FILE}\""
         );
     }
     if text.contains(PATH_FILE) {
         let _ = writeln!(
             out,
-            "while IFS= read -r of_github_path; do PATH=\"$of_github_path:$PATH\"; done < \"${PATH_FILE}\"\n: > \"${PATH_FILE}\""
+            "while IFS= read -r of_github_path || [ -n \"$of_github_path\" ]; do [ -z \"$of_github_path\" ] || PATH=\"$of_github_path:$PATH\"; done < \"${PATH_FILE}\"\n: > \"${PATH_FILE}\""
         );
     }
     out
 }
 
-/// Names that stand before a `=` in a text: those of the variables that it may set, and more.
+/// Names that stand before a `=` in a text: those of the variables that it may set, and more. None of GitHub's own: nobody sets
+/// those.
 pub(super) fn assigned(text: &str) -> Vec<String> {
     static ASSIGNED: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\b([A-Za-z_][A-Za-z0-9_]*)=").ok());
     let names = ASSIGNED.as_ref().into_iter().flat_map(|regex| regex.captures_iter(text));
-    names.map(|found| found[1].to_owned()).collect()
+    names
+        .map(|found| found[1].to_owned())
+        .filter(|name| !name.starts_with("GITHUB_") && !name.starts_with("RUNNER_"))
+        .collect()
 }
 
 /// What a text asks for that nobody sets: variables of GitHub and its runners without a counterpart here, and those in `lost`.

@@ -67,7 +67,7 @@ pub(super) struct Text {
 }
 
 impl Text {
-    pub fn read(Source { file, text, prefix }: &Source) -> Self {
+    pub fn read(Source { file, text, prefix, .. }: &Source) -> Self {
         let mut out = Self::default();
         let mut attributes = String::new();
         // The quotes that end a text of several lines.

@@ -69,7 +69,7 @@ pub(super) fn files(
                     scopes.entry((inner.prefix.clone(), inner.file.clone())).or_insert(inner);
                 }
                 _ => {
-                    let why = "it is no file here to read: its tasks are no steps, task itself still reads it";
+                    let why = "it is no file here to read, or takes itself in: its tasks are no steps, task itself still reads it";
                     let what = format!("the include `{}`", name.value);
                     out.lose(&scope.file, name.at.line, what, why, "add steps that call `task NAME:TASK`");
                 }

@@ -292,4 +292,17 @@ mod tests {
             assert!(made.text.contains(part), "{part}: {}", made.text);
         }
     }
+
+    #[test]
+    fn a_file_that_takes_itself_in_is_read_once() {
+        let files = [
+            ("Taskfile.yml", "includes: {x: {taskfile: Taskfile.yml}, y: y.yml}\ntasks: {build: {cmds: [x]}}\n"),
+            ("y.yml", "includes: {z: Taskfile.yml}\ntasks: {test: {cmds: [x]}}\n"),
+        ];
+        let made = imported(Format::Task, "Taskfile.yml", &files);
+        assert_eq!(steps(&made), ["build: task build", "y-test: task y:test"], "{:#?}", made.lost);
+        for part in ["the include `x`", "the include `z`"] {
+            assert!(made.lost.iter().any(|line| line.contains(part) && line.contains("takes itself in")), "{part}");
+        }
+    }
 }

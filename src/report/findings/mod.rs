@@ -24,14 +24,16 @@ const MOST: usize = 1_000;
 pub fn of(view: &RunView, run_dir: &Path, stored: &Stored) -> Vec<(StepId, Finding)> {
     let mut all: Vec<(StepId, Finding)> = Vec::new();
     for step in &view.steps {
-        all.extend(of_step(step, run_dir, stored).into_iter().map(|finding| (step.id.clone(), finding)));
+        let found = of_step(step, run_dir, stored).unwrap_or_default();
+        all.extend(found.into_iter().map(|finding| (step.id.clone(), finding)));
     }
     all
 }
 
-/// The findings of one step that ran or whose result was used again; sorted, each once.
-pub fn of_step(step: &StepView, run_dir: &Path, stored: &Stored) -> Vec<Finding> {
-    let Some(tail) = tail(step, run_dir, stored) else { return vec![] };
+/// The findings of one step that ran or whose result was used again; sorted, each once. None if what it printed cannot be read
+/// any more, or if it did neither.
+pub fn of_step(step: &StepView, run_dir: &Path, stored: &Stored) -> Option<Vec<Finding>> {
+    let tail = tail(step, run_dir, stored)?;
     let (lines, _) = tail.lines(usize::MAX, super::clean::Colors::Drop);
     let before = std::iter::once("").chain(lines.iter().map(String::as_str));
     let found = lines
@@ -41,7 +43,7 @@ pub fn of_step(step: &StepView, run_dir: &Path, stored: &Stored) -> Vec<Finding>
     let mut found: Vec<Finding> = found.filter(|found| found.file.is_some()).take(MOST).collect();
     found.sort();
     found.dedup();
-    found
+    Some(found)
 }
 
 /// Two lines as rustc prints them: `error[E0308]: mismatched types` and `  --> src/a.rs:3:5`.
@@ -54,9 +56,15 @@ fn pointed(before: &str, line: &str) -> Option<Finding> {
 
 fn tail(step: &StepView, run_dir: &Path, stored: &Stored) -> Option<output::Tail> {
     if let State::Reused(reused) = &step.state {
-        return reused.output.and_then(|blob| stored.tail(&blob, BYTES));
+        return match &reused.output {
+            Some(blob) => stored.read(blob, BYTES),
+            None => Some(output::Tail::default()),
+        };
     }
-    output::of(run_dir, step.end()?, BYTES)
+    match &step.end()?.log {
+        Some(log) => output::tail(&output::inside(run_dir, log)?, BYTES).ok(),
+        None => Some(output::Tail::default()),
+    }
 }
 
 /// Workflow commands that GitHub shows as annotations: <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>.
