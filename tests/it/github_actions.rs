@@ -281,7 +281,9 @@ fn the_action_builds_its_own_source_whatever_the_caller_has_set_for_cargo() {
         (name, std::env::var(name).unwrap_or(usual))
     });
     let mut env: Vec<(&str, &str)> = homes.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let path = std::env::var("PATH").unwrap();
+    // The cargo that builds this test, whatever rustup would choose elsewhere.
+    let cargo = Path::new(env!("CARGO")).parent().unwrap().display();
+    let path = format!("{cargo}:{}", std::env::var("PATH").unwrap());
     env.extend([
         ("PATH", path.as_str()),
         ("SOURCE", source.to_str().unwrap()),
