@@ -48,11 +48,15 @@ impl Report {
         let Answered { file, text, findings } = answered;
         self.answers += 1;
         self.findings.extend(findings);
-        self.findings.sort();
-        self.findings.dedup();
         if wants == Wants::Text {
             self.texts.push((file, text));
         }
+    }
+
+    /// Puts findings in their order, each once. Nothing is added after that.
+    pub fn sort(&mut self) {
+        self.findings.sort();
+        self.findings.dedup();
     }
 
     /// How the step ends.

@@ -120,6 +120,7 @@ fn asked(order: &Order, work: &Work<'_>, tally: Tally, how: &How, cx: &Context) 
     if let Err(problem) = answered(work.run(gathered, &asker, &mut report)) {
         report.problems.push(problem);
     }
+    report.sort();
     Ok((report, asker.tally))
 }
 

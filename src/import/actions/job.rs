@@ -104,7 +104,6 @@ impl Workflow<'_> {
             env: &env,
             lost: &lost,
             handed: &handed,
-            set_before: &BTreeSet::new(),
         };
         let steps = node.get("steps").map(Look::items).unwrap_or_default();
         let Some((run, conditions)) = script(steps, &setting, out) else {

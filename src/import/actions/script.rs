@@ -25,8 +25,6 @@ pub(super) struct Setting<'a> {
     pub lost: &'a BTreeSet<String>,
     /// Variables of the job whose values are handed through to it.
     pub handed: &'a BTreeSet<String>,
-    /// Variables that parts before this one may have set. Whether they did shows when it runs.
-    pub set_before: &'a BTreeSet<String>,
 }
 
 /// What can run of one part.
@@ -49,17 +47,16 @@ pub(super) fn script<'n>(
     out: &mut Imported,
 ) -> Option<(String, Vec<Option<&'n str>>)> {
     let (mut parts, mut conditions) = (vec![], vec![]);
-    let setters: Vec<&str> =
-        steps.iter().filter_map(|step| step.text_of("run")).filter(|run| run.contains(ENV_FILE)).collect();
     // Where parts set variables, those of the job may have other values later: they are read when it runs.
+    let sets = steps.iter().any(|step| step.text_of("run").is_some_and(|run| run.contains(ENV_FILE)));
     let (mut handed, nothing) = (setting.handed.clone(), BTreeMap::new());
-    if !setters.is_empty() {
+    if sets {
         handed.extend(setting.env.keys().cloned());
     }
-    let env = if setters.is_empty() { setting.env } else { &nothing };
-    let mut set_before = setting.set_before.clone();
+    let setting = &Setting { env: if sets { &nothing } else { setting.env }, handed: &handed, ..*setting };
+    // Variables that parts may have set so far. Whether they did shows when it runs.
+    let mut set_before = BTreeSet::new();
     for step in steps {
-        let setting = &Setting { env, handed: &handed, set_before: &set_before, ..*setting };
         if let Some(uses) = step.text_of("uses") {
             tell_use(uses, step, setting.path, out);
             continue;
@@ -71,7 +68,7 @@ pub(super) fn script<'n>(
         let env = if step.get("env").is_some() { &nothing } else { setting.env };
         let known = Known { matrix: setting.matrix, env };
         let holds = step.text_of("if").and_then(|text| value::holds(text, &known));
-        if let Some(part) = part(step, holds, setting, out) {
+        if let Some(part) = part(step, holds, setting, &set_before, out) {
             if part.text.contains(ENV_FILE) {
                 set_before.extend(assigned(&part.text));
             }
@@ -110,7 +107,13 @@ fn tell_use(uses: &str, step: &Node, path: &RepoPath, out: &mut Imported) {
 }
 
 /// One part; whether its `if` `holds`, if it has one and that is known.
-fn part(step: &Node, holds: Option<bool>, setting: &Setting<'_>, out: &mut Imported) -> Option<Part> {
+fn part(
+    step: &Node,
+    holds: Option<bool>,
+    setting: &Setting<'_>,
+    set_before: &BTreeSet<String>,
+    out: &mut Imported,
+) -> Option<Part> {
     let run = step.text_of("run")?;
     let what = match step.text_of("name") {
         Some(name) => format!("`{}`", one_line(name)),
@@ -187,7 +190,7 @@ fn part(step: &Node, holds: Option<bool>, setting: &Setting<'_>, out: &mut Impor
         {
             continue;
         }
-        if setting.set_before.contains(&variable.name) {
+        if set_before.contains(&variable.name) {
             if !variable.has_default {
                 needs.push(variable.name);
             }
